@@ -150,7 +150,7 @@ case $mode in
     # A turn waits more than it computes: two tests for each processor.
     everyday) check pytest -n "$((2 * $(nproc)))" --dist worksteal -m "not judge and not full" "$@" ;;
     full) check pytest -n "$((2 * $(nproc)))" --dist worksteal -m "not judge" "$@" ;;
-    judges) check pytest -m judge "$@" ;;
+    judges) check pytest -n "$((2 * $(nproc)))" --dist worksteal -m judge "$@" ;;
 esac
 wait_for_text
 exit "$first_failure"

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.core.openai.wire_errors import codex_unavailable
 from codex_server_cli.errors import CodexServerError, Exit
 from codex_server_cli.gateway.bodies import read_json
 from codex_server_cli.gateway.errors import client_gone, stopping
@@ -86,8 +87,7 @@ def refusal_of(error: Exception) -> tuple[ApiError, str]:
         status, hint = _STATUS_OF.get(error.exit_code, 500), error.hint
         found = ApiError(status, error.message, type=str(error.kind), code=str(error.kind))
     elif isinstance(error, UpstreamGone):
-        again = (("Retry-After", "2"),)
-        found = ApiError(503, error.reason, type="server_error", code="codex_unavailable", headers=again)
+        found = codex_unavailable(error.reason)
     elif isinstance(error, UpstreamError):
         found = ApiError(502, error.message, type="upstream_error", code=str(error.code))
     elif isinstance(error, FeedOverflow):
@@ -227,6 +227,11 @@ async def until_gone(request: Request, coroutine: Coroutine[Any, Any, T]) -> T |
         return work.result() if work.done() else None
     finally:
         await _cancelled(work, leaving)
+
+
+async def shielded(running: asyncio.Future[T]) -> T:
+    """The result of what goes on where the waiting for it is cancelled."""
+    return await asyncio.shield(running)
 
 
 async def _until_disconnect(receive: Receive) -> None:

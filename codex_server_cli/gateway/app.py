@@ -15,6 +15,7 @@ from codex_server_cli.gateway import health
 from codex_server_cli.gateway.answers import answer_of, error_answer
 from codex_server_cli.gateway.bridge import routes as bridge
 from codex_server_cli.gateway.openai import routes as openai
+from codex_server_cli.gateway.openapi import routes as openapi
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.turns import routes as turns
 from codex_server_cli.gateway.upstream.connection import UpstreamError
@@ -26,7 +27,7 @@ _MOST_SHOWN = 200
 
 def make_app(gateway: Gateway) -> Starlette:
     """The application of one gateway, without the guard before it."""
-    faces = (health, openai, bridge, turns)
+    faces = (health, openapi, openai, bridge, turns)
     return app_of([route for face in faces for route in face.routes(gateway)])
 
 

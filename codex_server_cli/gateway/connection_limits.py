@@ -1,7 +1,10 @@
-"""The connections of HTTP: how many there may be, how long one may be silent. Owns what uvicorn leaves open.
+"""The connections: how many there may be, how long one may be silent, and what its messages take.
+
+Owns what uvicorn leaves open.
 
 A connection that asks nothing is closed after a while, one whose request comes too slowly, too; where there are too
-many, the one that has been idle for longest makes room. One that takes nothing of what is written to it is cut.
+many, the one that has been idle for longest makes room. One that takes nothing of what is written to it is cut. What
+WebSockets send is bounded for all of them together, as bodies are (`bodies`).
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ import h11
 import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
 from codex_server_cli.gateway.answers import error_document
 
@@ -25,12 +30,23 @@ IDLE_S = 75.0
 STUCK_S = 60.0
 """In which nothing of what is written is taken."""
 _SWEEP_S = 1.0
+MOST_MESSAGE_BYTES = 16 * 1024 * 1024
+"""Of one message of a WebSocket: pictures in a turn are the largest."""
+MOST_UNREAD_BYTES = 256 * 1024 * 1024
+"""Of the messages of all WebSockets, from their first bytes until the next one is asked for."""
+_TRY_AGAIN_LATER = 1013
 
 
 class ConnectionLimits:
-    """All connections of one gateway."""
+    """All connections of one gateway.
+
+    Attributes:
+        all: of either protocol.
+        unread_bytes: what the WebSockets among them have sent, and nobody is done with.
+    """
 
     def __init__(self, most: int) -> None:
+        self.unread_bytes = 0
         self._most = most
         self.all: set[Any] = set()
         self._idle: dict[LimitedProtocol, None] = {}  # that for longest first
@@ -189,3 +205,57 @@ class LimitedProtocol(H11Protocol):
         for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
+
+
+class LimitedWebSocket(WebSocketsSansIOProtocol):
+    """uvicorn's, which counts what it has received."""
+
+    _unread_bytes = 0
+
+    @property
+    def _limits(self) -> ConnectionLimits:
+        assert isinstance(self.config, LimitedConfig)
+        return self.config.limits
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        self._unread_bytes += len(data)
+        self._limits.unread_bytes += len(data)
+        if self._limits.unread_bytes <= MOST_UNREAD_BYTES or self.transport.is_closing():
+            super().data_received(data)
+            return
+        self._forget()
+        self.conn.fail(_TRY_AGAIN_LATER, "too many large messages at once")
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._forget()
+        super().connection_lost(exc)
+
+    async def receive(self) -> Any:
+        """The next event: what came before it is done with, and nothing was read meanwhile."""
+        if self.queue.empty():
+            self._forget()
+        return await super().receive()
+
+    def handle_ping(self) -> None:
+        """See `WebSocketsSansIOProtocol`."""
+        self._forget_control()
+        super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        """See `WebSocketsSansIOProtocol`."""
+        self._forget_control()
+        super().handle_pong(event)
+
+    def _forget_control(self) -> None:
+        """A control frame was read: outside of a message in several frames nothing else is kept."""
+        if not self.frames:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._limits.unread_bytes -= self._unread_bytes
+        self._unread_bytes = 0

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from starlette.datastructures import Headers
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Scope
 
 from codex_server_cli.core.openai.refusal import ApiError
@@ -89,9 +90,14 @@ def cors_headers(origin: str) -> dict[str, str]:
     return {"access-control-allow-origin": origin, "vary": "Origin", "access-control-expose-headers": _EXPOSED}
 
 
-def preflight_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """What the answer to OPTIONS carries: all that was asked for, as the real request is checked anyway."""
-    found = {"allow": _METHODS}
+def preflight_headers(headers: Mapping[str, str], methods: Iterable[str] = ()) -> dict[str, str]:
+    """What the answer to OPTIONS carries: all that was asked for, as the real request is checked anyway.
+
+    Args:
+        headers: of the request.
+        methods: those of its path; none where there is no such path.
+    """
+    found = {"allow": ", ".join(sorted({*methods, "OPTIONS"}))}
     if "origin" in headers:
         found |= {"access-control-allow-methods": _METHODS, "access-control-max-age": str(_PREFLIGHT_S)}
         if "access-control-request-headers" in headers:
@@ -99,6 +105,13 @@ def preflight_headers(headers: Mapping[str, str]) -> dict[str, str]:
         if headers.get("access-control-request-private-network") == "true":
             found["access-control-allow-private-network"] = "true"
     return found
+
+
+def methods_of(routes: Iterable[BaseRoute], path: str) -> frozenset[str]:
+    """The methods of a path; empty where there is none. Of several routes the first one says which path it is."""
+    found = [each for each in routes if isinstance(each, Route | WebSocketRoute) and each.path_regex.match(path)]
+    same = [each for each in found if each.path == found[0].path and isinstance(each, Route)]
+    return frozenset().union(*(each.methods or () for each in same))
 
 
 def _digest(text: str) -> bytes:

@@ -23,7 +23,7 @@ from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.answers import DEFECT, answer_of, error_answer, refusal_of
 from codex_server_cli.gateway.bodies import BodyRoom
 from codex_server_cli.gateway.errors import CLIENT_GONE, client_gone, stopping
-from codex_server_cli.gateway.guard import OPEN_PATHS, Guard, cors_headers, preflight_headers
+from codex_server_cli.gateway.guard import OPEN_PATHS, Guard, cors_headers, methods_of, preflight_headers
 from codex_server_cli.gateway.state import Gateway
 
 _MOST_SHOWN = 200
@@ -76,7 +76,8 @@ class RequestMiddleware:
             await exchange.refuse(answer_of(error), receive)
             return
         if scope.get("method") == "OPTIONS":
-            granted = Response(status_code=204, headers=preflight_headers(Headers(scope=scope)))
+            methods = methods_of(self._routes, scope["path"])
+            granted = Response(status_code=204, headers=preflight_headers(Headers(scope=scope), methods))
             await granted(scope, receive, exchange.send)
         else:
             await self._app(scope, receive, exchange.send)

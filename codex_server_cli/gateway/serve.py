@@ -10,8 +10,9 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 from anyio import to_thread
@@ -19,8 +20,14 @@ from anyio import to_thread
 from codex_server_cli.errors import CodexMissingError
 from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.app import make_app
-from codex_server_cli.gateway.bodies import MOST_BODY_BYTES
-from codex_server_cli.gateway.connection_limits import IDLE_S, ConnectionLimits, LimitedConfig, LimitedProtocol
+from codex_server_cli.gateway.connection_limits import (
+    IDLE_S,
+    MOST_MESSAGE_BYTES,
+    ConnectionLimits,
+    LimitedConfig,
+    LimitedProtocol,
+    LimitedWebSocket,
+)
 from codex_server_cli.gateway.health import check_configuration
 from codex_server_cli.gateway.listener import BACKLOG, listening, raise_file_limit
 from codex_server_cli.gateway.middleware import RequestMiddleware
@@ -48,12 +55,35 @@ def serve(settings: Settings, options: ServeOptions, *, tell: Callable[[str], No
     Raises:
         CodexServerError: it cannot begin.
     """
+
+    async def until_stopped(gateway: Gateway, address: str) -> None:
+        tell(f"listening on {address}")
+        await gateway.stopping.wait()
+
+    return run_service(settings, options, AccessLog(is_for_people=is_for_people), until_stopped)
+
+
+Work = Callable[[Gateway, str], Coroutine[Any, Any, None]]
+"""What is done while a gateway serves, with the address that it listens on; it ends with it."""
+
+
+def run_service(settings: Settings, options: ServeOptions, log: AccessLog, work: Work) -> int:
+    """Serve until a signal, or until the work is done; what the work raises is raised here.
+
+    Args:
+        log: is closed.
+
+    Returns:
+        The exit code: 130 after Ctrl-C, else 0.
+
+    Raises:
+        CodexServerError: it cannot begin.
+    """
     most = raise_file_limit()
-    log = AccessLog(is_for_people=is_for_people)
     log.take_over_loggers()
     try:
         with listening(options) as (listener, address):
-            return asyncio.run(_Service(settings, options, log, most).run(listener, address, tell))
+            return asyncio.run(_Service(settings, options, log, most).run(listener, address, work))
     finally:
         log.close()
 
@@ -67,8 +97,8 @@ class _Service:
         self._signal: int | None = None
         self._gateway: Gateway | None = None
 
-    async def run(self, listener: socket.socket, address: str, tell: Callable[[str], None]) -> int:
-        """See `serve`."""
+    async def run(self, listener: socket.socket, address: str, work: Work) -> int:
+        """See `run_service`."""
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             if signal.getsignal(signum) is not signal.SIG_IGN:  # as `nohup` and `&` want it
@@ -76,7 +106,7 @@ class _Service:
         gateway = self._gateway = Gateway(self._settings, self._options, self._log.defect)
         try:
             if await self._start(gateway):
-                await self._serve(gateway, listener, address, tell)
+                await self._serve(gateway, listener, address, work)
         finally:
             await gateway.close()
         return 130 if self._signal == signal.SIGINT else 0
@@ -101,39 +131,39 @@ class _Service:
             raise CodexMissingError(error.reason, hint="codex-server server logs; codex-server doctor") from error
         return True
 
-    async def _serve(
-        self, gateway: Gateway, listener: socket.socket, address: str, tell: Callable[[str], None]
-    ) -> None:
+    async def _serve(self, gateway: Gateway, listener: socket.socket, address: str, work: Work) -> None:
         app = RequestMiddleware(gateway, make_app(gateway), self._log)
         server = _Server(self._configuration(app))
         serving = asyncio.ensure_future(server.serve(sockets=[listener]))
         sweeping = asyncio.ensure_future(self._limits.sweep())
-        stopping = asyncio.ensure_future(gateway.stopping.wait())
         try:
             beginning = asyncio.ensure_future(server.begun.wait())
             await asyncio.wait((serving, beginning), return_when=asyncio.FIRST_COMPLETED)
             beginning.cancel()
             if serving.done():
                 serving.result()  # raises
-            tell(f"listening on {address}")
             self._log.say("started", address=address, pid=os.getpid())
-            await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+            working = asyncio.ensure_future(work(gateway, address))
+            stopping = asyncio.ensure_future(gateway.stopping.wait())
+            await asyncio.wait((serving, working, stopping), return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
             self._log.say("stopping")
+            gateway.begin_to_stop()
             server.should_exit = True
             await serving
+            await working
             if server.server_state.tasks:  # they were cancelled, and may have to interrupt something
                 await asyncio.wait(server.server_state.tasks, timeout=_CANCELLED_S)
         finally:
             sweeping.cancel()
-            stopping.cancel()
 
     def _configuration(self, app: RequestMiddleware) -> LimitedConfig:
         configuration = LimitedConfig(
             app,
             interface="asgi3",
             http=LimitedProtocol,
-            ws="websockets-sansio",
-            ws_max_size=MOST_BODY_BYTES,
+            ws=LimitedWebSocket,
+            ws_max_size=MOST_MESSAGE_BYTES,
             ws_per_message_deflate=False,
             ws_ping_interval=_WS_PING_S,
             ws_ping_timeout=_WS_PING_S,

@@ -40,6 +40,14 @@ class Gateway:
         self.stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._at_stop: list[Callable[[], Awaitable[None]]] = []
+        self._shared: dict[Any, Any] = {}
+
+    def shared(self, kind: Callable[[Gateway], T]) -> T:
+        """What several faces use, of which there is one: made for the first that asks."""
+        if kind not in self._shared:
+            self._shared[kind] = kind(self)
+        made: T = self._shared[kind]
+        return made
 
     @property
     def is_stopping(self) -> bool:

@@ -24,7 +24,12 @@ from codex_server_cli.demo.request import Request
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.app import make_app
-from codex_server_cli.gateway.connection_limits import ConnectionLimits, LimitedConfig, LimitedProtocol
+from codex_server_cli.gateway.connection_limits import (
+    ConnectionLimits,
+    LimitedConfig,
+    LimitedProtocol,
+    LimitedWebSocket,
+)
 from codex_server_cli.gateway.middleware import RequestMiddleware
 from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.serve import _Server  # what it shuts down of uvicorn
@@ -92,6 +97,7 @@ class BridgeGateway:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._server: _Server | None = None
+        self.limits = ConnectionLimits(500)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True, name="gateway")
         self._thread.start()
         wait_until(lambda: self._has_started() or not self._thread.is_alive(), what="the gateway")
@@ -119,8 +125,9 @@ class BridgeGateway:
         configuration = LimitedConfig(
             RequestMiddleware(self.gateway, make_app(self.gateway), log),
             http=LimitedProtocol,
-            ws="websockets-sansio",
+            ws=LimitedWebSocket,
             ws_max_size=1 << 20,
+            ws_per_message_deflate=False,
             ws_ping_interval=0.5,
             ws_ping_timeout=DEADLINE_S,
             lifespan="off",
@@ -128,7 +135,7 @@ class BridgeGateway:
             access_log=False,
             timeout_graceful_shutdown=5,
         )
-        configuration.limits = ConnectionLimits(500)
+        configuration.limits = self.limits
         sweeping = asyncio.ensure_future(configuration.limits.sweep())
         self._server = _Server(configuration)
         await self._server.serve(sockets=[self._socket])

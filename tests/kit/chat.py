@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from codex_server_cli.core.openai.answer.content import Content
 from codex_server_cli.core.openai.answer.outputs import Cited, Failed, Finish, Interrupt, Output, Text, Thought
 from codex_server_cli.core.openai.chat_request import ChatRequest
 from codex_server_cli.core.openai.chat_run import ChatRun
@@ -29,6 +30,17 @@ def chat_request(**terms: Any) -> ChatRequest:
     """A streamed request with two tools, which wants summaries."""
     given: dict[str, Any] = {"model": None, "effort": None, "items": (), "tools": TOOLS}
     return ChatRequest(**{**given, "is_stream": True, "summary": "auto", **terms})
+
+
+def chat_run(request: ChatRequest, **more: Any) -> ChatRun:
+    """A run that answers it."""
+    return ChatRun(request, Content(request), **{"now_s": NOW_S, **more})
+
+
+def content_in(run: ChatRun) -> Content:
+    """What it has collected."""
+    assert isinstance(run.content, Content)
+    return run.content
 
 
 class Recorded(NamedTuple):
@@ -76,7 +88,7 @@ USAGE = {
     "prompt_tokens": 100,
     "completion_tokens": 20,
     "total_tokens": 120,
-    "prompt_tokens_details": {"cached_tokens": 40},
+    "prompt_tokens_details": {"cached_tokens": 40, "cache_write_tokens": 0},
     "completion_tokens_details": {"reasoning_tokens": 5},
 }
 """The same in OpenAI's words."""
@@ -102,7 +114,7 @@ class ChatDialogue:
 
     def __init__(self, *, turn_id: str | None = None, **terms: Any) -> None:
         self.limits = AccountLimits()
-        self.run = ChatRun(chat_request(**terms), now_s=NOW_S, turn_id=turn_id, limits=self.limits)
+        self.run = chat_run(chat_request(**terms), turn_id=turn_id, limits=self.limits)
         self.outputs: list[Output] = []
 
     def receive(self, *messages: Json, at_s: float = 0.0) -> ChatDialogue:

@@ -21,10 +21,14 @@ After results of tools the model says `results: …`. Any other text comes back 
 
 from __future__ import annotations
 
+import base64
+import io
 import itertools
 import json
 import threading
 from typing import Any
+
+from PIL import Image
 
 from codex_server_cli.demo import replies
 from codex_server_cli.demo.gates import Gate
@@ -69,14 +73,18 @@ class ChatModel:
         body = request.body
         with self._lock:
             self.seen.append(body)
-            self.problems += problems_of(body)
+            self.problems += self.problems_of(body)
         said = [item for item in body["input"] if item.get("role") != "developer"]
         last = said[-1] if said else body["input"][-1]
         if last["type"].endswith("_output"):
             return replies.reply(*_after_results(body["input"]), usage=USAGE)
-        return self._by_rule(text_of(last))
+        return self._by_rule(text_of(last), body)
 
-    def _by_rule(self, text: str) -> Reply:
+    def problems_of(self, body: dict[str, Any]) -> list[str]:
+        """See the function; a script may know better for some requests."""
+        return problems_of(body)
+
+    def _by_rule(self, text: str, body: dict[str, Any]) -> Reply:
         rule, _, rest = text.partition(" ")
         match rule:
             case "fail":
@@ -154,16 +162,30 @@ def problems_of(body: dict[str, Any]) -> list[str]:
             problems.append("a system message")
         for part in item.get("content") or ():
             url = part.get("image_url") if isinstance(part, dict) else None
-            if url is not None and not url.startswith(_IMAGES):
-                problems.append(f"a picture by address: {url[:40]}")
+            if url is not None and not _is_whole(url):
+                problems.append(f"a picture by address, or not whole: {url[:40]}")
     text = json.dumps(body["input"])
     if "CONTEXT CHECKPOINT COMPACTION" in text:
         problems.append("a compaction")
+    if "content omitted because" in text:
+        problems.append("a picture that Codex left out")
     if "<environment_context>" in text or "AGENTS.md" in text:
         problems.append("words of Codex itself")
     # `apply_patch` of one model cannot be switched off; without an environment it can do nothing.
     stray = {name for space, name in tools_of(body) if space not in ("client", "functions") and name != "apply_patch"}
     return problems + [f"a tool that is no client's: {name}" for name in sorted(stray)]
+
+
+def _is_whole(url: str) -> bool:
+    """Whether this is a picture in itself, to its last byte."""
+    if not url.startswith(_IMAGES):
+        return False
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as image:
+            image.load()
+    except (OSError, ValueError):  # a picture that ends early, and base64 that does
+        return False
+    return True
 
 
 def tools_of(body: dict[str, Any]) -> list[tuple[str, str]]:
@@ -176,6 +198,13 @@ def tools_of(body: dict[str, Any]) -> list[tuple[str, str]]:
         else:
             found.append(("", tool.get("name", tool["type"])))
     return found
+
+
+def client_tools_of(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tools of the client that a request offers, whole."""
+    added = [tool for item in body["input"] if item["type"] == "additional_tools" for tool in item["tools"]]
+    spaces = [tool for tool in [*(body.get("tools") or ()), *added] if tool.get("name") == "client"]
+    return [tool for space in spaces for tool in space["tools"]]
 
 
 def conversation_of(body: dict[str, Any]) -> list[tuple[str, str]]:

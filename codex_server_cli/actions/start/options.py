@@ -54,6 +54,7 @@ class StartOptions(NamedTuple):
     Attributes:
         schema: a file's path, or the JSON Schema itself, which begins with a brace.
         images: paths, or data URLs of the pictures themselves.
+        echo: what the front end repeats when it shows the turn, as JSON; kept in `meta.json`, and never interpreted.
     """
 
     prompt: str
@@ -83,6 +84,7 @@ class StartOptions(NamedTuple):
     has_worktree: bool = False
     worktree_name: str | None = None
     server: GivenServer | None = None
+    echo: Mapping[str, Any] | None = None
 
     @property
     def may_ask(self) -> bool:

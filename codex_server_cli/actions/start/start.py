@@ -172,6 +172,8 @@ def _start(
     }
     if options.once is not None:
         meta["once"] = options.once._asdict()
+    if options.echo is not None:
+        meta["echo"] = dict(options.echo)
     fork_meta = _make_fork_meta(meta, request, choice) if choice and may_fork_if_busy and not is_fork else None
     turn_id, has_forked = launch.hand_over(settings.turns_path, prompt, meta, config.max_running, fork_meta, pictures)
     used_meta = fork_meta if has_forked and fork_meta is not None else meta

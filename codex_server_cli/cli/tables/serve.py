@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from codex_server_cli.cli.parameters import number, option, switch
+from codex_server_cli.cli.parameters import FULL, number, option, switch
 from codex_server_cli.cli.tables.system import SYSTEM
 from codex_server_cli.cli.verb import Verb
 from codex_server_cli.core.model.server.instructions import Instructions
@@ -43,6 +43,13 @@ VERBS: Final[dict[str, Verb]] = {
         (
             *SERVE_FLAGS,
             option("model_alias", "--model-alias", help="Map model name A to M.", metavar="A=M", is_list=True),
+            switch(
+                "selftest",
+                "--selftest",
+                help="Serve nobody: try the model that is logged in, say what it does, end. Costs tokens.",
+            ),
+            switch("json", "--json", help="With --selftest: one JSON array instead of lines."),
+            FULL,
         ),
     ),
 }

@@ -48,3 +48,10 @@ def _fits_64_bits(value: Any) -> bool:
     if isinstance(value, list):
         return all(map(_fits_64_bits, value))
     return not isinstance(value, int) or value in _INTEGERS
+
+
+def text_value(text: str) -> str:
+    """A text as the value of a `key=value` override."""
+    import json
+
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -88,6 +88,7 @@ _META: Mapping[str, _Check] = {
     **dict.fromkeys(("pid", "pid_start_ticks", "app_server_pid", "put_back"), _is_count),
     "worktree": lambda value: value is None or _has(value, _WORKTREE),
     "server": lambda value: value is None or _has(value, _SERVER),
+    "echo": _is_object,
     "request": lambda value: value is not None and _has(value, _REQUEST),
 }
 _ERROR: Mapping[str, _Check] = {

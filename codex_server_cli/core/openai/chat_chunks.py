@@ -10,19 +10,12 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from codex_server_cli.core.openai.answer.content import Content
+from codex_server_cli.core.openai.answer.outputs import Calls, Cited, Failed, Finish, Interrupt, Output, Text, Thought
 from codex_server_cli.core.openai.chat_request import ChatRequest
-from codex_server_cli.core.openai.chat_run import (
-    Calls,
-    ChatRun,
-    Cited,
-    Failed,
-    Finish,
-    Interrupt,
-    Output,
-    Text,
-    Thought,
-)
+from codex_server_cli.core.openai.chat_run import ChatRun
 from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.core.openai.responses.events import StreamEvent
 from codex_server_cli.core.openai.tools import ClientCall
 
 Json = dict[str, Any]
@@ -70,14 +63,14 @@ def error_document(error: ApiError) -> Json:
     return {"error": {"message": error.message, "type": error.type, "param": error.param, "code": error.code}}
 
 
-def completion(head: ChatHead, run: ChatRun) -> Json:
+def completion(head: ChatHead, content: Content, run: ChatRun) -> Json:
     """The whole answer, of a run that has finished."""
     finish = run.finish or Finish("stop", None)
-    message: Json = {"role": "assistant", "content": run.text or (None if run.calls else ""), "refusal": None}
-    if run.reasoning:
-        message["reasoning_content"] = run.reasoning
-    if run.annotations:
-        message["annotations"] = run.annotations
+    message: Json = {"role": "assistant", "content": content.text or (None if run.calls else ""), "refusal": None}
+    if content.thoughts.text:
+        message["reasoning_content"] = content.thoughts.text
+    if content.annotations:
+        message["annotations"] = content.annotations
     message |= _call_members(run.calls, is_function=finish.reason == "function_call")
     document: Json = {
         "id": head.id,
@@ -122,9 +115,9 @@ class ChunkWriter:
         return self._line(chunk(self._head, {"role": "assistant", "content": ""}))
 
     def write(self, output: Output) -> bytes:
-        """The bytes for one output; empty for `Interrupt`, which is the caller's to act on."""
+        """The bytes for one output; empty for what is the caller's to act on, or another face's."""
         match output:
-            case Interrupt():
+            case Interrupt() | StreamEvent():
                 return b""
             case Failed(error):
                 return _event(error_document(error)) + DONE

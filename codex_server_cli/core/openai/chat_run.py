@@ -1,13 +1,15 @@
-"""The machine of one chat completion: the messages of a thread in, what the client is given out. No I/O, no clock.
+"""The machine of one answer: the messages of a thread in, what the client is given out. No I/O, no clock.
+
+The form of what is said is `content`'s: that of a chat completion, or of a Response.
 
 For its caller:
 
-    run = ChatRun(request, now_s=time.monotonic(), limits=limits)     # limits: one AccountLimits for all runs
+    run = ChatRun(request, Content(request), now_s=time.monotonic(), limits=limits)  # one AccountLimits for all runs
     for output in run.feed(message, time.monotonic()): …              # every message of the feed, in order
     for output in run.tick(time.monotonic()): …                       # at `run.wakeup_s`, if nothing came until then
 
 * A stream sends its status line when `has_begun` turns true. A `Failed` before that is an error answer with its own
-  status; after it, an error event. A plain answer waits for `Finish` or `Failed`, and reads `completion(head, run)`.
+  status; after it, an error event. A plain answer waits for `Finish` or `Failed`, and reads `content`.
 * `Interrupt`: send `turn/interrupt` (it may be refused until `turn/started`), and let no other request have the thread.
 * `Calls` are followed by `Finish`. After `tool_calls` the turn goes on once each `item/tool/call` has been answered, by
   its `callId`; the second one of 0.163.0 comes after the first was answered. The HTTP response with the results is a
@@ -23,9 +25,8 @@ import hashlib
 from typing import Any
 
 from codex_server_cli.core.openai import wire_errors
-from codex_server_cli.core.openai.answer.content import Content
 from codex_server_cli.core.openai.answer.model_response import ModelResponse
-from codex_server_cli.core.openai.answer.outputs import Calls, Cited, Failed, Finish, Interrupt, Output, Text, Thought
+from codex_server_cli.core.openai.answer.outputs import AnswerContent, Calls, Failed, Finish, Interrupt, Output, Piece
 from codex_server_cli.core.openai.answer.retries import RetryBudget
 from codex_server_cli.core.openai.answer.usage import ChatUsage
 from codex_server_cli.core.openai.chat_request import ChatRequest
@@ -33,8 +34,6 @@ from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.openai.tools import ClientCall, forced_call
 from codex_server_cli.core.openai.wire_errors import AccountLimits
 from codex_server_cli.core.protocol.rpc import Message, at, object_at, params_of, text_in
-
-__all__ = ["Calls", "ChatRun", "Cited", "Failed", "Finish", "Interrupt", "Output", "Text", "Thought"]
 
 BEGIN_S = 10.0
 """After this long a stream's status line is sent: reasoning is silent for long, and proxies cut a silence of 60 s."""
@@ -52,12 +51,14 @@ class ChatRun:
 
     Args:
         request: what is answered.
+        content: what collects what the model says, in the form of a face.
         now_s: seconds of a clock that is never set, here as everywhere.
         unix_s: what to add to them for Unix seconds, which the limits are in.
         turn_id: of a turn that was held open; None for a new one, whose `turn/started` names it.
         limits: what is known of the account's limits.
 
     Attributes:
+        content: as given.
         turn_id: None until it is known.
         has_begun: the status line of a stream may be sent.
         calls: the calls of the answer; empty until `Calls`.
@@ -67,6 +68,7 @@ class ChatRun:
     def __init__(
         self,
         request: ChatRequest,
+        content: AnswerContent,
         *,
         now_s: float,
         unix_s: float = 0.0,
@@ -81,7 +83,7 @@ class ChatRun:
         self._limits = limits or AccountLimits()
         self._began_s = self._now_s = now_s
         self._error: ApiError | None = None
-        self._content = Content(request)
+        self.content = content
         self._response = ModelResponse([tool["name"] for tool in request.tools])
         self._usage, self._retries = ChatUsage(), RetryBudget()
         self._is_response_complete = False
@@ -94,17 +96,7 @@ class ChatRun:
     @property
     def text(self) -> str:
         """The content so far."""
-        return self._content.text
-
-    @property
-    def reasoning(self) -> str:
-        """The `reasoning_content` so far."""
-        return self._content.thoughts.text
-
-    @property
-    def annotations(self) -> list[dict[str, Any]]:
-        """The content's citations, in OpenAI's form."""
-        return self._content.annotations
+        return self.content.text
 
     @property
     def reasoning_items(self) -> dict[str, tuple[dict[str, Any], ...]]:
@@ -147,12 +139,12 @@ class ChatRun:
 
     def _given(self, outputs: list[Output]) -> list[Output]:
         """What the client is given now: the pieces of an answer only where it is a stream."""
-        if self._content.is_stopped and not self.is_over:
+        if self.content.is_stopped and not self.is_over:
             outputs = [*outputs, *self._interrupt_and_finish("stop")]
         if self._request.is_stream:
-            self.has_begun = self.has_begun or any(isinstance(each, Text | Thought) for each in outputs)
+            self.has_begun = self.has_begun or any(isinstance(each, Piece) for each in outputs)
             return outputs
-        return [each for each in outputs if not isinstance(each, Text | Thought | Cited)]
+        return [each for each in outputs if not isinstance(each, Piece)]
 
     @property
     def _begin_due_s(self) -> float | None:
@@ -188,7 +180,7 @@ class ChatRun:
                 return self._take_end(object_at(params, "turn"))
             case "item/started":
                 return self._take_start(params)
-        return [*self._content.take(method, params)]
+        return [*self.content.take(method, params)]
 
     def _take_start(self, params: Message) -> list[Output]:
         kind = at(params, "item.type", str)
@@ -196,7 +188,7 @@ class ChatRun:
             return [Interrupt(), *self._fail(wire_errors.too_long())]
         if kind not in _NO_PROGRESS:
             self._note_progress()
-        return [*self._content.take("item/started", params)]
+        return [*self.content.take("item/started", params)]
 
     def _note_progress(self) -> None:
         """The model answers."""
@@ -208,9 +200,7 @@ class ChatRun:
         self._response.note(item)
         if item.get("type") == "function_call":
             self._note_progress()
-        if item.get("type") == "message" and item.get("role") == "assistant":
-            return [*self._content.cite(text_in(item.get("id")), item.get("content"))]
-        return []
+        return [*self.content.take_raw(item)]
 
     def _take_response(self, params: Message) -> list[Output]:
         """A model response is complete: the turn goes on by itself, unless a client has to answer calls."""
@@ -219,7 +209,7 @@ class ChatRun:
         if self._response.calls:
             return self._hold(self._usage.document)
         self._is_response_complete = True
-        self._content.keep()
+        self.content.keep()
         self._retries.reset()
         return []
 
@@ -231,19 +221,18 @@ class ChatRun:
             return self._finish(reason, None) if reason is not None else self._fail(self._error_of(error))
         if reason is not None:  # Codex would have the model answer five times more
             return self._interrupt_and_finish(reason)
-        if self._content.is_answered:  # the model would answer once more, behind its own answer
+        if self.content.is_answered:  # the model would answer once more, behind its own answer
             return self._interrupt_and_finish("stop")
         self._retries.note(error, self._now_s)
-        if self._content.is_fixed or wire_errors.is_login(error) or _is_due(self._retries.due_s, self._now_s):
+        if self.content.is_fixed or wire_errors.is_login(error) or _is_due(self._retries.due_s, self._now_s):
             return self._stop_retrying()
         self._response.drop()
-        self._content.restart()
-        return []
+        return [*self.content.restart()]
 
     def _take_end(self, turn: Message) -> list[Output]:
         match turn.get("status"):
             case "completed":
-                return self._finish("content_filter" if self._content.is_refused else "stop", self._usage.document)
+                return self._finish("content_filter" if self.content.is_refused else "stop", self._usage.document)
             case "interrupted":
                 return self._fail(wire_errors.interrupted())
         return self._take_error(object_at(turn, "error"), will_retry=False)
@@ -256,7 +245,7 @@ class ChatRun:
 
     def _fail(self, error: ApiError) -> list[Output]:
         """What was held back is shown first: half an answer is better than none."""
-        outputs: list[Output] = [*self._content.flush()] if self.has_begun else []
+        outputs: list[Output] = [*self.content.flush()] if self.has_begun else []
         self._error = error
         return [*outputs, Failed(error)]
 
@@ -266,10 +255,10 @@ class ChatRun:
     def _finish(self, reason: str, usage: dict[str, Any] | None) -> list[Output]:
         """The answer ends without a call of the model's; a call that was forced is in its text."""
         forced = self._request.forced
-        found = forced_call(forced, self._content.raw) if forced is not None and reason == "stop" else None
+        found = forced_call(forced, self.content.raw) if forced is not None and reason == "stop" else None
         if found is not None:
             return self._end_with([], (ClientCall(self._call_id, *found),), usage)
-        return self._end([*self._content.end()], Finish(reason, usage))
+        return self._end([*self.content.end()], Finish(reason, usage))
 
     @property
     def _call_id(self) -> str:
@@ -281,7 +270,7 @@ class ChatRun:
         calls = self._response.calls
         is_told_one = len(calls) > 1 and self._request.uses_functions  # the others would never be answered
         unanswered: list[Output] = [Interrupt()] if is_told_one else []
-        return [*unanswered, *self._end_with([*self._content.before_calls()], calls, usage)]
+        return [*unanswered, *self._end_with([*self.content.before_calls()], calls, usage)]
 
     def _end_with(
         self, before: list[Output], calls: tuple[ClientCall, ...], usage: dict[str, Any] | None

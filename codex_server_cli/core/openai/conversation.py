@@ -2,8 +2,8 @@
 
 A miss is always correct, only dearer; a false hit would be an answer to another conversation. So the keys ignore just
 what clients are known to change when they send an answer back: null for empty, text for a list of one part, the order
-and spacing in a call's arguments, blanks at the ends of an answer, and the text beside tool calls (commentary, which
-many drop; the calls' ids name that answer well enough, but legacy functions have none: there it counts).
+and spacing in a call's arguments, blanks at the ends of an answer, the text beside tool calls (commentary, which many
+drop; the calls' ids name that answer well enough, but legacy functions have none: there it counts), and reasoning.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class _Digest(NamedTuple):
     hash: str
     is_said: bool
     is_call: bool
+    is_thought: bool
 
 
 class History(NamedTuple):
@@ -48,27 +49,44 @@ class History(NamedTuple):
     Attributes:
         terms: `terms_key` of the request.
         turn: `turn_key` of it.
+        anchor: the key of the prompt cache that its thread should have.
+        model: as the request names it.
         digests: of its items.
         has_ids: whether its calls have ids.
     """
 
     terms: str
     turn: str
+    anchor: str
+    model: str | None
     digests: tuple[_Digest, ...]
     has_ids: bool
 
     def prefix_keys(self, added: Sequence[Item] = ()) -> list[str]:
         """The key of each prefix of the items and then `added`, shortest first, each with the terms in it.
 
-        A thread is filed under the last key of its whole history: `prefix_keys(answer_items(text, calls))[-1]`.
+        A thread is filed under the last key of its whole history: `prefix_keys(answer_items(texts, calls))[-1]`.
         """
-        return list(_keys([*self.digests, *_digests(added, has_ids=self.has_ids)], self.terms, has_ids=self.has_ids))
+        return self._keys_from(self.terms, added)
+
+    def reasoning_keys(self, added: Sequence[Item] = ()) -> list[str]:
+        """The same without the terms, but with the model: what it thought goes where all is as it was when it did.
+
+        By these alone reasoning is remembered. The ids of calls would not do: a client may choose them, and be given
+        what the model thought in the conversation of another.
+        """
+        return self._keys_from(_hash(self.model), added)
+
+    def _keys_from(self, start: str, added: Sequence[Item]) -> list[str]:
+        return list(_keys([*self.digests, *_digests(added, has_ids=self.has_ids)], start, has_ids=self.has_ids))
 
 
 def history_of(request: ChatRequest) -> History:
     """The request's conversation, for keys."""
     has_ids = not request.uses_functions
-    return History(terms_key(request), turn_key(request), tuple(_digests(request.items, has_ids=has_ids)), has_ids)
+    digests = tuple(_digests(request.items, has_ids=has_ids))
+    anchor = _anchor_key(request, digests)
+    return History(terms_key(request), turn_key(request), anchor, request.model, digests, has_ids)
 
 
 def is_keepable(request: ChatRequest) -> bool:
@@ -87,7 +105,8 @@ def terms_key(request: ChatRequest) -> str:
     """
     tools = sorted(request.tools, key=lambda tool: str(tool["name"]))
     wishes = (request.closing, request.uses_functions)
-    return _hash(request.model, request.effort, request.summary, request.verbosity, request.cache_key, tools, wishes)
+    levers = (request.effort, request.summary, request.verbosity)
+    return _hash(request.model, *levers, request.cache_key, tools, wishes, request.needs_raw_items)
 
 
 def turn_key(request: ChatRequest) -> str:
@@ -95,11 +114,26 @@ def turn_key(request: ChatRequest) -> str:
     return _hash(terms_key(request), request.output_schema, request.service_tier)
 
 
-def answer_items(text: str, calls: Sequence[ClientCall]) -> list[Item]:
-    """An answer as the items that it will be when the client sends it back."""
-    said = [{"type": "output_text", "text": text}] if text.strip() else []
-    message = [{"type": "message", "role": "assistant", "content": said}] if said else []
-    return [*message, *map(_call_item, calls)]
+def _anchor_key(request: ChatRequest, digests: Sequence[_Digest]) -> str:
+    """A hash of what requests have in common whose prompts begin alike, and should find each other's prompt cache.
+
+    The client's own key says so. Without one it is the beginning of the conversation, to the first message that is no
+    developer's: it stays when a history is edited, branches, or is answered again.
+    """
+    if request.cache_key is not None:
+        return _hash("key", request.model, request.cache_key)
+    roles = [item.get("role") for item in request.items]
+    n_begun = next((index for index, role in enumerate(roles, 1) if role != "developer"), len(roles))
+    return _hash("begun", request.model, [digest.hash for digest in digests[:n_begun]])
+
+
+def answer_items(texts: Sequence[str], calls: Sequence[ClientCall]) -> list[Item]:
+    """An answer as the items that it will be when the client sends it back.
+
+    Args:
+        texts: of its messages, in order.
+    """
+    return [*map(_message_item, filter(str.strip, texts)), *map(_call_item, calls)]
 
 
 def trailing_results(request: ChatRequest) -> Trailing | None:
@@ -109,7 +143,7 @@ def trailing_results(request: ChatRequest) -> Trailing | None:
     rest = request.items[n_before:]
     outputs = {item["call_id"]: item["output"] for item in rest if item["type"] == "function_call_output"}
     after = tuple(item for item in rest if item["type"] != "function_call_output")
-    if not outputs or any(item["role"] == "assistant" for item in after):
+    if not outputs or any(item.get("role") in (None, "assistant") for item in after):
         return None
     return Trailing(n_before, outputs, after)
 
@@ -126,6 +160,10 @@ def _content_item(part: Item) -> Item:
     return {"type": "inputText", "text": part["text"]}
 
 
+def _message_item(text: str) -> Item:
+    return {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]}
+
+
 def _call_item(call: ClientCall) -> Item:
     item = {"type": "function_call", "call_id": call.id, "namespace": NAMESPACE, "name": call.name}
     return {**item, "arguments": call.arguments}
@@ -133,25 +171,27 @@ def _call_item(call: ClientCall) -> Item:
 
 def _digests(items: Sequence[Item], *, has_ids: bool) -> Iterator[_Digest]:
     for item in items:
-        is_said = item.get("role") == "assistant"
-        yield _Digest(_hash(_essence(item, has_ids=has_ids)), is_said, item["type"] == "function_call")
+        is_said, kind = item.get("role") == "assistant", item["type"]
+        essence = _hash(_essence(item, has_ids=has_ids))
+        yield _Digest(essence, is_said, kind == "function_call", kind == "reasoning")
 
 
 def _keys(digests: Sequence[_Digest], key: str, *, has_ids: bool) -> Iterator[str]:
-    for digest, is_commentary in zip(digests, _beside_calls(digests), strict=True):
-        if is_commentary and has_ids:
-            yield _hash(key, "text beside calls")  # no thread is filed under it, and what follows does not depend on it
+    for digest, is_beside in zip(digests, _beside_calls(digests), strict=True):
+        if is_beside and has_ids:
+            yield _hash(key, "beside")  # no thread is filed under it, and what follows does not depend on it
         else:
             key = _hash(key, digest.hash)
             yield key
 
 
 def _beside_calls(digests: Sequence[_Digest]) -> list[bool]:
-    """For each item whether it is text of an assistant's turn that goes on with a call."""
+    """For each item whether it is reasoning, or text of an assistant's turn that goes on with a call."""
     found, is_before_call = [], False
     for digest in reversed(digests):
-        found.append(digest.is_said and is_before_call)
-        is_before_call = digest.is_call or (digest.is_said and is_before_call)
+        is_mute = digest.is_said or digest.is_thought
+        found.append(digest.is_thought or (digest.is_said and is_before_call))
+        is_before_call = digest.is_call or (is_mute and is_before_call)
     return found[::-1]
 
 
@@ -162,6 +202,8 @@ def _essence(item: Item, *, has_ids: bool) -> Any:
         return ("call", call_id, item["name"], _json_value(item["arguments"]))
     if item["type"] == "function_call_output":
         return ("output", call_id, item["output"])
+    if item["type"] == "reasoning":
+        return ("reasoning",)
     if item["role"] == "assistant":
         return ("assistant", "".join(part["text"] for part in item["content"]).strip())
     return (item["role"], item["content"])

@@ -8,6 +8,7 @@ What Codex would lose without a word is mapped (`system` is sent as `developer`)
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
 
@@ -31,7 +32,7 @@ def parse_messages(messages: Any) -> tuple[Item, ...]:
     """
     if not isinstance(messages, list) or not messages:
         raise invalid("`messages` must be a list of at least one message.", "messages")
-    history = _History()
+    history = _Messages()
     for index, message in enumerate(messages):
         history.add(message, f"messages[{index}]")
         if max(index + 1, len(history.items)) > MOST_MESSAGES:
@@ -47,60 +48,41 @@ def developer_item(text: str) -> Item:
     return _message("developer", [{"type": "input_text", "text": text}])
 
 
-class _History:
-    """The items so far, and which calls of theirs have a result."""
+class ItemHistory:
+    """The items of a conversation so far, and which calls of theirs have a result.
 
-    def __init__(self) -> None:
-        self.items: list[Item] = []
-        self._calls: set[str] = set()
-        self._answered: set[str] = set()
-        self._legacy: dict[str, str] = {}  # name of a legacy function → the id that its last call was given here
+    Args:
+        items: those of the conversation that goes on.
 
-    def add(self, message: Any, param: str) -> None:
-        if not isinstance(message, dict):
-            raise invalid(f"`{param}` must be an object with `role` and `content`.", param)
-        role = message.get("role")
-        if role in ("system", "developer"):
-            self._say("developer", content_parts(message.get("content"), f"{param}.content"))
-        elif role == "user":
-            self._say("user", content_parts(message.get("content"), f"{param}.content", may_show=True))
-        elif role == "assistant":
-            self._add_assistant(message, param)
-        elif role == "tool":
-            self._add_result(_call_id(message.get("tool_call_id"), f"{param}.tool_call_id"), message, param)
-        elif role == "function":
-            name = _name(message.get("name"), f"{param}.name")
-            self._add_result(self._legacy.pop(name, ""), message, param)
-        else:
-            raise invalid(f"`{param}.role` must be one of {', '.join(ROLES)}.", f"{param}.role")
+    Attributes:
+        items: all of them.
+    """
 
-    def _say(self, role: str, parts: list[Item]) -> None:
+    def __init__(self, items: Iterable[Item] = ()) -> None:
+        self.items: list[Item] = list(items)
+        self._calls = {item["call_id"] for item in self.items if item["type"] == "function_call"}
+        self._answered = {item["call_id"] for item in self.items if item["type"] == "function_call_output"}
+
+    def say(self, role: str, parts: list[Item], **more: Any) -> None:
+        """Add a message, if it says anything."""
         if parts:
-            self.items.append(_message(role, parts))
+            self.items.append({**_message(role, parts), **more})
 
-    def _add_assistant(self, message: Item, param: str) -> None:
-        if message.get("audio") is not None:
-            raise invalid("Spoken answers are not kept here.", f"{param}.audio", "unsupported_content")
-        content = message.get("content") or message.get("refusal")
-        parts = content_parts(content, f"{param}.content", kind="output_text")
+    def say_as_assistant(self, content: Any, param: str, **more: Any) -> None:
+        """Add a message of the assistant, if it says anything; raises `ApiError`."""
+        parts = content_parts(content, param, kind="output_text")
         if any(part["text"].strip() for part in parts):
-            self._say("assistant", parts)
-        calls = message.get("tool_calls")
-        if not isinstance(calls, list | None):
-            raise invalid(f"`{param}.tool_calls` must be a list.", f"{param}.tool_calls")
-        for index, call in enumerate(calls or []):
-            self._add_tool_call(call, f"{param}.tool_calls[{index}]")
-        if message.get("function_call") is not None and not calls:
-            call_id = f"call_legacy_{len(self._calls)}"
-            name = self._add_call(call_id, message["function_call"], f"{param}.function_call")
-            self._legacy[name] = call_id
+            self.say("assistant", parts, **more)
 
-    def _add_tool_call(self, call: Any, param: str) -> None:
-        if not isinstance(call, dict) or call.get("type") not in (None, "function"):
-            raise invalid(f"`{param}` must be a call of type `function`.", param)
-        self._add_call(_call_id(call.get("id"), f"{param}.id"), call.get("function"), f"{param}.function")
+    def add_call(self, call_id: str, function: Any, param: str) -> str:
+        """Add a call of a tool; its name.
 
-    def _add_call(self, call_id: str, function: Any, param: str) -> str:
+        Args:
+            function: an object with `name` and `arguments`.
+
+        Raises:
+            ApiError: it is none, or there is one with this id.
+        """
         if not isinstance(function, dict):
             raise invalid(f"`{param}` must be an object with `name` and `arguments`.", param)
         if call_id in self._calls:
@@ -112,8 +94,14 @@ class _History:
         self.items.append({**call, "name": name, "arguments": arguments})
         return name
 
-    def _add_result(self, call_id: str, message: Item, param: str) -> None:
-        output = output_of(content_parts(message.get("content"), f"{param}.content", may_show=True))
+    def add_result(self, call_id: str, content: Any, param: str, within: str) -> None:
+        """Add the result of a call, if there is that call; raises `ApiError`.
+
+        Args:
+            content: text, or parts.
+            param: of what holds it, in its member `within`.
+        """
+        output = output_of(content_parts(content, f"{param}.{within}", may_show=True))
         if call_id in self._answered:
             raise invalid(f"Two messages answer the tool call {call_id}.", param, "duplicate_tool_call_id")
         if call_id in self._calls:
@@ -121,11 +109,57 @@ class _History:
             self.items.append({"type": "function_call_output", "call_id": call_id, "output": output})
 
 
+class _Messages(ItemHistory):
+    """The items of the messages of a chat."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._legacy: dict[str, str] = {}  # name of a legacy function → the id that its last call was given here
+
+    def add(self, message: Any, param: str) -> None:
+        if not isinstance(message, dict):
+            raise invalid(f"`{param}` must be an object with `role` and `content`.", param)
+        role = message.get("role")
+        if role in ("system", "developer"):
+            self.say("developer", content_parts(message.get("content"), f"{param}.content"))
+        elif role == "user":
+            self.say("user", content_parts(message.get("content"), f"{param}.content", may_show=True))
+        elif role == "assistant":
+            self._add_assistant(message, param)
+        elif role == "tool":
+            call_id = call_id_of(message.get("tool_call_id"), f"{param}.tool_call_id")
+            self.add_result(call_id, message.get("content"), param, "content")
+        elif role == "function":
+            name = _name(message.get("name"), f"{param}.name")
+            self.add_result(self._legacy.pop(name, ""), message.get("content"), param, "content")
+        else:
+            raise invalid(f"`{param}.role` must be one of {', '.join(ROLES)}.", f"{param}.role")
+
+    def _add_assistant(self, message: Item, param: str) -> None:
+        if message.get("audio") is not None:
+            raise invalid("Spoken answers are not kept here.", f"{param}.audio", "unsupported_content")
+        self.say_as_assistant(message.get("content") or message.get("refusal"), f"{param}.content")
+        calls = message.get("tool_calls")
+        if not isinstance(calls, list | None):
+            raise invalid(f"`{param}.tool_calls` must be a list.", f"{param}.tool_calls")
+        for index, call in enumerate(calls or []):
+            self._add_tool_call(call, f"{param}.tool_calls[{index}]")
+        if message.get("function_call") is not None and not calls:
+            call_id = f"call_legacy_{len(self._calls)}"
+            name = self.add_call(call_id, message["function_call"], f"{param}.function_call")
+            self._legacy[name] = call_id
+
+    def _add_tool_call(self, call: Any, param: str) -> None:
+        if not isinstance(call, dict) or call.get("type") not in (None, "function"):
+            raise invalid(f"`{param}` must be a call of type `function`.", param)
+        self.add_call(call_id_of(call.get("id"), f"{param}.id"), call.get("function"), f"{param}.function")
+
+
 def _message(role: str, parts: list[Item]) -> Item:
     return {"type": "message", "role": role, "content": parts}
 
 
-def _call_id(value: Any, param: str) -> str:
+def call_id_of(value: Any, param: str) -> str:
     """A call's id, shortened where it is too long, the same way for a call and its result."""
     if not isinstance(value, str) or not value:
         raise invalid(f"`{param}` must be the id of a tool call.", param)

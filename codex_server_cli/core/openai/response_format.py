@@ -25,8 +25,12 @@ class AnswerFormat(NamedTuple):
     wish: str = ""
 
 
-def parse_response_format(value: Any) -> AnswerFormat:
-    """The format that `response_format` asks for.
+def parse_response_format(value: Any, param: str = "response_format", within: str = "json_schema") -> AnswerFormat:
+    """The format that a request asks for.
+
+    Args:
+        value: of its parameter `param`.
+        within: the member of it that holds a schema's members; empty where it does so itself.
 
     A schema that is `strict` goes to the model's side as it is, which refuses what is not in its subset. One that is
     not is put into strict form; without such a form the model is asked in words.
@@ -38,17 +42,21 @@ def parse_response_format(value: Any) -> AnswerFormat:
         return AnswerFormat()
     kind = value.get("type") if isinstance(value, dict) else None
     if kind not in _TYPES:
-        raise invalid(f"`response_format.type` must be one of {', '.join(_TYPES)}.", "response_format.type")
+        raise invalid(f"`{param}.type` must be one of {', '.join(_TYPES)}.", f"{param}.type")
     if kind == "text":
         return AnswerFormat()
-    return AnswerFormat(wish=_JSON_OBJECT) if kind == "json_object" else _by_schema(value.get("json_schema"))
+    return AnswerFormat(wish=_JSON_OBJECT) if kind == "json_object" else _by_schema(*_holder(value, param, within))
 
 
-def _by_schema(value: Any) -> AnswerFormat:
+def _holder(value: dict[str, Any], param: str, within: str) -> tuple[Any, str]:
+    """What holds the schema, and its path."""
+    return (value.get(within), f"{param}.{within}") if within else (value, param)
+
+
+def _by_schema(value: Any, param: str) -> AnswerFormat:
     schema = value.get("schema") if isinstance(value, dict) else None
     if not isinstance(schema, dict):
-        param = "response_format.json_schema.schema"
-        raise invalid(f"`{param}` must be a JSON Schema.", param)
+        raise invalid(f"`{param}.schema` must be a JSON Schema.", f"{param}.schema")
     if value.get("strict") is True:
         return AnswerFormat(schema)
     strict = to_strict(schema)

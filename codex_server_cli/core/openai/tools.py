@@ -138,7 +138,9 @@ def _tool_in(entry: Any, param: str) -> dict[str, Any]:
     if not isinstance(entry, dict):
         raise invalid(f"`{param}` must be an object with `type` and `function`.", param)
     if entry.get("type") not in (None, "function"):
-        raise invalid(f"`{param}.type` must be `function`: no other tools are run here.", f"{param}.type")
+        shown = json.dumps(entry["type"])[:80]
+        message = f"`{param}.type` is {shown}, but only tools of type `function` are possible: no other is run here."
+        raise invalid(message, f"{param}.type", "unsupported_tool")
     if entry.get("function") is None and "name" in entry:  # the Responses API's form
         return _tool(entry, param)
     return _tool(entry.get("function"), f"{param}.function")

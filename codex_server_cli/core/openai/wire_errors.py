@@ -259,8 +259,7 @@ def error_of_refusal(code: int, message: str, data: Any = None) -> ApiError:
 
 def codex_unavailable(reason: str) -> ApiError:
     """The error answer where there is no app-server, or it is lost in the middle."""
-    headers = [_retry_after(2)]
-    return ApiError(503, f"Codex is gone: {reason}", type="server_error", code="codex_unavailable", headers=headers)
+    return ApiError(503, reason, type="server_error", code="codex_unavailable", headers=[_retry_after(2)])
 
 
 def turn_in_doubt(reason: str) -> ApiError:

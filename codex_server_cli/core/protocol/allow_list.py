@@ -24,7 +24,7 @@ WORKSPACE_WRITE: Message = {
     "excludeSlashTmp": False,
 }
 
-_PARAMETERS: dict[str, frozenset[str]] = {
+PARAMETERS: dict[str, frozenset[str]] = {
     "initialize": frozenset({"clientInfo", "capabilities"}),
     "account/read": frozenset({"refreshToken"}),
     "account/rateLimits/read": frozenset({"excludeResetCreditDetails", "supportsLunaReserve"}),
@@ -44,15 +44,15 @@ _PARAMETERS: dict[str, frozenset[str]] = {
     "turn/steer": frozenset({"threadId", "expectedTurnId", "input"}),
     "turn/interrupt": frozenset({"threadId", "turnId"}),
 }
-METHODS = tuple(_PARAMETERS)
+METHODS = tuple(PARAMETERS)
 """The methods that pass by default."""
 
 _WITHOUT_PARAMETERS = frozenset({"account/rateLimits/read"})
 """Whose `params` may be absent; every other method is sent `{}` then, as the app-server asks for one."""
-_NOTIFICATIONS = frozenset({"initialized"})
+NOTIFICATIONS = frozenset({"initialized"})
 _CAPABILITIES = frozenset({"experimentalApi", "optOutNotificationMethods"})
-_INPUTS = {"text": frozenset({"type", "text", "text_elements"}), "image": frozenset({"type", "url", "detail"})}
-_DATA_URL = "data:image/"
+INPUTS = {"text": frozenset({"type", "text", "text_elements"}), "image": frozenset({"type", "url", "detail"})}
+DATA_URL = "data:image/"
 
 
 class ClientRights(NamedTuple):
@@ -98,7 +98,7 @@ def admit(message: Message, rights: ClientRights) -> Message | Refused:
     if kind is MessageType.INVALID:
         return Refused("a message has a `method` (text), or is a reply with the `id` of a request", is_malformed=True)
     method = message["method"]
-    known = _PARAMETERS if kind is MessageType.REQUEST else _NOTIFICATIONS
+    known = PARAMETERS if kind is MessageType.REQUEST else NOTIFICATIONS
     if method not in known:
         return _not_let_through(f"the {'method' if kind is MessageType.REQUEST else 'notification'} `{method}`")
     if kind is MessageType.NOTIFICATION:
@@ -119,10 +119,10 @@ def _not_let_through(what: str) -> Refused:
 
 def _admitted(method: str, params: Message, rights: ClientRights) -> Message | Refused:
     """The parameters with those that we set; a client may name these too, with the value that they get anyway."""
-    ours = _set_rights(method, params, rights)
+    ours = set_rights(method, params, rights)
     passing = {}
     for name, value in params.items():
-        if name in _PARAMETERS[method]:
+        if name in PARAMETERS[method]:
             passing[name] = value
         elif value is not None and (name not in ours or not _is_as(value, ours[name])):
             return _not_let_through(f"`{name}` of {method}" if name not in ours else f"another `{name}` of {method}")
@@ -135,7 +135,7 @@ def _admitted(method: str, params: Message, rights: ClientRights) -> Message | R
     return refused or {**passing, **ours}
 
 
-def _set_rights(method: str, params: Message, rights: ClientRights) -> Message:
+def set_rights(method: str, params: Message, rights: ClientRights) -> Message:
     """A thread is opened read-only: with more, Codex would mark its directory as trusted (see `model.request`). A turn
     writes where it asks to and may.
     """
@@ -183,12 +183,12 @@ def _refuse_input(method: str, items: Any) -> Refused | None:
         return Refused(f"the `input` of {method} is a list of objects", is_malformed=True)
     for item in items:
         kind = item.get("type")
-        known = _INPUTS.get(kind) if isinstance(kind, str) else None
+        known = INPUTS.get(kind) if isinstance(kind, str) else None
         if known is None:
             return _not_let_through(f"an input of type {kind!r} of {method}")
         more = [name for name, value in item.items() if name not in known and value is not None]
         if more:
             return _not_let_through(f"`{more[0]}` in an input of {method}")
-        if kind == "image" and not str(item.get("url")).startswith(_DATA_URL):
-            return _not_let_through(f"an image of {method} whose `url` is no data URL ({_DATA_URL}…)")
+        if kind == "image" and not str(item.get("url")).startswith(DATA_URL):
+            return _not_let_through(f"an image of {method} whose `url` is no data URL ({DATA_URL}…)")
     return None

@@ -19,6 +19,9 @@ from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
 _CALLER_CODES = range(-32602, -32599)
 """The codes of errors that are the caller's: almost all that the app-server answers with."""
+STATUS, CHAT, RAW = "codex-status", "codex-chat", "codex-rpc"
+FORWARDED = {"codex-thread-start": "thread/start", "codex-thread-list": "thread/list", "codex-models": "model/list"}
+"""The calls whose input is the parameters of a method, and whose answer is its result."""
 Call = Callable[[Request, dict[str, Any]], Awaitable[Response]]
 
 
@@ -28,12 +31,10 @@ class NamedCalls:
     def __init__(self, gateway: Gateway, rpc: Rpc) -> None:
         self._rpc = rpc
         self._calls: dict[str, Call] = {
-            "codex-status": self._status,
-            "codex-thread-start": self._forwarded("thread/start"),
-            "codex-thread-list": self._forwarded("thread/list"),
-            "codex-models": self._forwarded("model/list"),
-            "codex-chat": ChatCall(gateway).post,
-            "codex-rpc": self._raw,
+            STATUS: self._status,
+            **{name: self._forwarded(method) for name, method in FORWARDED.items()},
+            CHAT: ChatCall(gateway).post,
+            RAW: self._raw,
         }
 
     async def post(self, request: Request) -> Response:

@@ -21,13 +21,13 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.errors import CodexServerError, ErrorKind
-from codex_server_cli.gateway.answers import error_document, json_answer, until_gone
+from codex_server_cli.gateway.answers import error_document, json_answer, shielded, until_gone
 from codex_server_cli.gateway.errors import client_gone
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.turns.face import TurnsFace
 from codex_server_cli.gateway.turns.starting import Starter
 
-_STATUS: dict[str, int] = {
+TURN_STATUS: dict[str, int] = {
     ErrorKind.AUTH: 401,
     ErrorKind.USAGE_LIMIT: 429,
     ErrorKind.RATE_LIMIT: 429,
@@ -36,31 +36,27 @@ _STATUS: dict[str, int] = {
     ErrorKind.CONTEXT_WINDOW: 400,
     ErrorKind.OVERLOADED: 503,
 }
-_INPUT = {"prompt": str, "thread_id": str, "model": str, "effort": str, "write": bool}
+INPUT = {"prompt": str, "thread_id": str, "model": str, "effort": str, "write": bool}
 
 
 class ChatCall:
     """The chat of one gateway."""
 
     def __init__(self, gateway: Gateway) -> None:
-        self._gateway, self._face = gateway, TurnsFace(gateway)
-        self._starter = Starter(self._face)
+        self._gateway, self._face = gateway, gateway.shared(TurnsFace)
+        self._starter = gateway.shared(Starter)
 
     async def post(self, request: Request, given: dict[str, Any]) -> Response:
         """Start a turn and answer with its end; a client that leaves before has it cancelled."""
         for name, value in given.items():
-            if value is not None and not isinstance(value, _INPUT.get(name, ())):
-                known = ", ".join(_INPUT)
+            if value is not None and not isinstance(value, INPUT.get(name, ())):
+                known = ", ".join(INPUT)
                 message = f"`input.{name}` is not known, or of a wrong type; codex-chat takes {known}"
                 raise ApiError(400, message, code="invalid_input", param=f"input.{name}")
         chatting = asyncio.ensure_future(
             self._chat({name: value for name, value in given.items() if value is not None})
         )
-
-        async def finished() -> TurnView:
-            return await asyncio.shield(chatting)
-
-        view = await until_gone(request, finished())
+        view = await until_gone(request, shielded(chatting))
         if view is None:
             chatting.cancel()
             raise client_gone()
@@ -124,4 +120,4 @@ def _answer(view: TurnView) -> Response:
     wrong = error_document(
         str(error.get("message") or kind), type="turn_failed", code=kind, hint=str(error.get("hint") or "")
     )
-    return json_answer(document | wrong, _STATUS.get(kind, 502))
+    return json_answer(document | wrong, TURN_STATUS.get(kind, 502))

@@ -10,7 +10,7 @@ from codex_server_cli.gateway.bridge.requests import ServerRequests
 from codex_server_cli.gateway.bridge.rpc import Rpc
 from codex_server_cli.gateway.bridge.shared_connection import BridgeConnection
 from codex_server_cli.gateway.bridge.stream import Streams
-from codex_server_cli.gateway.bridge.ws import Sockets
+from codex_server_cli.gateway.bridge.ws import Sockets, refuse_plain
 from codex_server_cli.gateway.state import Gateway
 
 
@@ -24,5 +24,6 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
         Route("/stream", streams.post, methods=["POST"]),
         Route("/stream", streams.resume, methods=["GET"]),
         WebSocketRoute("/ws", Sockets(gateway, shared, gate, requests).serve),
+        Route("/ws", refuse_plain, methods=["GET"], include_in_schema=False),
         Route("/skills/invoke/{name}", NamedCalls(gateway, rpc).post, methods=["POST"]),
     ]

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.protocol import rpc
 from codex_server_cli.core.protocol.rpc import Message, MessageType
-from codex_server_cli.gateway.answers import json_answer, until_gone
+from codex_server_cli.gateway.answers import json_answer, shielded, until_gone
 from codex_server_cli.gateway.bridge.messages import TURN_STARTERS, MessageGate, client_of, read_message
 from codex_server_cli.gateway.bridge.requests import ServerRequests
 from codex_server_cli.gateway.bridge.shared_connection import BridgeConnection
@@ -58,7 +58,7 @@ class Rpc:
 
     async def _call(self, request: Request, message: Message, client: str) -> dict[str, Any]:
         calling = self._gateway.awaited_task(self._shared.call(message, client))
-        reply = await until_gone(request, _shielded(calling))
+        reply = await until_gone(request, shielded(calling))
         if reply is None:
             if message["method"] in TURN_STARTERS:
                 self._gateway.task(self._take_back(message, calling))
@@ -70,7 +70,7 @@ class Rpc:
         reply = await calling
         turn_id, thread_id = rpc.at(reply, "result.turn.id", str), rpc.at(message, "params.threadId", str)
         if turn_id is not None and thread_id is not None and not self._requests.is_attended(turn_id):
-            await self._shared.interrupt(thread_id, turn_id, lambda: False)
+            await self._shared.interrupt(thread_id, turn_id)
 
     async def _initialize(self, message: Message) -> dict[str, Any]:
         """The handshake of a client: on a connection of its own, since the shared one has had its own.
@@ -90,8 +90,3 @@ class Rpc:
             raise ApiError(504, "the app-server does not answer", type="server_error", code="timeout") from error
         finally:
             await raw.close()
-
-
-async def _shielded(task: asyncio.Task[dict[str, Any]]) -> dict[str, Any]:
-    """The result of what goes on where the waiting for it is cancelled."""
-    return await asyncio.shield(task)

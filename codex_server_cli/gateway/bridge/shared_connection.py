@@ -4,7 +4,6 @@ loaded, and how a turn is interrupted.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +14,7 @@ from codex_server_cli.core.protocol.handles import handle_in, marked, unmarked
 from codex_server_cli.core.protocol.rpc import Message
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
+from codex_server_cli.gateway.upstream.interrupt import interrupt_turn
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
 MOST_THREADS = 128
@@ -22,8 +22,6 @@ MOST_THREADS = 128
 CALL_S = 60.0
 RAW_CALL_S = 600.0
 """A command that a client runs with `command/exec` is one call."""
-_INTERRUPT_TRIES, _INTERRUPT_PAUSE_S = 30, 0.1
-_NOT_ACTIVE = "no active turn"
 _OPENERS = ("thread/start", "thread/resume", "thread/fork")
 Handler = Callable[[Message], None]
 
@@ -103,24 +101,11 @@ class BridgeConnection:
         self._followed[thread_id] -= 1
         self._followed += Counter()  # drops what is at zero
 
-    async def interrupt(self, thread_id: str, turn_id: str, is_over: Callable[[], bool]) -> None:
-        """End a turn, and the commands that it has running. What the app-server says to that is of no use to anybody.
-
-        Between the reply to `turn/start` and `turn/started` it knows of no active turn, under load even for a while:
-        so once more, until the turn is over.
-        """
+    async def interrupt(self, thread_id: str, turn_id: str, is_over: Callable[[], bool] = lambda: False) -> None:
+        """End a turn, and the commands that it has running; never raises."""
         with suppress(UpstreamGone):
             connection = await self.connection()
-            for _ in range(_INTERRUPT_TRIES):
-                if is_over():
-                    break
-                try:
-                    await connection.call("turn/interrupt", {"threadId": thread_id, "turnId": turn_id}, timeout_s=5)
-                    break
-                except UpstreamError as error:
-                    if _NOT_ACTIVE not in error.message:  # the thread is gone, or another turn is active
-                        break
-                await asyncio.sleep(_INTERRUPT_PAUSE_S)
+            await interrupt_turn(connection, thread_id, turn_id, is_over=is_over)
             with suppress(UpstreamError):  # an interrupt leaves a running command alive
                 await connection.call("thread/backgroundTerminals/clean", {"threadId": thread_id}, timeout_s=5)
 

@@ -37,7 +37,7 @@ class Streams:
         gateway.on_stop(self._stop)
 
     async def post(self, request: Request) -> Response:
-        """Begin one; or resume one, where the request names the last event that was seen."""
+        """Begin a stream; or resume one, where the request names the last event that was seen."""
         if "last-event-id" in request.headers:
             return await self.resume(request)
         client, message = client_of(request), await read_message(request)
@@ -55,7 +55,7 @@ class Streams:
         return EventStream(stream.events(0))
 
     async def resume(self, request: Request) -> Response:
-        """Go on with one after the event that `Last-Event-ID` names."""
+        """Go on with a stream after the event that `Last-Event-ID` names."""
         found = _EVENT_ID.fullmatch(request.headers.get("last-event-id", ""))
         if found is None:
             message = "`Last-Event-ID` is the `id` of an event of a stream; POST /stream begins one"

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from anyio import to_thread
+from starlette.requests import Request
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from codex_server_cli.core.openai.refusal import ApiError
@@ -28,14 +29,13 @@ from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.wire import RawConnection, UpstreamGone
 
 MOST_SOCKETS = 128
-MOST_CHARACTERS = 16 * 1024 * 1024
 _LONG = 1024 * 1024
 _LONGEST_ID = 1000
 _ABNORMAL = 1006
 TAKEN_S = 60.0
 """A client that takes nothing for so long is given up; its pings have told it by then (close code 1011)."""
 _LAST_REPLY_S = 5.0
-GOING_AWAY, UNSUPPORTED, TOO_LARGE, UPSTREAM_LOST = 1001, 1003, 1009, 1014
+GOING_AWAY, UNSUPPORTED, UPSTREAM_LOST = 1001, 1003, 1014
 
 
 class Sockets:
@@ -88,9 +88,15 @@ class Sockets:
                     await client.hear_replies()
             for thread_id, turn_id in client.threads.running():
                 if not self._requests.is_attended(turn_id):  # else it has joined another client's turn
-                    await self._shared.interrupt(thread_id, turn_id, lambda: False)
+                    await self._shared.interrupt(thread_id, turn_id)
         finally:
             await raw.close()
+
+
+async def refuse_plain(_: Request) -> NoReturn:
+    """What answers a request for it that is none for a WebSocket."""
+    again = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
+    raise ApiError(426, "this is a WebSocket: ws://…/ws", code="upgrade_required", headers=again)
 
 
 class _Client:
@@ -130,8 +136,6 @@ class _Client:
                 text = received.get("text")
                 if text is None:
                     return UNSUPPORTED, "a message is JSON in a text frame"
-                if len(text) > MOST_CHARACTERS:
-                    return TOO_LARGE, f"a message has at most {MOST_CHARACTERS >> 20} Mi characters"
                 await self._take(text)
         except UpstreamGone as error:
             return UPSTREAM_LOST, _short(error.reason)

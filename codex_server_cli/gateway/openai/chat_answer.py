@@ -1,7 +1,7 @@
-"""One answer to one chat request: a turn's messages go in, what the client gets comes out.
+"""One answer to one request: a turn's messages go in, what the client gets comes out.
 
 Owns: the clock of the run, and what becomes of the turn at the end.
-Never here: what a message means (`ChatRun`), the form of chunks, HTTP.
+Never here: what a message means (`ChatRun`), the form of what is sent, HTTP.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import time
 from collections.abc import Sequence
 
 from codex_server_cli.core.openai import conversation
-from codex_server_cli.core.openai.chat_run import ChatRun, Failed, Finish, Interrupt, Output
-from codex_server_cli.core.openai.refusal import ApiError
-from codex_server_cli.core.openai.wire_errors import AccountLimits, codex_unavailable, deadline_passed
+from codex_server_cli.core.openai.answer.outputs import AnswerContent, Failed, Finish, Interrupt, Output
+from codex_server_cli.core.openai.chat_run import ChatRun
+from codex_server_cli.core.openai.wire_errors import AccountLimits, deadline_passed
+from codex_server_cli.gateway.answers import refusal_of
 from codex_server_cli.gateway.openai.asked import Asked
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.client_thread import ClientTurn
@@ -21,6 +22,8 @@ from codex_server_cli.gateway.openai.opening import held_key
 from codex_server_cli.gateway.upstream.feed import FeedOverflow
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
+_MOST_AT_ONCE = 256
+"""Messages that are read before other requests go on."""
 _LONGEST_S = 3600.0
 """For one answer: a model that thinks hard may need a good part of it."""
 
@@ -32,10 +35,13 @@ class ChatAnswer:
         run: what has come so far.
     """
 
-    def __init__(self, state: ChatMemory, asked: Asked, turn: ClientTurn, limits: AccountLimits) -> None:
+    def __init__(
+        self, state: ChatMemory, asked: Asked, turn: ClientTurn, limits: AccountLimits, content: AnswerContent
+    ) -> None:
         self._state, self._asked, self._turn = state, asked, turn
         self.run = ChatRun(
             asked.request,
+            content,
             now_s=time.monotonic(),
             unix_s=time.time() - time.monotonic(),
             turn_id=turn.id,
@@ -58,11 +64,28 @@ class ChatAnswer:
                 raise output.error
 
     async def outputs(self) -> list[Output]:
-        """What comes next for the client; empty at the end."""
+        """What comes next for the client, with what has come by now behind it; empty at the end."""
         outputs, self._early = self._early, []
         while not outputs and not self.run.is_over:
             outputs = await self._next()
-        return outputs
+        return [*outputs, *self._unread_outputs()]
+
+    @property
+    def has_outputs(self) -> bool:
+        """Whether `outputs` has something without waiting."""
+        return bool(self._early)
+
+    def _unread_outputs(self) -> list[Output]:
+        """Deltas come by the dozen, and each of them sent by itself would cost more than all the rest of an answer."""
+        found: list[Output] = []
+        for _ in range(_MOST_AT_ONCE):
+            message = None if self.run.is_over else self._turn.take_message()
+            if message is None:
+                break
+            outputs = self.run.feed(message, time.monotonic())
+            self._settle(outputs)
+            found += outputs
+        return found
 
     def close(self) -> None:
         """End what still runs, for the client has left or the answer is lost. May be called again."""
@@ -83,10 +106,8 @@ class ChatAnswer:
         except TimeoutError:
             is_late = time.monotonic() >= self._ends_s
             return self.run.give_up(deadline_passed(_LONGEST_S)) if is_late else self.run.tick(time.monotonic())
-        except UpstreamGone as error:
-            return self.run.give_up(codex_unavailable(error.reason))
-        except FeedOverflow as error:
-            return self.run.give_up(ApiError(500, str(error), type="server_error", code="stream_overflow"))
+        except (UpstreamGone, FeedOverflow) as error:
+            return self.run.give_up(refusal_of(error)[0])
         return self.run.feed(message, time.monotonic())
 
     def _settle(self, outputs: Sequence[Output]) -> None:
@@ -102,13 +123,13 @@ class ChatAnswer:
 
     def _finish(self, finish: Finish) -> None:
         self._state.count(finish.usage)
-        self._state.reasoning.keep(self.run.reasoning_items)
+        answer = conversation.answer_items(self.run.content.texts, self.run.calls)
+        self._keep_reasoning(answer)
         if self._is_settled:
             return
         if self._state.gateway.is_stopping or not conversation.is_keepable(self._asked.request):
             self.close()
             return
-        answer = conversation.answer_items(self.run.text, self.run.calls)
         history = self._asked.history.prefix_keys(answer)[-1]
         if finish.reason == "tool_calls" and not self._turn.is_over:
             self._is_settled = True
@@ -120,3 +141,15 @@ class ChatAnswer:
             self._state.threads.keep(history, self._turn.thread)
         else:
             self.close()
+
+    def _keep_reasoning(self, answer: Sequence[conversation.Item]) -> None:
+        """Remember what the model thought before each of its calls."""
+        history, thoughts = self._asked.history, self.run.reasoning_items
+        keys = history.reasoning_keys(answer)[len(history.digests) :]
+        self._state.reasoning.keep(
+            {
+                key: thoughts[item["call_id"]]
+                for key, item in zip(keys, answer, strict=True)
+                if item.get("call_id") in thoughts
+            }
+        )

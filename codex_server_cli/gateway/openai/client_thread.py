@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from codex_server_cli.core.openai.answer.spent import SpentTokens
 from codex_server_cli.core.protocol.rpc import at, params_of, text_or_none
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow, ThreadFeed
+from codex_server_cli.gateway.upstream.interrupt import PAUSE_S, interrupt_turn
 from codex_server_cli.gateway.upstream.weight import characters
 from codex_server_cli.gateway.upstream.wire import LOST, UpstreamGone
 
@@ -40,39 +42,67 @@ class ClientThread:
     """
 
     def __init__(
-        self, connection: UpstreamConnection, thread_id: str, reply: Any = None, *, owns_connection: bool = False
+        self,
+        connection: UpstreamConnection,
+        thread_id: str,
+        reply: Any = None,
+        *,
+        owns_connection: bool = False,
+        has_raw_events: bool = True,
     ) -> None:
         self.id, self._connection = thread_id, connection
         self.model, self.provider = at(reply, "model", str) or "", at(reply, "modelProvider", str)
         self._owns_connection = owns_connection
+        self._spent = None if has_raw_events else SpentTokens()
         self.feed: ThreadFeed = connection.follow(thread_id)
 
     @classmethod
     async def start(
-        cls, connection: UpstreamConnection, params: dict[str, Any], *, owns_connection: bool = False
+        cls,
+        connection: UpstreamConnection,
+        params: dict[str, Any],
+        *,
+        method: str = "thread/start",
+        owns_connection: bool = False,
     ) -> ClientThread:
-        """Start one with these parameters of `thread/start`; raises `UpstreamError`, `UpstreamGone`.
+        """Start one with these parameters of a method; raises `UpstreamError`, `UpstreamGone`.
 
         Args:
+            method: `thread/start` or `thread/fork`.
             owns_connection: the connection is for this thread alone, and ends with it; also where there will be none.
         """
         try:
-            reply = await connection.call("thread/start", params)
+            reply = await connection.call(method, params)
             thread_id = _id_in(reply)
         except BaseException:
             if owns_connection:
                 await asyncio.shield(connection.close())
             raise
-        return cls(connection, thread_id, reply, owns_connection=owns_connection)
+        has_raw_events = params.get("experimentalRawEvents") is True
+        return cls(connection, thread_id, reply, owns_connection=owns_connection, has_raw_events=has_raw_events)
 
     @property
     def is_alive(self) -> bool:
         """Whether the app-server that holds it can still be reached."""
         return self._connection.is_open
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether the app-server that holds it ends as soon as its turns have ended."""
+        return self._connection.is_draining()
+
+    async def next_message(self) -> Message:
+        """What comes about it next, as it would come with raw events; raises what its feed raises."""
+        message: Message = await anext(self.feed)
+        return message if self._spent is None else self._spent.as_raw(message)
+
     async def call(self, method: str, **params: Any) -> Any:
         """The result of a request about this thread; raises `UpstreamError`, `UpstreamGone`."""
         return await self._connection.call(method, {"threadId": self.id, **params})
+
+    async def interrupt(self, turn_id: str, is_over: Callable[[], bool], pause: Callable[[], Awaitable[None]]) -> None:
+        """See `interrupt_turn`."""
+        await interrupt_turn(self._connection, self.id, turn_id, is_over=is_over, pause=pause)
 
     async def reply(self, request_id: Any, result: dict[str, Any]) -> None:
         """Answer a request of the app-server; raises `UpstreamGone`."""
@@ -185,8 +215,17 @@ class ClientTurn:
             FeedOverflow: too much was unread.
         """
         await self._answer()
-        message: Message = await anext(self.thread.feed)
+        message = await self.thread.next_message()
         self._note(message)
+        return message
+
+    def take_message(self) -> Message | None:
+        """The next message, where it is there already, and where nothing has to be answered before."""
+        if self._unwanted or self._calls.keys() & self._results.keys():
+            return None
+        message: Message | None = self.thread.feed.take()
+        if message is not None:
+            self._note(message)
         return message
 
     def _note(self, message: Message) -> None:
@@ -234,8 +273,7 @@ class ClientTurn:
     async def interrupt(self) -> None:
         """End it, and release its thread; never raises.
 
-        An interrupt before `turn/started` can be refused while the model is asked all the same, so wait for that, and
-        ask again until the turn is over. Nothing else ends a turn that waits for a tool's result.
+        Nothing else ends a turn that waits for a tool's result.
         """
         with contextlib.suppress(*_GONE):
             try:
@@ -249,20 +287,16 @@ class ClientTurn:
         if not await self.is_waiting():
             return
         while not self.is_over:
-            await self._read_until_started()
+            await self._read_until(lambda: self._has_started, _STEP_S)
             if self.id is not None:
-                with contextlib.suppress(UpstreamError):
-                    await self.thread.call("turn/interrupt", turnId=self.id)
-            await self._read_until_over()
+                await self.thread.interrupt(self.id, lambda: self.is_over, lambda: self._read_until_over(PAUSE_S))
+            await self._read_until_over(_STEP_S)
 
-    async def _read_until_started(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_STEP_S):
-                while not (self._has_started or self.is_over):
-                    await self.next_message()
+    async def _read_until_over(self, timeout_s: float) -> None:
+        await self._read_until(lambda: False, timeout_s)
 
-    async def _read_until_over(self) -> None:
+    async def _read_until(self, is_enough: Callable[[], bool], timeout_s: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_STEP_S):
-                while not self.is_over:
+            async with asyncio.timeout(timeout_s):
+                while not (self.is_over or is_enough()):
                     await self.next_message()

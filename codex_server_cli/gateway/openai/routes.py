@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.answers import json_answer
+from codex_server_cli.gateway.guard import methods_of
 from codex_server_cli.gateway.openai.chat import answer_chat
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.models import find
+from codex_server_cli.gateway.responses import routes as responses
 from codex_server_cli.gateway.state import Gateway
 
-_EXISTS = "There are: POST /v1/chat/completions, GET /v1/models, GET /v1/models/ID."
+_EXISTS = (
+    "There are: POST /v1/chat/completions, POST /v1/responses, GET and DELETE /v1/responses/ID,"
+    " POST /v1/responses/ID/cancel, GET /v1/responses/ID/input_items, GET /v1/models, GET /v1/models/ID."
+)
 
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
@@ -42,6 +48,7 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
 
     return [
         *_on("/chat/completions", chat, "POST"),
+        *(route for each in responses.endpoints(state) for route in _on(each.path, each.answer, each.method)),
         *_on("/models", models, "GET"),
         *_on("/models/{name:path}", model, "GET"),
         Route("/v1", _absent, methods=["GET"], include_in_schema=False),
@@ -57,5 +64,8 @@ def _on(path: str, handler: Callable[[Request], Awaitable[Response]], method: st
 
 
 async def _absent(request: Request) -> NoReturn:
+    methods = methods_of(request.app.routes, request.url.path)
+    if request.method not in methods:  # there is another route of this path
+        raise HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})
     message = f"There is no {request.method} {request.url.path} here. {_EXISTS}"
     raise ApiError(404, message, type="not_found", code="unknown_url")

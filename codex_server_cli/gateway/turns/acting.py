@@ -22,14 +22,18 @@ from codex_server_cli.gateway.answers import read_json
 from codex_server_cli.gateway.turns import parameters
 from codex_server_cli.gateway.turns.face import TurnsFace, document_answer
 from codex_server_cli.gateway.turns.parameters import Form
-from codex_server_cli.gateway.turns.query import QueryOf
+from codex_server_cli.gateway.turns.query import FULL, QueryOf
 
-_REQUEST: Mapping[str, Form] = {"request": Form.TEXT}
+STEER: Mapping[str, Form] = {"text": Form.TEXT}
+DECLINE: Mapping[str, Form] = {"request": Form.TEXT}
+APPROVE: Mapping[str, Form] = {**DECLINE, "session": Form.SWITCH}
+REPLY: Mapping[str, Form] = {**DECLINE, "answer": Form.LIST, "answers": Form.ANSWERS}
+"""The members of the bodies."""
 
 
 async def cancel(face: TurnsFace, request: Request) -> Response:
     """Interrupt a turn: its commands die too, what was received is kept. An ended turn stays as it is."""
-    is_full = QueryOf(request, "full").switch("full")
+    is_full = QueryOf(request, *FULL).switch("full")
     await _body(request)
     (view,) = await face.act(control.cancel, [await face.find(request)])
     if view.state is State.RUNNING:
@@ -39,11 +43,11 @@ async def cancel(face: TurnsFace, request: Request) -> Response:
 
 async def steer(face: TurnsFace, request: Request) -> Response:
     """Give a running turn more to consider."""
-    is_full = QueryOf(request, "full").switch("full")
-    body = await _body(request, "text")
+    is_full = QueryOf(request, *FULL).switch("full")
+    body = await _body(request, *STEER)
     if body.get("text") is None:
         raise invalid("`text` is missing: what to tell Codex", "text", "missing_parameter")
-    text = parameters.value_of("text", body["text"], Form.TEXT)
+    text = parameters.value_of("text", body["text"], STEER["text"])
     directory = await face.find(request)
     await _check(face, directory)
     await face.act(approvals.steer, directory, text)
@@ -52,8 +56,8 @@ async def steer(face: TurnsFace, request: Request) -> Response:
 
 async def approve(face: TurnsFace, request: Request) -> Response:
     """Allow what a turn asks for: a command, a patch, permissions, a tool."""
-    is_full = QueryOf(request, "full").switch("full")
-    given = parameters.read(await _body(request, "request", "session"), {**_REQUEST, "session": Form.SWITCH})
+    is_full = QueryOf(request, *FULL).switch("full")
+    given = parameters.read(await _body(request, *APPROVE), APPROVE)
     directory = await _waiting(face, request)
     face.consent.check_approval()
     decided = await face.act(
@@ -64,8 +68,8 @@ async def approve(face: TurnsFace, request: Request) -> Response:
 
 async def decline(face: TurnsFace, request: Request) -> Response:
     """Refuse what a turn asks for; the turn goes on without it."""
-    is_full = QueryOf(request, "full").switch("full")
-    given = parameters.read(await _body(request, "request"), _REQUEST)
+    is_full = QueryOf(request, *FULL).switch("full")
+    given = parameters.read(await _body(request, *DECLINE), DECLINE)
     directory = await face.find(request)
     decided = await face.act(approvals.decline, directory, given.get("request"))
     return await _decided(face, directory, "decline", decided, is_full=is_full)
@@ -73,17 +77,17 @@ async def decline(face: TurnsFace, request: Request) -> Response:
 
 async def reply(face: TurnsFace, request: Request) -> Response:
     """Answer what a turn asks in words."""
-    is_full = QueryOf(request, "full").switch("full")
-    body = await _body(request, "request", "answer", "answers")
-    given = parameters.read(body, {**_REQUEST, "answer": Form.LIST})
+    is_full = QueryOf(request, *FULL).switch("full")
+    body = await _body(request, *REPLY)
+    given = parameters.read(body, REPLY)
     directory = await _waiting(face, request)
     await _check(face, directory)
-    if ("answer" in given) == ("answers" in body):
+    if ("answer" in given) == ("answers" in given):
         raise invalid("give `answers` by question id, or `answer` to the only question", "answers", "missing_parameter")
     if "answer" in given:
         answers = {await face.look(_only_question, directory, given.get("request")): [*given["answer"]]}
     else:
-        answers = _answers_of(body["answers"])
+        answers = given["answers"]
     if not answers or any(is_blank(text) for texts in answers.values() for text in texts or [""]):
         raise invalid("an answer is empty", "answers", "invalid_value")
     decided = await face.act(approvals.reply, directory, given.get("request"), answers)
@@ -136,12 +140,6 @@ def _only_question(directory: Turn, request_id: str | None) -> str:
         message = f"`answer` does not say which question it answers: give `answers`, with {', '.join(ids)}"
         raise ApiError(400, message, code="invalid_value", param="answer")
     return ids[0] if ids else ""  # the worker tells what is wrong
-
-
-def _answers_of(value: Any) -> dict[str, list[str]]:
-    if not isinstance(value, dict):
-        raise invalid("`answers` is an object: question id → answer", "answers", "invalid_type")
-    return {id_: [*parameters.value_of(f"answers.{id_}", each, Form.LIST)] for id_, each in value.items()}
 
 
 async def _decided(face: TurnsFace, directory: Turn, op: str, request: dict[str, Any], *, is_full: bool) -> Response:

@@ -22,7 +22,7 @@ from codex_server_cli.core.openai.refusal import invalid
 from codex_server_cli.core.protocol.event_log import is_delta, seq_of
 from codex_server_cli.gateway.answers import EventStream
 from codex_server_cli.gateway.turns.face import TurnsFace
-from codex_server_cli.gateway.turns.query import QueryOf
+from codex_server_cli.gateway.turns.query import EVENTS, QueryOf
 from codex_server_cli.gateway.turns.reading import whole_status
 
 _CURSOR = re.compile(r"(-1|[0-9]{1,15})(\.end)?")
@@ -30,7 +30,7 @@ _CURSOR = re.compile(r"(-1|[0-9]{1,15})(\.end)?")
 
 async def events(face: TurnsFace, request: Request) -> Response:
     """Follow a turn to its end."""
-    query = QueryOf(request, "after", "deltas", "full")
+    query = QueryOf(request, *EVENTS)
     name = "Last-Event-ID" if "last-event-id" in request.headers else "after"
     given = request.headers.get("last-event-id", query.text("after") or "-1")
     match = _CURSOR.fullmatch(given)

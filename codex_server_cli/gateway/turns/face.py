@@ -26,7 +26,7 @@ _MOST_READERS, _MOST_ACTIONS = 8, 24
 
 
 class TurnsFace:
-    """The turns of one gateway.
+    """The turns of one gateway; `gateway.shared` has it.
 
     Attributes:
         settings: where the turns are.

@@ -27,6 +27,7 @@ class Form(StrEnum):
     SCHEMA = "a JSON Schema, or the path of a file that holds one"
     SANDBOX = "a sandbox"
     APPROVAL = "an approval"
+    ANSWERS = "an object: question id → answer"
 
 
 START: Mapping[str, Form] = {
@@ -42,6 +43,9 @@ START: Mapping[str, Form] = {
 }
 """The flags of `new` that say what a turn is to be."""
 
+PROMPT = "prompt"
+"""The member that says what to ask."""
+
 CONTINUE: Mapping[str, Form] = {"fork": Form.SWITCH, "fork_if_busy": Form.SWITCH}
 """Those that `continue` has beside them; the turn is in the path."""
 
@@ -56,7 +60,7 @@ OF_A_SHELL: Mapping[str, str] = {
 _MOST_SECONDS = 10**12
 """Thirty thousand years: beyond it a number is no length of time, and at last no float."""
 
-_CHOICES: Mapping[Form, type[StrEnum]] = {Form.SANDBOX: Sandbox, Form.APPROVAL: Approval}
+CHOICES: Mapping[Form, type[StrEnum]] = {Form.SANDBOX: Sandbox, Form.APPROVAL: Approval}
 
 
 def options_of(given: Mapping[str, Any], prompt: str) -> StartOptions:
@@ -85,11 +89,11 @@ def prompt_of(body: Mapping[str, Any]) -> str:
     Raises:
         ApiError: it is missing, empty, or no text.
     """
-    if body.get("prompt") is None:
-        raise invalid("`prompt` is missing: what to ask", "prompt", "missing_parameter")
-    prompt: str = value_of("prompt", body["prompt"], Form.TEXT)
+    if body.get(PROMPT) is None:
+        raise invalid("`prompt` is missing: what to ask", PROMPT, "missing_parameter")
+    prompt: str = value_of(PROMPT, body[PROMPT], Form.TEXT)
     if is_blank(prompt):
-        raise invalid("`prompt` is empty", "prompt", "invalid_value")
+        raise invalid("`prompt` is empty", PROMPT, "invalid_value")
     return prompt
 
 
@@ -139,12 +143,14 @@ def value_of(name: str, value: Any, form: Form) -> Any:
         raise invalid(f"`{name}` is {form.value}, 0 or more, not {str(value)[:40]}", name, "invalid_value")
     if form is Form.SCHEMA and isinstance(value, dict):
         value = dumps(value, ensure_ascii=False)
+    if form is Form.ANSWERS and isinstance(value, dict):
+        return {id_: [*value_of(f"{name}.{id_}", each, Form.LIST)] for id_, each in value.items()}
     if form is Form.LIST:
         return tuple(_text(name, each, form) for each in (value if isinstance(value, list) else [value]))
-    if form is Form.SWITCH:
+    if form in (Form.SWITCH, Form.ANSWERS):
         _refuse_type(name, value, form)
     text = _text(name, value, form)
-    return _choice(name, text, _CHOICES[form]) if form in _CHOICES else text
+    return _choice(name, text, CHOICES[form]) if form in CHOICES else text
 
 
 def _is_seconds(value: Any) -> bool:

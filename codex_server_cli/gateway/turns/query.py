@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import NoReturn
 
 from starlette.requests import Request
@@ -12,6 +13,27 @@ from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.openai.refusal import invalid
 from codex_server_cli.errors import UsageError
 from codex_server_cli.gateway.turns.parameters import members_of
+
+
+class QueryForm(StrEnum):
+    """What a parameter's value is."""
+
+    TEXT = "text"
+    SWITCH = "true or false"
+    NUMBER = "a whole number"
+    SECONDS = "a duration"
+
+
+FULL: Mapping[str, QueryForm] = {"full": QueryForm.SWITCH}
+"""What almost all take: `true` for the whole document."""
+STATUS: Mapping[str, QueryForm] = {**FULL, "fields": QueryForm.TEXT}
+ANSWER: Mapping[str, QueryForm] = {**FULL, "wait": QueryForm.SECONDS}
+EVENTS: Mapping[str, QueryForm] = {**FULL, "after": QueryForm.TEXT, "deltas": QueryForm.SWITCH}
+LIST: Mapping[str, QueryForm] = {
+    **STATUS,
+    "limit": QueryForm.NUMBER,
+    **dict.fromkeys(("before", "state", "cwd", "thread", "search", "since", "name"), QueryForm.TEXT),
+}
 
 _SWITCH = {"": True, "1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -22,13 +44,14 @@ class QueryOf:
     Args:
         request: the request.
         names: the parameters that there are.
+        may_have_more: others are not refused, but have no effect: OpenAI's clients have some that say nothing here.
 
     Raises:
         ApiError: it has another one, or one twice.
     """
 
-    def __init__(self, request: Request, *names: str) -> None:
-        given = request.query_params.multi_items()
+    def __init__(self, request: Request, *names: str, may_have_more: bool = False) -> None:
+        given = [each for each in request.query_params.multi_items() if not may_have_more or each[0] in names]
         times = Counter(name for name, _ in given)
         twice = next((name for name, number in times.items() if number > 1), None)
         if twice is not None:

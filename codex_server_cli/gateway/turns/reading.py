@@ -25,10 +25,10 @@ from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.openai.refusal import invalid
 from codex_server_cli.gateway.answers import error_answer, until_gone
 from codex_server_cli.gateway.turns.face import TurnsFace, document_answer
-from codex_server_cli.gateway.turns.query import QueryOf
+from codex_server_cli.gateway.turns.query import ANSWER, FULL, LIST, STATUS, QueryOf
 
 MOST_WAIT_S = 300.0
-_LIMIT, _MOST_LISTED = 20, 1000
+LISTED, MOST_LISTED = 20, 1000
 _CLIENT_GONE = 499
 _LOOK_S = 1.0
 """How often it is seen whether a turn that is waited for needs a person."""
@@ -36,14 +36,13 @@ _LOOK_S = 1.0
 
 async def list_turns(face: TurnsFace, request: Request) -> Response:
     """The turns that pass a filter, newest first."""
-    names = ("limit", "before", "state", "cwd", "thread", "search", "since", "name", "full", "fields")
-    query = QueryOf(request, *names)
+    query = QueryOf(request, *LIST)
     is_full = query.switch("full")
     fields = read_fields(query.text("fields"), (*turn_documents.status_keys(), "prompt"), is_full=is_full)
     before = query.text("before")
     if before is not None and not is_turn_id(before):
         raise invalid(f"`before` is the whole id of a turn, not {before[:40]!r}", "before", "invalid_value")
-    limit = query.number("limit", least=1, most=_MOST_LISTED, default=_LIMIT) or _LIMIT
+    limit = query.number("limit", least=1, most=MOST_LISTED, default=LISTED) or LISTED
     since, cwd = query.text("since"), query.text("cwd")
     wanted = read.TurnFilter(
         _state(query.text("state")),
@@ -89,7 +88,7 @@ def _state(text: str | None) -> State | None:
 
 async def one_turn(face: TurnsFace, request: Request) -> Response:
     """Where a turn stands."""
-    query = QueryOf(request, "full", "fields")
+    query = QueryOf(request, *STATUS)
     is_full = query.switch("full")
     fields = read_fields(query.text("fields"), turn_documents.status_keys(), is_full=is_full)
     view = await face.act(read.status_after_repair, await face.find(request))
@@ -102,7 +101,7 @@ async def one_turn(face: TurnsFace, request: Request) -> Response:
 
 async def answer(face: TurnsFace, request: Request) -> Response:
     """The final answer of a turn: as text, or with its status as JSON."""
-    query = QueryOf(request, "wait", "full")
+    query = QueryOf(request, *ANSWER)
     wait_s, is_full = query.seconds("wait", most=MOST_WAIT_S), query.switch("full")
     directory = await face.find(request)
     view = await face.act(_readable_after_repair, directory)
@@ -188,7 +187,7 @@ async def diff(face: TurnsFace, request: Request) -> Response:
 
 async def pending(face: TurnsFace, request: Request) -> Response:
     """What a turn waits for, in full."""
-    is_full = QueryOf(request, "full").switch("full")
+    is_full = QueryOf(request, *FULL).switch("full")
     view = await face.look(read.readable, await face.find(request))
     entries, now_ms = await face.look(pending_of, view), time.time_ns() // 1_000_000
     shown = [turn_documents.pending(view, entry, now_ms, is_full=is_full) for entry in entries]

@@ -34,8 +34,7 @@ ACTS: dict[str, Endpoint] = {
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
     """What this face answers."""
-    face = TurnsFace(gateway)
-    starter = Starter(face)
+    face, starter = gateway.shared(TurnsFace), gateway.shared(Starter)
     return [
         *(_route(path, "GET", face, endpoint) for path, endpoint in READS.items()),
         Route("/turns", starter.new, methods=["POST"]),

@@ -23,13 +23,14 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.openai.refusal import ApiError, invalid
 from codex_server_cli.errors import UsageError
 from codex_server_cli.gateway.answers import read_json
+from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.turns import parameters
 from codex_server_cli.gateway.turns.face import TurnsFace, document_answer
-from codex_server_cli.gateway.turns.parameters import CONTINUE, OF_A_SHELL, START
-from codex_server_cli.gateway.turns.query import QueryOf
+from codex_server_cli.gateway.turns.parameters import CONTINUE, OF_A_SHELL, PROMPT, START
+from codex_server_cli.gateway.turns.query import FULL, QueryOf
 from codex_server_cli.settings.config import read_config
 
-_KEY = "Idempotency-Key"
+KEY_HEADER = "Idempotency-Key"
 _REAPED_EVERY_S = 2.0
 MOST_TURNS = 256
 """That were started here and have not ended: far more than run at once, far less than harm a machine."""
@@ -37,43 +38,60 @@ Call = dict[str, list[str]]
 
 
 class Starter:
-    """Starts the turns of one gateway."""
+    """Starts the turns of one gateway; `gateway.shared` has it.
 
-    def __init__(self, face: TurnsFace) -> None:
-        self._face = face
+    Attributes:
+        face: the turns.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.face = gateway.shared(TurnsFace)
         self._workers: list[Worker] = []
         self._reaping: asyncio.TimerHandle | None = None
 
     async def new(self, request: Request) -> Response:
         """Start a turn on a new thread."""
-        is_full = QueryOf(request, "full").switch("full")
-        body = parameters.members_of(await read_json(request), ("prompt", *START), OF_A_SHELL)
-        options = await self._options(request, body)
-        if options.cwd is None:
-            options = options._replace(cwd=self._face.consent.cwd)
-        settings = self._face.settings
-        return await self._start(
-            options, {"verb": ["new"]}, lambda keyed, launch: start.new(settings, keyed, launch), is_full=is_full
-        )
+        is_full = QueryOf(request, *FULL).switch("full")
+        body = parameters.members_of(await read_json(request), (PROMPT, *START), OF_A_SHELL)
+        return _answer(await self.start_new(await self._options(request, body)), is_full=is_full)
 
     async def go_on(self, request: Request) -> Response:
         """Start the next turn on the thread of a turn."""
-        is_full = QueryOf(request, "full").switch("full")
-        directory = await self._face.find(request)
-        body = parameters.members_of(await read_json(request), ("prompt", *START, *CONTINUE), OF_A_SHELL)
-        forks = _Forks(**parameters.read(body, CONTINUE))
+        is_full = QueryOf(request, *FULL).switch("full")
+        directory = await self.face.find(request)
+        body = parameters.members_of(await read_json(request), (PROMPT, *START, *CONTINUE), OF_A_SHELL)
+        forks = Forks(**parameters.read(body, CONTINUE))
         options = await self._options(request, body)
         if options.is_ephemeral and not any(forks):
             raise UsageError("--ephemeral needs --fork", hint="An existing thread stays what it is.")
+        return _answer(await self.start_next(directory, options, forks), is_full=is_full)
+
+    async def start_new(self, options: StartOptions) -> start.Started:
+        """Start a turn on a new thread.
+
+        Args:
+            options: which `consent.checked` has passed.
+        """
+        if options.cwd is None:
+            options = options._replace(cwd=self.face.consent.cwd)
+        settings = self.face.settings
+        return await self._start(options, {"verb": ["new"]}, lambda keyed, launch: start.new(settings, keyed, launch))
+
+    async def start_next(self, directory: Turn, options: StartOptions, forks: Forks) -> start.Started:
+        """Start the next turn on the thread of a turn, which is checked.
+
+        Args:
+            options: as `start_new`.
+        """
         call = {"verb": ["continue"], "--turn": [directory.turn_id]}
         call |= {f"--{name.replace('_', '-')}": [] for name, is_given in forks._asdict().items() if is_given}
 
         def begin(keyed: StartOptions, launch: Worker) -> start.Started:
             self._check_turn(directory)
-            choice = threads.choose_by_turn(self._face.settings, directory.turn_id, None)
+            choice = threads.choose_by_turn(self.face.settings, directory.turn_id, None)
             self._check_choice(choice, keyed)
             return start.go_on(
-                self._face.settings,
+                self.face.settings,
                 keyed,
                 launch,
                 choice,
@@ -81,26 +99,22 @@ class Starter:
                 may_fork_if_busy=forks.fork_if_busy,
             )
 
-        return await self._start(options, call, begin, is_full=is_full)
+        return await self._start(options, call, begin)
 
     async def _options(self, request: Request, body: Mapping[str, Any]) -> StartOptions:
         given = parameters.read(body, START)
-        keys = request.headers.getlist(_KEY)
-        if len(keys) > 1:
-            raise invalid(f"the header {_KEY} is given twice", _KEY, "invalid_value")
-        for key in keys:
-            if given.get("once", key) != key:
-                raise invalid(f"`once` is another key than the header {_KEY}", "once", "invalid_value")
-            given["once"] = parameters.value_of(_KEY, key, parameters.Form.TEXT)
+        key = idempotency_key(request)
+        if key is not None and given.setdefault("once", key) != key:
+            raise invalid(f"`once` is another key than the header {KEY_HEADER}", "once", "invalid_value")
         options = parameters.options_of(given, parameters.prompt_of(body))
-        return await self._face.look(self._face.consent.checked, options)  # follows links
+        return await self.face.look(self.face.consent.checked, options)  # follows links
 
     async def launch(self, begin: Callable[[Worker], start.Started]) -> start.Started:
         """Start a turn beside the loop, and reap its worker when it has ended."""
         self._sweep()
         worker = prepare_later()
         try:
-            return await self._face.act(begin, worker)
+            return await self.face.act(begin, worker)
         finally:
             self._workers.append(worker)  # refused, it was never spawned, or has been told to go
             self._reap_later()
@@ -112,34 +126,29 @@ class Starter:
             ApiError: it is not.
         """
         wanted = read.TurnFilter(thread_ids=frozenset([choice.thread_id]))
-        for view in read.list_turns(self._face.settings, 1, wanted, None):
-            self._face.consent.check_turn(view.turn_id, view.meta)
+        for view in read.list_turns(self.face.settings, 1, wanted, None):
+            self.face.consent.check_turn(view.turn_id, view.meta)
         self._check_choice(choice, options)
 
     def _check_turn(self, directory: Turn) -> None:
         """See that a turn is one that a caller may go on with, or from: its thread may be its owner's."""
         view = read.readable(directory)
         if view.state is not State.MISSING:  # which the action reports
-            self._face.consent.check_turn(view.turn_id, view.meta)
+            self.face.consent.check_turn(view.turn_id, view.meta)
 
     def _check_choice(self, choice: ThreadChoice, options: StartOptions) -> None:
         started_in = choice.cwd
         if "/worktrees/" in (choice.cwd or ""):
             from codex_server_cli.actions.start.place.worktree import placed  # runs git
 
-            record = placed(self._face.settings, choice).worktree
+            record = placed(self.face.settings, choice).worktree
             started_in = record["started_in"] if record is not None else started_in
-        url = read_config(self._face.settings.config_path).server
-        self._face.consent.check_choice(choice, started_in, options, url)
+        url = read_config(self.face.settings.config_path).server
+        self.face.consent.check_choice(choice, started_in, options, url)
 
     async def _start(
-        self,
-        options: StartOptions,
-        call: Call,
-        begin: Callable[[StartOptions, Worker], start.Started],
-        *,
-        is_full: bool,
-    ) -> Response:
+        self, options: StartOptions, call: Call, begin: Callable[[StartOptions, Worker], start.Started]
+    ) -> start.Started:
         def begin_keyed(worker: Worker) -> start.Started:
             def begin_here(keyed: StartOptions) -> start.Started:
                 self._check_room()  # not before: the turn of a key may be there already
@@ -147,19 +156,14 @@ class Starter:
 
             return self._started(options, call, begin_here)
 
-        started = await self.launch(begin_keyed)
-        document = turn_documents.started(started.view, is_full=is_full, is_existing=started.is_existing)
-        if started.warnings:
-            document["warnings"] = list(started.warnings)
-        where = {"Location": f"/turns/{started.view.turn_id}"}
-        return document_answer(document, 200 if started.is_existing else 201, where)
+        return await self.launch(begin_keyed)
 
     def _started(
         self, options: StartOptions, call: Call, begin: Callable[[StartOptions], start.Started]
     ) -> start.Started:
         if options.once is None:
             return begin(options)
-        return only_once(self._face.settings, options, None, call, begin)
+        return only_once(self.face.settings, options, None, call, begin)
 
     def _check_room(self) -> None:
         """Check that not too many turns that were started here run, or wait in the queue: each is a process.
@@ -186,7 +190,27 @@ class Starter:
         self._workers = [worker for worker in self._workers if not worker.is_reaped()]
 
 
-class _Forks(NamedTuple):
+def idempotency_key(request: Request) -> str | None:
+    """The key under which a request starts its turn once; None where it has none.
+
+    Raises:
+        ApiError: there are two, or it cannot be one.
+    """
+    keys = request.headers.getlist(KEY_HEADER)
+    if len(keys) > 1:
+        raise invalid(f"the header {KEY_HEADER} is given twice", KEY_HEADER, "invalid_value")
+    return parameters.value_of(KEY_HEADER, keys[0], parameters.Form.TEXT) if keys else None
+
+
+def _answer(started: start.Started, *, is_full: bool) -> Response:
+    document = turn_documents.started(started.view, is_full=is_full, is_existing=started.is_existing)
+    if started.warnings:
+        document["warnings"] = list(started.warnings)
+    where = {"Location": f"/turns/{started.view.turn_id}"}
+    return document_answer(document, 200 if started.is_existing else 201, where)
+
+
+class Forks(NamedTuple):
     """Whether the turn goes on from a copy of its thread."""
 
     fork: bool = False

@@ -44,7 +44,7 @@ def attach(meta: dict[str, Any], request: TurnRequest, write_meta: Callable[[dic
     route = route_to(record, settings)
     kind = route.address.kind
     if not route.address.is_here:
-        request = request._replace(image_urls=tuple(_data_url(path) for path in request.images))
+        request = request._replace(image_urls=tuple(data_url(path) for path in request.images))
     if kind is ServerKind.SSH:
         from codex_server_cli.worker.server.ssh import SshCodex
 
@@ -72,7 +72,12 @@ def _terms_of(address: ServerAddress, request: TurnRequest) -> ServerTerms:
     return ServerTerms(True, address.kind is ServerKind.SHARED, environment)
 
 
-def _data_url(path: str) -> str:
+def data_url(path: str) -> str:
+    """A picture that a turn has kept, as a data URL.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     from base64 import b64encode  # 3 ms that other turns need not spend
 
     data = read_bytes(Path(path))

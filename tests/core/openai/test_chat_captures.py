@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from codex_server_cli.core.openai.answer.outputs import Calls, Failed, Interrupt, Output
+from codex_server_cli.core.openai.answer.spent import SpentTokens
 from codex_server_cli.core.openai.chat_chunks import ChatHead, ChunkWriter, completion
 from codex_server_cli.core.openai.chat_run import ChatRun
 from codex_server_cli.core.openai.tools import ClientCall
@@ -21,8 +22,10 @@ from tests.kit.chat import (
     VERSIONS,
     Recorded,
     chat_request,
+    chat_run,
     citations_of,
     comparable,
+    content_in,
     content_of,
     end_of,
     recorded,
@@ -36,6 +39,11 @@ TWO_CALLS = (
 )
 NOT_TO_BE_REPEATED = ("item/agentMessage/delta", "item/reasoning/summaryTextDelta")
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
+READ_FROM_RAW_ITEMS = {"two_calls", "call_after_history", "call_then_cut", "call_then_max", "annotations"}
+
+
+def is_raw(each: Recorded) -> bool:
+    return str(each.message.get("method")).startswith("raw")
 
 
 class Case(NamedTuple):
@@ -101,7 +109,7 @@ every_case = for_each("name", CASES)
 
 def run_of(name: str, **terms: Any) -> ChatRun:
     """A run for the request that was recorded."""
-    return ChatRun(chat_request(**terms, output_schema=SCHEMA if name == "schema" else None), now_s=NOW_S)
+    return chat_run(chat_request(**terms, output_schema=SCHEMA if name == "schema" else None))
 
 
 def test_every_recording_is_played(version: str) -> None:
@@ -115,7 +123,7 @@ def test_a_stream(name: str, version: str) -> None:
     outputs = replay(run, recorded(name, version))
     assert end_of(outputs) == case.end
     assert content_of(outputs) == run.text == case.text
-    assert run.reasoning == case.thoughts
+    assert content_in(run).thoughts.text == case.thoughts
     assert (Interrupt() in outputs) is case.is_interrupted
     assert run.is_over
     assert run.wakeup_s is None
@@ -130,6 +138,18 @@ def test_a_plain_answer(name: str, version: str) -> None:
     assert end_of(outputs) == end
     assert isinstance(outputs[-1], Failed) or run.text == text
     assert {type(each).__name__ for each in outputs} <= {"Calls", "Finish", "Failed", "Interrupt"}
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - READ_FROM_RAW_ITEMS))
+@pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
+def test_a_thread_without_raw_events_says_the_same(name: str, version: str, *, is_stream: bool) -> None:
+    messages = recorded(name, version)
+    spent = SpentTokens()
+    forked = [each._replace(message=spent.as_raw(each.message)) for each in messages if not is_raw(each)]
+    run, twin = run_of(name, is_stream=is_stream), run_of(name, is_stream=is_stream)
+    assert comparable(replay(run, forked)) == comparable(replay(twin, messages))
+    assert content_in(run).text == content_in(twin).text
+    assert content_in(run).thoughts.text == content_in(twin).thoughts.text
 
 
 @every_case
@@ -172,7 +192,7 @@ def test_any_member_may_be_of_another_shape(name: str, version: str) -> None:
         replay(run, [each._replace(message=_with(each.message, key, junk)) for each in messages])
         run.tick(NOW_S + 1000)
         run.give_up(codex_unavailable("it was killed"))
-        assert completion(HEAD, run)["choices"]
+        assert completion(HEAD, content_in(run), run)["choices"]
 
 
 def _with(message: Any, key: str, junk: Any) -> Any:
@@ -184,7 +204,7 @@ def _with(message: Any, key: str, junk: Any) -> Any:
 
 @every_case
 def test_another_turn_of_the_thread_says_nothing(name: str, version: str) -> None:
-    run = ChatRun(chat_request(), now_s=NOW_S, turn_id="another")
+    run = chat_run(chat_request(), turn_id="another")
     assert replay(run, recorded(name, version)) == []
     assert not run.has_begun
 
@@ -231,7 +251,7 @@ def test_the_second_response_of_a_held_turn_is_an_answer_of_its_own(version: str
     while not first.is_over:
         outputs += replay(first, messages[n : n + 1])
         n += 1
-    second = ChatRun(chat_request(), now_s=NOW_S, turn_id=first.turn_id)
+    second = chat_run(chat_request(), turn_id=first.turn_id)
     assert content_of(replay(second, messages[n:])) == "Rain in Oslo."
     assert second.finish is not None
     assert second.finish == ("stop", USAGE)
@@ -246,7 +266,7 @@ def test_calls_whose_response_was_cut_are_given_after_a_silence(version: str) ->
     assert run.wakeup_s == messages[first_call].at_s + 20
     assert run.tick(run.wakeup_s - 0.1) == []
     assert run.tick(run.wakeup_s) == [Calls(TWO_CALLS[:1]), ("tool_calls", None)]
-    rest = ChatRun(chat_request(), now_s=NOW_S, turn_id=run.turn_id)
+    rest = chat_run(chat_request(), turn_id=run.turn_id)
     assert replay(rest, messages[first_call + 1 :])[-2:] == [Calls(TWO_CALLS), ("tool_calls", USAGE)]
 
 
@@ -254,8 +274,8 @@ def test_annotations_are_those_of_the_raw_item(version: str) -> None:
     citation = {"start_index": 4, "end_index": 5, "url": "https://example.com", "title": "x"}
     run = run_of("annotations")
     outputs = replay(run, recorded("annotations", version))
-    assert citations_of(outputs) == run.annotations == [{"type": "url_citation", "url_citation": citation}]
-    assert completion(HEAD, run)["choices"][0]["message"]["annotations"] == run.annotations
+    assert citations_of(outputs) == content_in(run).annotations == [{"type": "url_citation", "url_citation": citation}]
+    assert completion(HEAD, content_in(run), run)["choices"][0]["message"]["annotations"] == content_in(run).annotations
 
 
 def test_a_usage_limit_says_which_window_and_until_when(version: str) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 from codex_server_cli.core.openai.answer.outputs import Calls, Cited, Failed, Finish, Interrupt, Output, Text, Thought
 from codex_server_cli.core.openai.chat_chunks import ChatHead, ChunkWriter, completion, error_document
 from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.core.openai.responses.events import StreamEvent
 from codex_server_cli.core.openai.tools import ClientCall
 from tests.kit.chat import (
     USAGE,
     ChatDialogue,
     chat_request,
+    content_in,
     raw_call,
     response_completed,
 )
@@ -101,8 +103,8 @@ def test_a_stream_that_fails_ends_in_an_error_without_a_finish_reason() -> None:
     assert stream(Text("a"), Failed(error)) == [ROLE, with_delta({"content": "a"}), document, "[DONE]"]
 
 
-def test_citations_come_with_a_delta_and_an_interrupt_is_nothing_to_see() -> None:
-    assert stream(Interrupt()) == []
+def test_citations_come_with_a_delta_and_what_is_for_others_is_nothing_to_see() -> None:
+    assert stream(Interrupt(), StreamEvent("response.created", {})) == []
     assert stream(Cited(({"type": "url_citation"},)))[1:] == [with_delta({"annotations": [{"type": "url_citation"}]})]
 
 
@@ -124,7 +126,7 @@ def test_any_text_is_ascii_on_the_wire_even_half_a_character() -> None:
 def answered(*messages: Any, **terms: Any) -> dict[str, Any]:
     """The document of a plain answer."""
     dialogue = ChatDialogue(is_stream=False, **terms).receive(STARTED, *messages)
-    return completion(HEAD, dialogue.run)
+    return completion(HEAD, content_in(dialogue.run), dialogue.run)
 
 
 def test_an_answer_of_text() -> None:

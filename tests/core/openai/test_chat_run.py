@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from codex_server_cli.core.openai.answer.outputs import Calls, Cited, Failed, Finish, Interrupt, Text
-from codex_server_cli.core.openai.chat_run import BEGIN_S, SILENCE_S, ChatRun
+from codex_server_cli.core.openai.chat_run import BEGIN_S, SILENCE_S
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.openai.tools import ClientCall, ForcedTool
 from codex_server_cli.core.openai.wire_errors import AccountLimits, interrupted
@@ -15,6 +15,8 @@ from tests.core.openai.bodies import request
 from tests.kit.chat import (
     USAGE,
     ChatDialogue,
+    chat_run,
+    content_in,
     failed_turn,
     raw_call,
     raw_item,
@@ -128,7 +130,7 @@ def test_citations_are_counted_from_the_beginning_of_the_content() -> None:
     cited = {"type": "url_citation", "url_citation": {"url": "u", "start_index": 6, "end_index": None}}
     assert [each for each in dialogue.outputs if isinstance(each, Cited)] == [Cited((cited,))]
     unknown = {**message, "params": {**message["params"], "item": {**message["params"]["item"], "id": "msg-9"}}}
-    assert started().receive(unknown).run.annotations[0]["url_citation"]["start_index"] == 1
+    assert content_in(started().receive(unknown).run).annotations[0]["url_citation"]["start_index"] == 1
 
 
 # --- commentary
@@ -182,7 +184,7 @@ def test_parts_and_items_of_reasoning_are_set_apart() -> None:
         part_added("rs-2"),
     )
     assert dialogue.receive(thought("three", "rs-2")).thoughts == ["one", "!", "\n\ntwo", "\n\nthree"]
-    assert dialogue.run.reasoning == "one!\n\ntwo\n\nthree"
+    assert content_in(dialogue.run).thoughts.text == "one!\n\ntwo\n\nthree"
 
 
 def test_a_summary_that_was_not_streamed_comes_with_its_item() -> None:
@@ -198,6 +200,7 @@ def test_a_summary_that_was_not_streamed_comes_with_its_item() -> None:
 def test_a_code_fence_around_a_json_object_is_taken_off() -> None:
     dialogue = started(is_json_object=True).receive(*said('```json\n{"a": 1}\n```'), COMPLETED)
     assert "".join(dialogue.texts) == dialogue.run.text == '{"a": 1}'
+    assert content_in(dialogue.run).texts == [dialogue.run.text]
 
 
 def test_a_stop_sequence_ends_the_answer_and_interrupts_the_turn() -> None:
@@ -348,7 +351,7 @@ def test_an_open_message_that_was_read_cannot_be_taken_back_but_one_that_was_not
     plain = started(is_stream=False).receive(*opened, *said("two", "msg-2"), COMPLETED)
     assert (plain.run.text, plain.end) == ("one\n\ntwo", "stop")
     commented = started(is_stream=False).receive(*COMMENTARY, *opened, *said("two", "msg-2"), COMPLETED)
-    assert (commented.run.text, commented.run.reasoning) == ("one\n\ntwo", "I look.")
+    assert (commented.run.text, content_in(commented.run).thoughts.text) == ("one\n\ntwo", "I look.")
     unread = started().receive(*said("one", phase=None), message_started("msg-2"), RETRY, *said("two"), COMPLETED)
     assert ("".join(unread.texts), unread.end) == ("one\n\ntwo", "stop")
 
@@ -453,7 +456,7 @@ def test_when_a_limit_ends_is_told_in_unix_time_and_nothing_else_depends_on_it()
     report = {"rateLimits": {"primary": {"usedPercent": 100, "windowDurationMins": 60, "resetsAt": 1_000_030}}}
     limits = AccountLimits()
     limits.note(report)
-    run = ChatRun(request(), now_s=5.0, unix_s=1_000_000.0, turn_id=TURN, limits=limits)
+    run = chat_run(request(), now_s=5.0, unix_s=1_000_000.0, turn_id=TURN, limits=limits)
     (failed,) = run.feed(failed_turn("spent", "usageLimitExceeded"), 10.0)
     assert isinstance(failed, Failed)
     assert dict(failed.error.headers)["Retry-After"] == "20"

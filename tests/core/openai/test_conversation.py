@@ -20,7 +20,7 @@ from codex_server_cli.core.openai.conversation import (
     turn_key,
 )
 from codex_server_cli.core.openai.tools import ClientCall
-from tests.core.openai.bodies import ASKED, PNG, message, request, tool
+from tests.core.openai.bodies import ASKED, PNG, call_item, message, output_item, request, tool
 from tests.kit.cases import for_each
 
 NEXT = {"role": "user", "content": "and?"}
@@ -43,7 +43,7 @@ def result(call_id: str, content: Any = "rain") -> dict[str, Any]:
 
 def filed(asked: ChatRequest, text: str = "", *calls: ClientCall) -> str:
     """The key under which the thread or turn of an answered request is filed."""
-    return history_of(asked).prefix_keys(answer_items(text, calls))[-1]
+    return history_of(asked).prefix_keys(answer_items([text], calls))[-1]
 
 
 def prefix_keys(asked: ChatRequest) -> list[str]:
@@ -93,6 +93,16 @@ def test_results_of_calls_find_the_turn_that_waits_for_them(answer: Any, text: s
 def test_text_before_calls_may_come_as_a_message_of_its_own() -> None:
     asked = request(ASKED, {"role": "assistant", "content": "Let me"}, sent_back(LOOK, content="see."), result("c1"))
     assert prefix_keys(asked)[3] == filed(request(), "Let me see.", LOOK)
+
+
+def test_reasoning_does_not_decide_which_thread_goes_on() -> None:
+    thought = {"type": "reasoning", "summary": [], "encrypted_content": "x"}
+    q, a, see, call = message("user", "q"), message("assistant", "a"), message("assistant", "I see."), call_item("c1")
+    plain = request()._replace(items=(q, a, q, call, output_item("c1", "rain")))
+    rich = request()._replace(items=(q, thought, a, q, see, thought, call, output_item("c1", "rain"), thought))
+    assert [prefix_keys(rich)[index] for index in (0, 2, 3, 6, 7)] == prefix_keys(plain)
+    assert trailing_results(rich) is None
+    assert trailing_results(rich._replace(items=rich.items[:-1])) is not None
 
 
 @for_each(
@@ -191,6 +201,51 @@ def test_other_terms_are_another_thread(body: Any) -> None:
     assert terms_key(request(**body)) == terms_key(request(NEXT, **body))
 
 
+SYSTEM = {"role": "system", "content": "Be terse."}
+
+
+@for_each(
+    "messages",
+    [
+        [SYSTEM, ASKED],
+        [SYSTEM, ASKED, {"role": "assistant", "content": "an answer"}, NEXT],
+        [SYSTEM, ASKED, {"role": "assistant", "content": "edited"}, SYSTEM],
+    ],
+)
+def test_conversations_that_begin_alike_share_a_prompt_cache(messages: Any) -> None:
+    assert history_of(request(*messages)).anchor == history_of(request(SYSTEM, ASKED, SYSTEM)).anchor
+    assert history_of(request(*messages, verbosity="low", reasoning_effort="high")).anchor == (
+        history_of(request(*messages)).anchor
+    )
+
+
+@for_each(
+    "other",
+    [
+        request(SYSTEM, NEXT),
+        request(ASKED),
+        request(SYSTEM),
+        request(SYSTEM, SYSTEM, ASKED),
+        request(SYSTEM, ASKED, model="gpt-5.5"),
+        request(SYSTEM, ASKED, prompt_cache_key="k"),
+    ],
+)
+def test_conversations_that_begin_otherwise_do_not(other: ChatRequest) -> None:
+    assert history_of(other).anchor != history_of(request(SYSTEM, ASKED)).anchor
+
+
+def test_a_key_of_the_clients_names_the_prompt_cache() -> None:
+    with_key = history_of(request(SYSTEM, ASKED, prompt_cache_key="k")).anchor
+    assert history_of(request(NEXT, prompt_cache_key="k")).anchor == with_key
+    assert history_of(request(NEXT, user="k")).anchor == with_key
+    assert history_of(request(NEXT, prompt_cache_key="l")).anchor != with_key
+    assert history_of(request(NEXT, prompt_cache_key="k", model="gpt-5.5")).anchor != with_key
+
+
+def test_a_request_that_needs_raw_items_continues_no_thread_without() -> None:
+    assert terms_key(request()._replace(needs_raw_items=True)) != terms_key(request())
+
+
 def test_the_order_of_tools_is_no_term() -> None:
     assert terms_key(request(tools=[tool("look"), tool("wait")])) == terms_key(
         request(tools=[tool("wait"), tool("look")])
@@ -276,3 +331,15 @@ def test_the_same_key_means_the_same_history(first: Any, second: Any) -> None:
     )
     is_same = json.dumps(one.items) == json.dumps(other.items)
     assert (prefix_keys(one)[-1] == prefix_keys(other)[-1]) is is_same
+
+
+def test_reasoning_is_remembered_by_the_whole_history_and_the_model_and_by_no_id_alone() -> None:
+    asked = request(ASKED)
+    kept = history_of(asked).reasoning_keys(answer_items([""], [LOOK]))[-1]
+    again = [ASKED, sent_back(LOOK), result("c1")]
+    assert history_of(request(*again)).reasoning_keys()[1] == kept
+    assert history_of(request(*again, tools=[tool("other")], reasoning_effort="high")).reasoning_keys()[1] == kept
+    assert kept not in history_of(request(*again, model="another")).reasoning_keys()
+    assert kept not in history_of(request(NEXT, *again[1:])).reasoning_keys()
+    other = LOOK._replace(arguments="{}")
+    assert kept not in history_of(request(ASKED, sent_back(other), result("c1"))).reasoning_keys()

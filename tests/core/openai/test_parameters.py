@@ -12,14 +12,11 @@ from openai.types.chat.completion_create_params import (
     CompletionCreateParamsStreaming,
 )
 
+from codex_server_cli.core.openai.parameter import EFFORTS, SUMMARIES, VERBOSITIES, Treatment
 from codex_server_cli.core.openai.parameters import (
-    EFFORTS,
     MAX_STOPS,
     PARAMETERS,
-    SUMMARIES,
-    VERBOSITIES,
     ChatSettings,
-    Treatment,
     parse_settings,
 )
 from codex_server_cli.core.openai.refusal import ApiError

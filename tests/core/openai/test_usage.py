@@ -44,4 +44,4 @@ def test_a_count_that_is_missing_is_none() -> None:
     usage.add("a", {"inputTokens": 3, "outputTokens": "4", "totalTokens": 7})
     assert usage.document is not None
     assert usage.document["completion_tokens"] == 0
-    assert usage.document["prompt_tokens_details"] == {"cached_tokens": 0}
+    assert usage.document["prompt_tokens_details"] == {"cached_tokens": 0, "cache_write_tokens": 0}

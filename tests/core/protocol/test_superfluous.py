@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import io
 from typing import Any
 
 import pytest
@@ -13,49 +11,29 @@ from hypothesis import strategies as st
 from codex_server_cli.core.protocol import superfluous as superfluous_lines
 from codex_server_cli.core.protocol.event_log import is_delta, read_events
 from codex_server_cli.core.protocol.rpc import encode
-from codex_server_cli.core.protocol.superfluous import superfluous
 from codex_server_cli.core.record.agent_messages import AgentMessage
 from codex_server_cli.core.record.replay import replay
-from tests.kit.captures import CapturedTurn, capture_names, captured_turns
+from tests.kit.captures import CapturedTurn
 from tests.kit.cases import for_each
-
-Json = dict[str, Any]
-ITEM = {"threadId": "t", "turnId": "c", "itemId": "i"}
-SAID, PLANNED = "item/agentMessage/delta", "item/plan/delta"
-PRINTED, SUMMED, THOUGHT = (
-    "item/commandExecution/outputDelta",
-    "item/reasoning/summaryTextDelta",
-    "item/reasoning/textDelta",
+from tests.kit.turn_logs import (
+    BEGIN,
+    LIMITS,
+    PLANNED,
+    PRINTED,
+    SUMMED,
+    THOUGHT,
+    TURNS,
+    Json,
+    completed,
+    delta,
+    diff,
+    disturbed_turns,
+    event,
+    left_of,
+    single_lines,
+    started,
+    whole_messages,
 )
-LIMITS: Json = {"dir": "in", "method": "account/rateLimits/updated", "params": {}}
-TURNS = [turn for name in capture_names() for turn in captured_turns(name)]
-
-
-def event(method: str, **params: Any) -> Json:
-    return {"dir": "in", "method": method, "params": {"threadId": "t", "turnId": "c", **params}}
-
-
-def delta(text: str, method: str = SAID, **more: Any) -> Json:
-    return event(method, **{"itemId": "i", "delta": text, **more})
-
-
-def started(type_: str = "agentMessage", item_id: Any = "i", **members: Any) -> Json:
-    return event("item/started", item={"type": type_, "id": item_id, **members})
-
-
-def completed(type_: str = "agentMessage", item_id: Any = "i", **members: Any) -> Json:
-    return event("item/completed", item={"type": type_, "id": item_id, **members})
-
-
-def diff(turn_id: str = "c") -> Json:
-    return event("turn/diff/updated", turnId=turn_id, diff="all of it")
-
-
-def left_of(log: bytes) -> bytes:
-    """The log without what is superfluous."""
-    for start, end in reversed(superfluous(io.BytesIO(log))):
-        log = log[:start] + log[end:]
-    return log
 
 
 def left(*events: Json) -> list[int]:
@@ -189,89 +167,13 @@ def test_a_recorded_turn_reads_the_same_without_it(turn: CapturedTurn) -> None:
         assert not any(map(is_delta, left_of(log).split(b"\n")))
 
 
-@st.composite
-def _disturbed_turns(draw: st.DrawFn) -> CapturedTurn:
-    """A recorded turn of which some messages are lost, repeated, moved, or of another item."""
-    turn = draw(st.sampled_from(TURNS))
-    messages = list(turn.messages)
-    for _ in range(draw(st.integers(1, 6))):
-        at, to = (draw(st.integers(0, len(messages) - 1)) for _ in range(2))
-        match draw(st.sampled_from(["lose", "repeat", "move", "change", "retry"])):
-            case "lose":
-                del messages[at]
-            case "repeat":
-                messages.insert(to, messages[at])
-            case "move":
-                messages.insert(to, messages.pop(at))
-            case "retry":
-                messages.insert(at, (False, {"method": "error", "params": _retry_of(messages)}))
-            case _:
-                messages[at] = (messages[at][0], _changed(copy.deepcopy(messages[at][1]), draw))
-    return CapturedTurn(turn.name, tuple(messages))
-
-
-def _retry_of(messages: list[tuple[bool, Json]]) -> Json:
-    params: Json = next((m["params"] for _, m in messages if "turnId" in (m.get("params") or {})), {})
-    return {**{name: params.get(name) for name in ("threadId", "turnId")}, "willRetry": True, "error": {"message": "x"}}
-
-
-def _changed(message: Json, draw: st.DrawFn) -> Json:
-    params = message.get("params")
-    if isinstance(params, dict) and params:
-        inner = params["item"] if isinstance(params.get("item"), dict) else params
-        inner[draw(st.sampled_from(sorted(inner)))] = draw(st.sampled_from([None, "", "odd", 1]))
-    return message
-
-
 @settings(max_examples=300)
-@given(_disturbed_turns())
+@given(disturbed_turns())
 def test_a_turn_that_went_otherwise_reads_the_same_without_it_too(turn: CapturedTurn) -> None:
     assert_reads_the_same(turn.events())
 
 
-_BEGIN = encode({"dir": "out", "id": 1, "method": "turn/start", "params": {"threadId": "t"}}) + encode(
-    {"dir": "in", "id": 1, "result": {"turn": {"id": "c"}}}
-)
-_WORDS = ["", "a", "b", "ab", "aba\n"]
-_IDS, _TYPES = ["i", "j"], ["agentMessage", "agentMessage", "commandExecution", "plan"]
-_words, _ids, _types = st.sampled_from(_WORDS), st.sampled_from(_IDS), st.sampled_from(_TYPES)
-_others = [
-    event("error", willRetry=True, error={"message": "x"}),
-    event("thread/tokenUsage/updated", tokenUsage={"last": {"totalTokens": 1}}),
-    event("warning", message="x"),
-    diff(),
-    LIMITS,
-    completed("userMessage", "u", content=[{"text": "x"}]),
-    completed("enteredReviewMode", "r", review="x"),
-    event("thread/status/changed", status={"type": "idle"}),
-    event("turn/started", turn={"id": "c"}),
-    {"dir": "out", "id": 2, "method": "turn/steer", "params": {}},
-    {**event("item/commandExecution/requestApproval", itemId="i"), "id": 0},
-]
-_lines = st.one_of(
-    st.builds(lambda text, id_: delta(text, itemId=id_), _words, _ids),
-    st.builds(lambda text, id_: delta(text, PRINTED, itemId=id_), _words, _ids),
-    st.builds(lambda type_, id_, text: started(type_, id_, text=text), _types, _ids, st.sampled_from(["", "", "a"])),
-    st.builds(lambda type_, id_, text: completed(type_, id_, text=text, aggregatedOutput=text), _types, _ids, _words),
-    st.sampled_from(_others),
-)
-_messages = st.builds(
-    lambda id_, pieces, rest: [started(item_id=id_), *pieces, completed(item_id=id_, text=_said(pieces) + rest)],
-    _ids,
-    st.lists(st.one_of(st.builds(delta, _words), st.builds(delta, _words, st.just(PRINTED))), max_size=4),
-    _words,
-).map(lambda events: [{**each, "params": {**each["params"], "itemId": _id_of(events)}} for each in events])
-
-
-def _said(pieces: list[Json]) -> str:
-    return "".join(piece["params"]["delta"] for piece in pieces if piece["method"] == SAID)
-
-
-def _id_of(events: list[Json]) -> str:
-    return str(events[0]["params"]["item"]["id"])
-
-
 @settings(max_examples=600)
-@given(st.lists(st.one_of(_messages, _lines.map(lambda line: [line])), max_size=12))
+@given(st.lists(st.one_of(whole_messages, single_lines.map(lambda line: [line])), max_size=12))
 def test_whatever_order_its_lines_come_in_a_turn_reads_the_same(parts: list[list[Json]]) -> None:
-    assert_reads_the_same(_BEGIN + b"".join(encode(line) for part in parts for line in part))
+    assert_reads_the_same(BEGIN + b"".join(encode(line) for part in parts for line in part))

@@ -14,6 +14,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from codex_server_cli.core.protocol.websocket import SAMPLE_KEY, TEXT, FrameDecoder, message_frames, upgrade_request
+from codex_server_cli.gateway import connection_limits
 from codex_server_cli.gateway.bridge import ws
 from tests.kit.bridge import SECOND, BridgeGateway, WebSocketClient
 from tests.kit.support import Json, wait_until
@@ -113,16 +114,30 @@ def test_a_binary_message_closes_the_connection(bridge: BridgeGateway) -> None:
         assert other.request("model/list", {"limit": 1})["data"]
 
 
-def test_a_message_that_is_too_large_closes_the_connection(
-    bridge: BridgeGateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_message_that_is_too_large_closes_the_connection(bridge: BridgeGateway) -> None:
     with bridge.socket() as client:
         client.send({"id": 1, "method": "thread/list", "params": {"searchTerm": "x" * (1 << 20)}})
-        assert close_code(client) == 1009, "by uvicorn, whose bound is in the way of the frame itself"
-    monkeypatch.setattr(ws, "MOST_CHARACTERS", 1000)
-    with bridge.socket() as client:
-        client.send({"id": 1, "method": "thread/list", "params": {"searchTerm": "x" * 1000}})
         assert close_code(client) == 1009
+
+
+def test_messages_that_are_too_large_together_close_the_connection_of_the_last(
+    bridge: BridgeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_limits, "MOST_UNREAD_BYTES", 1_500_000)
+    limits, half = bridge.limits, 1 << 19
+    message = {"id": 1, "method": "thread/list", "params": {"searchTerm": "x" * (2 * half - 200)}}
+    with bridge.socket() as first, bridge.socket() as second:
+        for client in (first, first, second):  # what was read does not count
+            assert "result" in client.reply_to({**message, "id": 2})
+        wait_until(lambda: limits.unread_bytes == 0, what="the end of what was read")
+        text = json.dumps(message)
+        first.connection.socket.sendall(message_frames(text.encode(), os.urandom)[: 2 * half - 300])
+        wait_until(lambda: limits.unread_bytes >= 2 * half - 300, what="the first, which is not complete")
+        second.send(message)
+        assert close_code(second) == 1013
+        with bridge.socket() as third:
+            assert third.request("model/list", {"limit": 1})["data"]
+    wait_until(lambda: limits.unread_bytes == 0, what="the end of the others")
 
 
 def test_a_bad_frame_while_messages_come_is_no_defect(bridge: BridgeGateway) -> None:

@@ -17,6 +17,10 @@ def thread(*, is_alive: bool = True) -> Any:
     return SimpleNamespace(is_alive=is_alive)
 
 
+def turn() -> Any:
+    return SimpleNamespace(thread=SimpleNamespace(is_draining=False))
+
+
 class Fallen(list[Any]):
     """What has fallen out, in order."""
 
@@ -91,13 +95,13 @@ def test_a_thread_of_an_app_server_that_has_ended_is_passed_over() -> None:
 def test_a_held_turn_goes_to_exactly_its_results() -> None:
     async def body() -> None:
         ended: list[Any] = []
-        held = HeldTurns(ended.append)
-        turn: Any = object()
-        held.hold(["a", "b"], "key", turn)
+        held = HeldTurns(ended.append, deadline_s=DEADLINE_S)
+        waiting = turn()
+        held.hold(["a", "b"], "key", waiting)
         assert held.take(["a"], "key") is None
         assert held.take(["a", "b", "c"], "key") is None
         assert held.take(["a", "b"], "of another history") is None
-        assert held.take(["b", "a"], "key") is turn
+        assert held.take(["b", "a"], "key") is waiting
         assert held.take(["a", "b"], "key") is None
         assert ended == []
 
@@ -108,8 +112,7 @@ def test_a_held_turn_is_ended_at_its_deadline_and_the_oldest_for_want_of_room() 
     async def body() -> None:
         ended = Fallen()
         held = HeldTurns(ended.take, size=1, deadline_s=0.01)
-        first: Any = object()
-        second: Any = object()
+        first, second = turn(), turn()
         held.hold(["a"], "key", first)
         held.hold(["b"], "key", second)
         assert ended == [first]
@@ -120,10 +123,32 @@ def test_a_held_turn_is_ended_at_its_deadline_and_the_oldest_for_want_of_room() 
     asyncio.run(body())
 
 
+def test_held_turns_are_ended_where_their_app_server_waits_for_its_turns() -> None:
+    async def body() -> None:
+        ended = Fallen()
+        held = HeldTurns(ended.take, deadline_s=DEADLINE_S, look_s=0.01)
+        stays, goes = turn(), turn()
+        held.hold(["a"], "key", stays)
+        held.hold(["b"], "key", goes)
+        goes.thread.is_draining = True
+        await ended.until(1)
+        assert (ended, len(held)) == ([goes], 1)
+        stays.thread.is_draining = True
+        await ended.until(2)
+
+    asyncio.run(body())
+
+
 def test_reasoning_stands_before_its_call_and_the_oldest_is_forgotten() -> None:
     kept = KeptReasoning(size=2)
     kept.keep({"a": [{"type": "reasoning", "id": 1}]})
     kept.keep({"b": [{"type": "reasoning", "id": 2}], "c": [{"type": "reasoning", "id": 3}]})
-    calls = [{"type": "function_call", "call_id": name} for name in "abc"]
-    woven = kept.put_before_calls([{"type": "message"}, *calls])
-    assert [item.get("id") or item.get("call_id") or "message" for item in woven] == ["message", "a", 2, "b", 3, "c"]
+    calls = [{"type": "function_call", "call_id": "call_1"}] * 3
+    woven = kept.put_before_calls([{"type": "message"}, *calls], ["x", *"abc"])
+    assert [item.get("id") or item["type"] for item in woven] == [
+        *("message", "function_call", 2, "function_call", 3, "function_call"),
+    ]
+    assert kept.put_before_calls(calls, "xyz") == calls
+    sent = {"type": "reasoning", "id": 9}
+    assert kept.put_before_calls([calls[0]], "b") == [{"type": "reasoning", "id": 2}, calls[0]]
+    assert kept.put_before_calls([sent, calls[0]], "xb") == [sent, calls[0]]

@@ -104,6 +104,18 @@ def test_the_same_request_again_is_rebuilt(client: openai.OpenAI, rules: ChatMod
     assert [item["namespace"] for item in rebuilt["input"] if item["type"] == "function_call"] == ["client"]
 
 
+def test_reasoning_goes_into_no_other_conversation_that_has_the_same_call(
+    chats: ChatGateway, client: openai.OpenAI, rules: ChatModel
+) -> None:
+    message = client.chat.completions.create(model="gpt-5.5", messages=[user(ASK)], tools=[WEATHER]).choices[0].message
+    [call] = message.tool_calls or []
+    for before in ([user("say something else")], [user("hi"), user(ASK)]):
+        messages: list[Any] = [*before, message, result(call.id, "rain")]
+        client.chat.completions.create(model="gpt-5.5", messages=messages, tools=[WEATHER])
+        assert "reasoning" not in {item["type"] for item in rules.seen[-1]["input"]}
+    chats.call(chats.state.held.clear)
+
+
 def test_a_held_turn_whose_results_never_come_is_ended_at_its_deadline(
     chats: ChatGateway, client: openai.OpenAI, rules: ChatModel, model: str
 ) -> None:

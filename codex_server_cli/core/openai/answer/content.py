@@ -2,9 +2,6 @@
 
 `phase` says which: a `final_answer`, or none, is content. `commentary` is content where the answer ends in tool calls,
 or where nothing else is said; otherwise it is shown as a thought, if thoughts were asked for. It is never part of JSON.
-
-Where the connection to the model is cut, Codex asks it again, and shows it the messages that it had completed: they
-stay, and only one that was open comes again (0.163.0 and 0.171.0).
 """
 
 from __future__ import annotations
@@ -13,6 +10,7 @@ from typing import Any
 
 from codex_server_cli.core.openai.answer.code_fence import CodeFence
 from codex_server_cli.core.openai.answer.outputs import Cited, Text, Thought
+from codex_server_cli.core.openai.answer.spoken import SpokenMessage, SpokenMessages
 from codex_server_cli.core.openai.answer.stop_sequences import StopSequences
 from codex_server_cli.core.openai.answer.thoughts import Thoughts
 from codex_server_cli.core.openai.chat_request import ChatRequest
@@ -22,8 +20,8 @@ _BREAK = "\n\n"
 """Between two messages of one answer."""
 
 
-class _SpokenMessage:
-    """One message of the agent.
+class _ContentMessage(SpokenMessage):
+    """One message, as a part of the content.
 
     Attributes:
         at: where its text begins in the content; None while there is none.
@@ -31,15 +29,9 @@ class _SpokenMessage:
     """
 
     def __init__(self, item: dict[str, Any]) -> None:
-        self.is_final = item.get("phase") == "final_answer"
-        self.is_commentary = item.get("phase") == "commentary" or item.get("delivery") == "async"
-        self.is_complete = self.is_told = False
-        self.pieces: list[str] = []
+        super().__init__(item)
+        self.is_told = False
         self.at: int | None = None
-
-    @property
-    def text(self) -> str:
-        return "".join(self.pieces)
 
 
 class Content:
@@ -55,9 +47,7 @@ class Content:
         self.annotations: list[dict[str, Any]] = []
         self._request = request
         self._is_json = request.output_schema is not None or request.is_json_object or request.forced is not None
-        self._messages: list[_SpokenMessage] = []
-        self._by_id: dict[str, _SpokenMessage] = {}  # the last one of each id
-        self._n_earlier = 0  # messages of model responses that are complete
+        self._messages = SpokenMessages(_ContentMessage)
         self._clear()
 
     def _clear(self) -> None:
@@ -84,62 +74,35 @@ class Content:
 
     @property
     def is_refused(self) -> bool:
-        """Whether a message began that has neither text nor end: the model refused, and Codex drops what it said."""
-        return any(not each.pieces for each in self._open)
+        """See `SpokenMessages`."""
+        return self._messages.is_refused
+
+    @property
+    def texts(self) -> list[str]:
+        """What a client sends back of it: one message."""
+        return [self.text]
 
     # --- the agent's messages
 
     def take(self, method: str, params: Message) -> list[Text | Thought]:
         """Take a notification about an item of the turn."""
+        if (spoken := self._messages.take(method, params)) is not None:
+            told = self._commentary_as_thoughts() if spoken.is_new and not spoken.message.is_commentary else []
+            return [*told, *self._add(spoken.message, spoken.text)]
         item = object_at(params, "item")
-        id_, delta = text_in(item.get("id") or params.get("itemId")), text_in(params.get("delta"))
-        match method, item.get("type"):
-            case "item/started", "agentMessage":
-                return self.start(id_, item)
-            case "item/completed", "agentMessage":
-                return self.complete(id_, item)
-            case "item/completed", "reasoning":
-                return [*self.thoughts.complete(id_, item.get("summary"))]
-            case "item/agentMessage/delta", _:
-                return self.add(id_, delta)
-            case "item/reasoning/summaryPartAdded", _:
+        match method:
+            case "item/completed" if item.get("type") == "reasoning":
+                return [*self.thoughts.complete(text_in(item.get("id")), item.get("summary"))]
+            case "item/reasoning/summaryPartAdded":
                 self.thoughts.part()
-            case "item/reasoning/summaryTextDelta", _:
-                return [*self.thoughts.add(id_, delta)]
+            case "item/reasoning/summaryTextDelta":
+                return [*self.thoughts.add(text_in(params.get("itemId")), text_in(params.get("delta")))]
         return []
 
-    def start(self, id_: str, item: dict[str, Any]) -> list[Text | Thought]:
-        """A message begins; it may have all its text already. An id may be that of an earlier message."""
-        message = self._by_id.get(id_)
-        told: list[Text | Thought] = []
-        if message is None or message.is_complete:
-            message = self._by_id[id_] = _SpokenMessage(item)
-            self._messages.append(message)
-            told = [] if message.is_commentary else self._commentary_as_thoughts()
-        return [*told, *self._rest(message, text_in(item.get("text")))]
+    def _add(self, message: _ContentMessage, text: str) -> list[Text | Thought]:
+        return [*self._say(message, text)] if text and not message.is_commentary else []
 
-    def add(self, id_: str, text: str) -> list[Text | Thought]:
-        """Take a delta of a message."""
-        begun = [] if id_ in self._by_id else self.start(id_, {})
-        return [*begun, *self._add(self._by_id[id_], text)]
-
-    def complete(self, id_: str, item: dict[str, Any]) -> list[Text | Thought]:
-        """A message is complete: what of it was not streamed follows."""
-        begun = [] if id_ in self._by_id else self.start(id_, item)
-        message = self._by_id[id_]
-        message.is_complete = True
-        return [*begun, *self._rest(message, text_in(item.get("text")))]
-
-    def _rest(self, message: _SpokenMessage, whole: str) -> list[Text | Thought]:
-        return self._add(message, whole.removeprefix(message.text)) if whole.startswith(message.text) else []
-
-    def _add(self, message: _SpokenMessage, text: str) -> list[Text | Thought]:
-        if not text:
-            return []
-        message.pieces.append(text)
-        return [] if message.is_commentary else [*self._say(message, text)]
-
-    def _say(self, message: _SpokenMessage, text: str) -> list[Text]:
+    def _say(self, message: _ContentMessage, text: str) -> list[Text]:
         if message.at is None:
             lead = _BREAK if self._raw else ""
             message.at = self._n_raw + len(lead)
@@ -156,19 +119,21 @@ class Content:
         self._shown.append(shown)
         return [Text(shown)] if shown else []
 
-    def cite(self, id_: str, parts: Any) -> list[Cited]:
-        """Take the content of a raw message, which alone has the annotations."""
-        message = self._by_id.get(id_)
+    def take_raw(self, item: Message) -> list[Cited]:
+        """Take a raw item: that of a message alone has the annotations."""
+        if item.get("type") != "message" or item.get("role") != "assistant":
+            return []
+        message = self._messages.last(text_in(item.get("id")))
         at = message.at or 0 if message is not None else 0
-        cited = [_citation(each, at) for part in objects_in(parts) for each in objects_in(part.get("annotations"))]
+        cited = [_citation(each, at) for each in annotations_in(item)]
         new = [each for each in cited if each not in self.annotations]
         self.annotations += new
         return [Cited(tuple(new))] if new else []
 
     # --- commentary, and the end
 
-    def _untold(self) -> list[_SpokenMessage]:
-        untold = [each for each in self._messages if each.is_commentary and not each.is_told and each.pieces]
+    def _untold(self) -> list[_ContentMessage]:
+        untold = [each for each in self._messages.all if each.is_commentary and not each.is_told and each.pieces]
         for message in untold:
             message.is_told = True
         return untold
@@ -203,35 +168,36 @@ class Content:
 
     @property
     def is_answered(self) -> bool:
-        """Whether the model response that is under way has a final answer that is complete."""
-        return any(each.is_final and each.is_complete for each in self._messages[self._n_earlier :])
-
-    @property
-    def _open(self) -> list[_SpokenMessage]:
-        return [each for each in self._messages if not each.is_complete]
+        """See `SpokenMessages`."""
+        return self._messages.is_answered
 
     @property
     def is_fixed(self) -> bool:
         """Whether the client of a stream has read a part of a message that is open."""
-        has_text = any(each.at is not None for each in self._open)
+        has_text = any(each.at is not None for each in self._messages.open)
         return has_text and self._request.is_stream and any(self._shown)
 
     def keep(self) -> None:
-        """A model response is complete, and another one follows."""
-        self._n_earlier = len(self._messages)
+        """See `SpokenMessages`."""
+        self._messages.keep()
 
-    def restart(self) -> None:
-        """The model response was cut, and another one takes its place: what was open comes again."""
-        has_text = any(each.at is not None for each in self._open)
-        self._messages = [each for each in self._messages if each.is_complete]
-        self._by_id = {}
+    def restart(self) -> list[Text | Thought]:
+        """See `SpokenMessages`. The client is told nothing: it has read nothing of what was open."""
+        has_text = any(each.at is not None for each in self._messages.open)
+        self._messages.restart()
         self.thoughts.restart()
         if has_text:
             self._clear()
-            for message in self._messages:
+            for message in self._messages.all:
                 if message.at is not None:
                     message.at = None
                     self._say(message, message.text)
+        return []
+
+
+def annotations_in(item: Message) -> list[dict[str, Any]]:
+    """The annotations of a raw message's content."""
+    return [each for part in objects_in(item.get("content")) for each in objects_in(part.get("annotations"))]
 
 
 def _citation(annotation: dict[str, Any], at: int) -> dict[str, Any]:

@@ -1,11 +1,14 @@
-"""What a run of a chat completion tells its caller, as values."""
+"""What a run tells its caller, as values, and what it is told them by: the content of one face or the other."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.core.openai.responses.events import StreamEvent
 from codex_server_cli.core.openai.tools import ClientCall
+from codex_server_cli.core.protocol.rpc import Message
 
 
 class Text(NamedTuple):
@@ -54,4 +57,57 @@ class Interrupt(NamedTuple):
     """The turn is to be interrupted (`turn/interrupt`), and its thread must serve no other request."""
 
 
-Output: TypeAlias = Text | Thought | Cited | Calls | Finish | Failed | Interrupt
+Piece: TypeAlias = Text | Thought | Cited | StreamEvent
+"""What only a stream is given: text and thoughts of a chat completion, or events of a Response."""
+
+Output: TypeAlias = Piece | Calls | Finish | Failed | Interrupt
+
+
+class AnswerContent(Protocol):
+    """What the model says and thinks in one HTTP response, in the form of a face. `ChatRun` calls it.
+
+    Attributes:
+        text: what the client is given.
+        raw: the whole text of the model, with what is held back or cut; no commentary.
+        texts: the messages that a client sends back when it goes on.
+        is_stopped: a stop sequence was found.
+        is_refused: the model refused, and Codex dropped what it said.
+        is_answered: the model response that is under way has a final answer that is complete.
+        is_fixed: the client of a stream has read a part of a message that is open.
+    """
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def raw(self) -> str: ...
+    @property
+    def texts(self) -> list[str]: ...
+    @property
+    def is_stopped(self) -> bool: ...
+    @property
+    def is_refused(self) -> bool: ...
+    @property
+    def is_answered(self) -> bool: ...
+    @property
+    def is_fixed(self) -> bool: ...
+
+    def take(self, method: str, params: Message) -> Sequence[Piece]:
+        """Take a notification about an item of the turn."""
+
+    def take_raw(self, item: Message) -> Sequence[Piece]:
+        """Take a raw item of the model response."""
+
+    def keep(self) -> None:
+        """A model response is complete, and another one follows."""
+
+    def restart(self) -> Sequence[Piece]:
+        """The model response was cut, and another one takes its place: what was open comes again."""
+
+    def before_calls(self) -> Sequence[Piece]:
+        """The answer ends in calls: nothing is held back any longer."""
+
+    def end(self) -> Sequence[Piece]:
+        """The answer ends without calls: nothing is held back any longer."""
+
+    def flush(self) -> Sequence[Piece]:
+        """The answer will not be complete: what was held back of it."""

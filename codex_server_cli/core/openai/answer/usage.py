@@ -1,7 +1,8 @@
 """The tokens of one HTTP response, in OpenAI's words. Exact, or not given at all: never an estimate.
 
 They come from `rawResponse/completed`. `thread/tokenUsage/updated` would be wrong: it comes after the results of a tool
-call, gives a full context as spent, and zeros for a response that ended early.
+call, gives a full context as spent, and zeros for a response that ended early. A thread without raw events has no calls
+of tools, and tells no usage where it fails: there `SpentTokens` reads it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,14 @@ from typing import Any
 
 from codex_server_cli.core.protocol.rpc import at, text_in
 
-_COUNTS = ("inputTokens", "outputTokens", "totalTokens", "cachedInputTokens", "reasoningOutputTokens")
+_COUNTS = (
+    "inputTokens",
+    "outputTokens",
+    "totalTokens",
+    "cachedInputTokens",
+    "cacheWriteInputTokens",
+    "reasoningOutputTokens",
+)
 
 
 class ChatUsage:
@@ -37,12 +45,12 @@ class ChatUsage:
         counts = [_counts(usage) for usage in self._usages]
         if not counts or None in counts:
             return None
-        prompt, completion, total, cached, reasoning = map(sum, zip(*filter(None, counts), strict=True))
+        prompt, completion, total, cached, written, reasoning = map(sum, zip(*filter(None, counts), strict=True))
         return {
             "prompt_tokens": prompt,
             "completion_tokens": completion,
             "total_tokens": total,
-            "prompt_tokens_details": {"cached_tokens": cached},
+            "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
             "completion_tokens_details": {"reasoning_tokens": reasoning},
         }
 

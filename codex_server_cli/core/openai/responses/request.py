@@ -1,0 +1,153 @@
+"""A request for a Response, understood: the same as a chat completion's for Codex, and what the Response repeats.
+
+Must never look for a response or an item: what is remembered is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from codex_server_cli.core.openai.chat_request import ChatRequest, sound_body
+from codex_server_cli.core.openai.messages import Item, developer_item
+from codex_server_cli.core.openai.parameter import EFFORTS, flag, object_in, text_at
+from codex_server_cli.core.openai.response_format import parse_response_format
+from codex_server_cli.core.openai.responses.document import Json
+from codex_server_cli.core.openai.responses.items import Find, nothing_remembered, parse_input
+from codex_server_cli.core.openai.responses.parameters import (
+    ResponseSettings,
+    includes_encrypted,
+    metadata_in,
+    parse_response_settings,
+)
+from codex_server_cli.core.openai.tools import parse_tools
+
+_OPENAI_EFFORTS = tuple(each for each in EFFORTS if each != "ultra")
+"""OpenAI's type for the effort in a Response is a closed list; a model of another provider may have any."""
+
+
+class Remembered(NamedTuple):
+    """What a request can refer to.
+
+    Attributes:
+        items: the conversation up to `previous_response_id`, that response's output at its end.
+        find: for references to items.
+    """
+
+    items: Sequence[Item] = ()
+    find: Find = nothing_remembered
+
+
+NOTHING = Remembered()
+
+
+class ResponsesRequest(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+        chat: it, in Codex's terms: with the whole conversation, and the instructions before it.
+        items: what this request adds to the conversation; no instructions.
+        name: the model's, as the client calls it; None for the default.
+        previous_response_id: None where the conversation begins.
+        is_stored: whether the response is to be remembered.
+        has_encrypted: whether reasoning is to come with its encrypted content.
+        echoed: what the Response repeats.
+    """
+
+    chat: ChatRequest
+    items: tuple[Item, ...]
+    name: str | None
+    previous_response_id: str | None
+    is_stored: bool
+    has_encrypted: bool
+    echoed: Mapping[str, Any]
+
+
+def parse_response_request(
+    body: Any, *, aliases: Mapping[str, str], is_strict: bool, remembered: Remembered = NOTHING
+) -> ResponsesRequest:
+    """The request in the JSON value of a body.
+
+    Args:
+        body: any JSON value.
+        aliases: model names of clients → model names of Codex, `MODEL:EFFORT` allowed.
+        is_strict: whether a parameter without effect is an error.
+        remembered: what it may refer to.
+
+    Raises:
+        ApiError: 400, naming the parameter.
+    """
+    sound = sound_body(body)
+    settings = parse_response_settings(sound, aliases, is_strict=is_strict)
+    box = parse_tools({name: sound.get(name) for name in ("tools", "tool_choice")})
+    form = parse_response_format(object_in(sound, "text").get("format"), "text.format", "")
+    wish = box.wish if box.is_forced else form.wish
+    added = parse_input(sound.get("input"), remembered.items, remembered.find)
+    instructions = text_at(sound, "instructions")
+    chat = ChatRequest(
+        items=(*([developer_item(instructions)] if instructions else []), *remembered.items, *added),
+        closing=(developer_item(wish),) if wish else (),
+        tools=box.tools,
+        forced=box.forced,
+        is_choice_forced=box.is_forced,
+        output_schema=box.schema if box.is_forced else form.schema,
+        is_json_object=bool(form.wish) and not box.is_forced,
+        **settings._asdict(),
+    )
+    return ResponsesRequest(
+        chat=chat,
+        items=added,
+        name=text_at(sound, "model"),
+        previous_response_id=text_at(sound, "previous_response_id"),
+        is_stored=flag(sound, "store", default=True),
+        has_encrypted=includes_encrypted(sound),
+        echoed=echoed_of(sound, settings),
+    )
+
+
+def echoed_of(body: Mapping[str, Any], settings: ResponseSettings) -> Json:
+    """The members of a sound body that a Response repeats, in its form.
+
+    Raises:
+        ApiError: 400, naming the parameter.
+    """
+    effort = settings.effort
+    said = {name: text_at(body, name) for name in ("instructions", "prompt_cache_key", "safety_identifier", "user")}
+    return {
+        **said,
+        "metadata": metadata_in(body),
+        "reasoning": {"effort": effort if effort in _OPENAI_EFFORTS else None, "summary": settings.summary},
+        "service_tier": settings.service_tier or "default",
+        "store": flag(body, "store", default=True),
+        "text": _text_of(object_in(body, "text"), settings.verbosity),
+        "tool_choice": _choice(body.get("tool_choice") or "auto"),
+        "tools": [_tool(tool) for tool in body.get("tools") or ()],
+    }
+
+
+def _text_of(text: Mapping[str, Any], verbosity: str | None) -> Json:
+    form = text.get("format") or {"type": "text"}
+    if form["type"] == "json_schema":
+        named = {"name": str(form.get("name") or "response"), "schema": form["schema"]}
+        told = {"strict": form.get("strict") is True, "description": text_at(form, "description", "text.format.")}
+        form = {"type": "json_schema", **named, **told}
+    else:
+        form = {"type": form["type"]}
+    return {"format": form, "verbosity": verbosity or "medium"}
+
+
+def _choice(choice: Any) -> Any:
+    """A choice that was understood; some clients send it in the form of chat completions."""
+    if isinstance(choice, str):
+        return choice
+    if choice.get("type") == "allowed_tools":
+        allowed = choice.get("allowed_tools") or choice
+        return {"type": "allowed_tools", "mode": allowed["mode"], "tools": allowed["tools"]}
+    return {"type": "function", "name": (choice.get("function") or choice)["name"]}
+
+
+def _tool(tool: Mapping[str, Any]) -> Json:
+    """A function that was understood; some clients send it in the form of chat completions."""
+    function = tool.get("function") or tool
+    named = {"type": "function", "name": function["name"], "description": function.get("description")}
+    return {**named, "parameters": function.get("parameters"), "strict": function.get("strict") is True}

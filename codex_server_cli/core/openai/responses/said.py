@@ -1,0 +1,80 @@
+"""Messages of the model as items of a Response."""
+
+from __future__ import annotations
+
+from codex_server_cli.core.openai.answer.code_fence import CodeFence
+from codex_server_cli.core.openai.answer.spoken import SpokenMessage
+from codex_server_cli.core.openai.responses import document, events
+from codex_server_cli.core.openai.responses.document import ItemStatus, Json
+from codex_server_cli.core.openai.responses.events import StreamEvent
+
+_REFUSED = "The model refused to answer. Codex does not pass on what it said."
+
+
+class SaidItem(SpokenMessage):
+    """A message, as an item of the output.
+
+    Attributes:
+        id: None while it is not shown.
+        index: in the output.
+        is_closed: told to have ended.
+    """
+
+    def __init__(self, item: Json) -> None:
+        super().__init__(item)
+        self.phase = "commentary" if self.is_commentary else "final_answer" if self.is_final else None
+        self.id: str | None = None
+        self.index = 0
+        self.is_closed = False
+        self.shown: list[str] = []
+        self.annotations: list[Json] = []
+        self.fence: CodeFence | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Shown, and not told to have ended."""
+        return self.id is not None and not self.is_closed
+
+    def begin(self, index: int, id_: str) -> list[StreamEvent]:
+        """It is shown from now on."""
+        self.index, self.id = index, id_
+        return events.message_begun(index, id_, self.phase)
+
+    def show(self, text: str) -> StreamEvent:
+        """More of its text is shown."""
+        self.shown.append(text)
+        return events.text_delta(self.index, self.id or "", text)
+
+    def cite(self, annotations: list[Json]) -> list[StreamEvent]:
+        """Its citations, as far as they are new."""
+        new = [each for each in annotations if each not in self.annotations]
+        first = len(self.annotations)
+        self.annotations += new
+        return [
+            events.annotation_added(self.index, self.id or "", first + number, each) for number, each in enumerate(new)
+        ]
+
+    def close(self, *, has_encrypted: bool = False) -> list[StreamEvent]:
+        """It is told to have ended, whether it has or not."""
+        self.is_closed = True
+        return events.message_done(self.index, self.document())
+
+    def document(self, *, has_encrypted: bool = False) -> Json:
+        """The item."""
+        status: ItemStatus = "completed" if self.is_complete else "incomplete"
+        text = "".join(self.shown)
+        return document.message_item(self.id or "", text, status=status, annotations=self.annotations, phase=self.phase)
+
+
+class RefusedItem:
+    """A message by which the model has refused, as an item of the output; it is told as a whole."""
+
+    is_complete = True
+
+    def __init__(self, index: int, id_: str) -> None:
+        self.told = events.refused(index, id_, _REFUSED)
+        self._item = document.message_of_parts(id_, [document.refusal_part(_REFUSED)])
+
+    def document(self, *, has_encrypted: bool = False) -> Json:
+        """The item."""
+        return self._item

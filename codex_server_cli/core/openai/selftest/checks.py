@@ -1,0 +1,166 @@
+"""What `serve --selftest` asks the model that is logged in, and what it must answer. No I/O, no clock.
+
+Each check is a generator: it yields the requests that it makes, one after the other, is sent what came back, and
+returns what it shows of it. It raises `WrongAnswer` where that is not what a client needs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from codex_server_cli.core.openai.selftest.probe import (
+    Probe,
+    ProbeReply,
+    json_or_none,
+    message_of,
+    need,
+    quoted,
+    response_text_of,
+    text_of,
+    usage_of,
+)
+from codex_server_cli.core.protocol.rpc import at, objects_in, text_in
+
+CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
+COST = "the self-test makes 8 or 9 requests to the model that is logged in, some 20 000 tokens in all"
+"""Is said before: Codex itself adds some tokens to each request."""
+_SHELVES = 120
+"""Lines of a made-up list: the cache of the service begins at 1 024 tokens."""
+_PONG: list[dict[str, Any]] = [{"role": "user", "content": "Answer with the one word: pong"}]
+_CODE = "4711"
+_ROOM = "blue"
+_TOOL: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "look_up_code",
+        "description": "Tells the code of a room.",
+        "parameters": {
+            "type": "object",
+            "properties": {"room": {"type": "string"}},
+            "required": ["room"],
+            "additionalProperties": False,
+        },
+    },
+}
+_FIELDS: Mapping[str, type] = {"city": str, "population": int}
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "population": {"type": "integer"}},
+    "required": list(_FIELDS),
+    "additionalProperties": False,
+}
+
+
+class Asking(NamedTuple):
+    """What all checks of one run share.
+
+    Attributes:
+        model: to be named in each request; None for the default one.
+        mark: some text that no run before had: what is cached of another one must not count.
+    """
+
+    model: str | None
+    mark: str
+
+    def chat(self, messages: Sequence[dict[str, Any]], **more: Any) -> Probe:
+        """A chat completion."""
+        named = {"model": self.model} if self.model is not None else {}
+        return Probe(CHAT, {**named, "messages": list(messages), **more})
+
+
+Check = Generator[Probe, ProbeReply, str]
+
+
+def plain_chat(asking: Asking) -> Check:
+    """A chat without a stream."""
+    return text_of((yield asking.chat(_PONG)), "pong")
+
+
+def streamed_chat(asking: Asking) -> Check:
+    """A stream: it has text before its end, one finish reason, and its usage."""
+    reply = yield asking.chat(_PONG, stream=True, stream_options={"include_usage": True})
+    text = text_of(reply, "pong")
+    need(at(reply.document, "usage.total_tokens", int) is not None, "the stream had no chunk with the usage")
+    return text
+
+
+def tool_call(asking: Asking) -> Check:
+    """A call of a tool of the client; its result is given to the turn that waits for it."""
+    question = f"Which code has the room '{_ROOM}'? Call look_up_code, then answer with the code alone."
+    messages: list[dict[str, Any]] = [{"role": "user", "content": question}]
+    reply = yield asking.chat(messages, tools=[_TOOL])
+    message, reason = message_of(reply)
+    calls = objects_in(message.get("tool_calls"))
+    need(bool(calls), f"the model called no tool, it said {quoted(text_in(message.get('content')))}")
+    need(reason == "tool_calls", f"the finish reason is {reason!r} in place of 'tool_calls'")
+    for call in calls:
+        name, given = at(call, "function.name", str), at(call, "function.arguments", str)
+        wanted = {"room": _ROOM}
+        need(
+            name == "look_up_code" and json_or_none(given) == wanted,
+            f"the call is {name}({given}) in place of look_up_code({json.dumps(wanted)})",
+        )
+    results = [{"role": "tool", "tool_call_id": call.get("id"), "content": _CODE} for call in calls]
+    reply = yield asking.chat([*messages, message, *results], tools=[_TOOL])
+    text = text_of(reply, _CODE)
+    _need_thread(reply, "held", "the turn was not held open for the result, the conversation had to be sent anew")
+    return text
+
+
+def json_schema(asking: Asking) -> Check:
+    """An answer that a schema prescribes."""
+    question = "Name the capital of Norway, and about how many people live there."
+    form = {"type": "json_schema", "json_schema": {"name": "city", "strict": True, "schema": _SCHEMA}}
+    text = text_of((yield asking.chat([{"role": "user", "content": question}], response_format=form)))
+    found = json_or_none(text)
+    is_valid = isinstance(found, dict) and {name: type(value) for name, value in found.items()} == _FIELDS
+    need(is_valid, f"the answer does not match the schema: {quoted(text)}")
+    return text
+
+
+def second_turn(asking: Asking) -> Check:
+    """Two turns of one conversation: the second one continues the thread, and finds its prompt in the cache.
+
+    The cache of the service may need a moment: where it is missed, there is a third turn.
+    """
+    shelves = "\n".join(f"Shelf {number} holds {number * 7} boxes." for number in range(1, _SHELVES))
+    messages: list[dict[str, Any]] = [{"role": "system", "content": f"Stock list {asking.mark}\n{shelves}"}]
+    messages.append({"role": "user", "content": "How many boxes does shelf 12 hold? Answer with the number alone."})
+    text = text_of((yield asking.chat(messages)), "84")
+    cached = 0
+    for shelf in (20, 30):
+        messages += [{"role": "assistant", "content": text}, {"role": "user", "content": f"And shelf {shelf}?"}]
+        reply = yield asking.chat(messages)
+        text = text_of(reply, str(shelf * 7))
+        _need_thread(reply, "kept", "the next turn did not continue the thread of the one before")
+        usage = usage_of(reply.document)
+        need(usage is not None, "there is no usage, so that nobody can tell what was cached")
+        cached = (usage or {})["cached_tokens"]
+        if cached:
+            break
+    need(cached > 0, "the prompt cache was missed twice: of no turn before was anything cached, each costs in full")
+    return text
+
+
+def response(asking: Asking) -> Check:
+    """A response, in the API that OpenAI's own agents use."""
+    named = {"model": asking.model} if asking.model is not None else {}
+    reply = yield Probe(RESPONSES, {**named, "input": _PONG, "store": False})
+    return response_text_of(reply, "pong")
+
+
+CHECKS: Mapping[str, Callable[[Asking], Check]] = {
+    "chat": plain_chat,
+    "streamed chat": streamed_chat,
+    "tool call": tool_call,
+    "json schema": json_schema,
+    "second turn": second_turn,
+    "response": response,
+}
+"""By the name that is shown, in order."""
+
+
+def _need_thread(reply: ProbeReply, wanted: str, words: str) -> None:
+    need(reply.thread in (wanted, None), f"{words} (its thread was {reply.thread})")

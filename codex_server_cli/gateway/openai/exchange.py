@@ -1,0 +1,142 @@
+"""The way of a request through either face of OpenAI's: from what was asked to the last byte.
+
+Owns: that way, and that a client who leaves leaves nothing running.
+Never here: parsing, the form of what is sent (`core.openai`), turns (`opening`, `chat_answer`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from codex_server_cli.core.openai.answer.outputs import AnswerContent, Failed, Output
+from codex_server_cli.core.openai.chat_run import ChatRun
+from codex_server_cli.gateway.answers import EventStream, answer_of, json_answer, until_gone
+from codex_server_cli.gateway.errors import client_gone
+from codex_server_cli.gateway.openai.asked import Asked
+from codex_server_cli.gateway.openai.chat_answer import ChatAnswer
+from codex_server_cli.gateway.openai.chat_memory import ChatMemory
+from codex_server_cli.gateway.openai.opening import open_turn
+
+Facts = dict[str, Any]
+"""About a request, for its line in the log."""
+
+
+class AnswerForm(Protocol):
+    """One answer in the form of a face."""
+
+    @property
+    def content(self) -> AnswerContent:
+        """What collects what the model says."""
+
+    def begin(self) -> bytes:
+        """What the stream begins with, once; empty afterwards."""
+
+    def write(self, output: Output) -> bytes:
+        """What the stream has for an output of the run; `Interrupt` is none of its business."""
+
+    def document(self, run: ChatRun) -> dict[str, Any]:
+        """The whole answer, of a run that has finished."""
+
+    def last_words(self, error: Exception) -> bytes:
+        """The end of a stream that fails."""
+
+
+class _Running(NamedTuple):
+    """An exchange, with what has to be closed after it."""
+
+    exchange: ChatAnswer
+    form: AnswerForm
+    opened: AsyncExitStack
+
+
+FormMaker = Callable[[str], AnswerForm]
+"""From the name of the model that answers."""
+
+
+async def answer(state: ChatMemory, asked: Asked, request: Request, make: FormMaker) -> Response:
+    """Answer what was asked.
+
+    Raises:
+        ApiError, UpstreamGone: before the first byte.
+    """
+    ignored = asked.request.ignored
+    headers = {"x-codex-ignored": ",".join(ignored)} if ignored else {}
+    running = _start(state, asked, request.scope.get("log", {}), make)
+    way = (_stream if asked.request.is_stream else _whole)(running, headers)
+    return await until_gone(request, way) or answer_of(client_gone())
+
+
+async def _whole(starting: Coroutine[Any, Any, _Running], headers: dict[str, str]) -> Response:
+    running = await starting
+    async with running.opened:
+        while outputs := await running.exchange.outputs():
+            for output in outputs:
+                if isinstance(output, Failed):
+                    raise output.error
+        return json_answer(running.form.document(running.exchange.run), headers=headers)
+
+
+async def _stream(starting: Coroutine[Any, Any, _Running], headers: dict[str, str]) -> Response:
+    running = await starting
+    try:
+        await running.exchange.begin()
+    except BaseException:
+        await running.opened.aclose()
+        raise
+    return EventStream(_Events(running), headers, last_words=running.form.last_words)
+
+
+async def _start(state: ChatMemory, asked: Asked, log: Facts, make: FormMaker) -> _Running:
+    """Have the turn run, as soon as there is a place for it."""
+    async with AsyncExitStack() as opened:
+        await opened.enter_async_context(state.gateway.admission.stream())
+        turn, limits, way = await open_turn(state, asked)
+        form = make(asked.name or turn.thread.model)
+        exchange = ChatAnswer(state, asked, turn, limits, form.content)
+        opened.callback(exchange.close)
+        log.update(model=turn.thread.model, thread=way)
+        return _Running(exchange, form, opened.pop_all())
+
+
+class _Events(AsyncGenerator[bytes, None]):
+    """The events of a stream. No function with `yield`: closing one that was never started would run nothing."""
+
+    def __init__(self, running: _Running) -> None:
+        self._running = running
+        self._is_over = False
+
+    async def asend(self, value: None) -> bytes:
+        """The next events, as soon as there is one."""
+        begun = self._running.form.begin()
+        if begun and not self._running.exchange.has_outputs:
+            return begun
+        while not self._is_over:
+            if data := begun + await self._next():
+                return data
+        raise StopAsyncIteration
+
+    async def _next(self) -> bytes:
+        outputs = await self._running.exchange.outputs()
+        self._is_over = not outputs or self._running.exchange.run.is_over
+        return b"".join(self._running.form.write(output) for output in outputs)
+
+    async def athrow(
+        self,
+        typ: type[BaseException] | BaseException,
+        val: BaseException | object = None,
+        tb: TracebackType | None = None,
+    ) -> bytes:
+        """End it."""
+        await self.aclose()
+        raise typ if isinstance(typ, BaseException) else typ()
+
+    async def aclose(self) -> None:
+        """End what runs for it. May be called again."""
+        self._is_over = True
+        await self._running.opened.aclose()

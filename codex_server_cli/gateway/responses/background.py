@@ -1,0 +1,221 @@
+"""Responses in the background: each is a turn of ours, so that `codex-server` and the next `serve` know it, too.
+
+Owns starting them, and what is done with one by its id: reading it, as a whole or as a stream, cancelling it, deleting
+it. They may do what `serve` was started with, and no request can widen it: the consent of turns is asked for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from codex_server_cli.actions.control import control
+from codex_server_cli.actions.control.delete import delete
+from codex_server_cli.actions.read import read
+from codex_server_cli.actions.read.asked import asked_of
+from codex_server_cli.actions.read.feed import Turn
+from codex_server_cli.actions.start.options import Once, StartOptions
+from codex_server_cli.actions.start.start import Started
+from codex_server_cli.core.model.codex_toml import text_value
+from codex_server_cli.core.model.request import Sandbox
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.openai.refusal import ApiError, invalid
+from codex_server_cli.core.openai.responses.items import shown_input
+from codex_server_cli.core.openai.responses.turn_document import input_items, response_id, turn_id_in, turn_response
+from codex_server_cli.core.openai.responses.turn_request import TurnAsk, parse_turn_ask
+from codex_server_cli.core.protocol.rpc import object_at, text_or_none
+from codex_server_cli.errors import BusyError, NotFoundError
+from codex_server_cli.gateway.answers import EventStream, json_answer
+from codex_server_cli.gateway.responses.memory import RememberedResponse
+from codex_server_cli.gateway.responses.pages import deleted, page_of
+from codex_server_cli.gateway.responses.turn_stream import FIRST, turn_stream, whole_response
+from codex_server_cli.gateway.state import Gateway
+from codex_server_cli.gateway.turns.face import TurnsFace
+from codex_server_cli.gateway.turns.query import QueryOf
+from codex_server_cli.gateway.turns.starting import Forks, Starter, idempotency_key
+
+_INSTRUCTIONS = "developer_instructions"
+_MOST_BEFORE = 1000
+"""Turns that a conversation can go back."""
+
+
+class Background:
+    """The responses of one gateway that are turns."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._options = gateway.options
+        self._face = gateway.shared(TurnsFace)
+        self._starter = gateway.shared(Starter)
+
+    async def create(self, request: Request, body: Any) -> Response:
+        """Start a turn, and answer with its response as it stands, or with its stream.
+
+        Args:
+            body: the JSON value of the request's body.
+        """
+        options = self._options
+        ask = parse_turn_ask(body, aliases=options.model_aliases, is_strict=options.is_strict)
+        started = await self._start(ask, idempotency_key(request))
+        headers = {"x-codex-ignored": ",".join(ask.ignored)} if ask.ignored else {}
+        if ask.is_stream:
+            return EventStream(self._stream(read.directory_of(started.view), started.view, FIRST), headers)
+        return json_answer(await self._document(read.directory_of(started.view), started.view), headers=headers)
+
+    async def retrieve(self, request: Request, turn_id: str) -> Response:
+        """A response as it stands, or what comes behind an event of its stream."""
+        query = QueryOf(request, "stream", "starting_after", may_have_more=True)
+        after = query.number("starting_after")
+        directory, view = await self._find(turn_id)
+        if not query.switch("stream"):
+            return json_answer(await self._document(directory, view))
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
+        return EventStream(self._stream(directory, view, FIRST if after is None else after))
+
+    async def cancel(self, request: Request, turn_id: str) -> Response:
+        """Interrupt a response. One that has ended stays as it is."""
+        directory, view = await self._find(turn_id)
+        if view.state is State.RUNNING:
+            (view,) = await self._face.act(control.cancel, [directory])
+        if view.state is State.RUNNING:
+            raise BusyError(f"{response_id(turn_id)} could not be ended", hint="Its worker does not react.")
+        return json_answer(await self._document(directory, view))
+
+    async def remove(self, request: Request, turn_id: str) -> Response:
+        """Delete a response that has ended."""
+        directory, _ = await self._find(turn_id)
+        await self._face.act(delete, self._face.settings, directory)
+        return json_answer(deleted(response_id(turn_id)))
+
+    async def input_items(self, request: Request, turn_id: str) -> Response:
+        """List what a response was asked."""
+        directory, view = await self._find(turn_id)
+        asked = await self._face.look(asked_of, directory, view)
+        return json_answer(page_of(shown_input(input_items(*asked, view), turn_id), request))
+
+    async def remembered(self, id_: str) -> RememberedResponse | None:
+        """A response as one that another one, which is answered at once, can go on from, with all before it.
+
+        Returns:
+            None where no turn is it.
+
+        Raises:
+            ApiError: 400, it has not ended.
+        """
+        turn_id = turn_id_in(id_)
+        if turn_id is None:
+            return None
+        way_back: list[tuple[Turn, TurnView]] = []
+        with suppress(ApiError):  # this one was deleted, or one before it
+            while turn_id is not None and len(way_back) < _MOST_BEFORE:
+                way_back.append(await self._find(turn_id))
+                turn_id = text_or_none(way_back[-1][1].meta.get("resumed_from"))
+        if not way_back:
+            return None
+        if way_back[0][1].state is State.RUNNING:
+            raise invalid(f"{id_} is still in progress.", "previous_response_id", "response_in_progress")
+        found: RememberedResponse | None = None
+        for directory, view in reversed(way_back):
+            found = await self._face.act(_remembered, directory, view, found)
+        return found
+
+    # --- starting
+
+    async def _start(self, ask: TurnAsk, key: str | None) -> Started:
+        consent = self._face.consent
+        options = StartOptions(
+            ask.prompt,
+            model=ask.model,
+            effort=ask.effort,
+            schema=ask.schema,
+            images=ask.pictures,
+            sandbox=Sandbox.WORKSPACE_WRITE if consent.may_write else Sandbox.READ_ONLY,
+            once=Once(key) if key is not None else None,
+            echo=ask.echo,
+        )
+        options = await self._face.look(consent.checked, options)
+        if ask.previous is None:
+            return await self._starter.start_new(_with_settings(options, ask, ask.instructions))
+        directory, view = await self._find_previous(ask.previous)
+        instructions = object_at(view.meta, "request.config").get(_INSTRUCTIONS)
+        if ask.instructions not in (None, instructions):
+            message = (
+                "`instructions` cannot change in a conversation in the background: its thread keeps those that it began"
+                " with. Leave them out, or send the same."
+            )
+            raise invalid(message, "instructions", "unsupported_value")
+        forks = Forks(fork=not await self._face.look(self._is_newest, view))
+        return await self._starter.start_next(directory, _with_settings(options, ask, instructions), forks)
+
+    async def _find_previous(self, id_: str) -> tuple[Turn, TurnView]:
+        turn_id = turn_id_in(id_)
+        if turn_id is None:
+            message = (
+                f"`previous_response_id` {id_[:80]!r} is no response in the background: one in the background can only"
+                " continue another."
+            )
+            raise invalid(message, "previous_response_id", "previous_response_not_found")
+        try:
+            return await self._find(turn_id)
+        except ApiError as error:
+            raise invalid(error.message, "previous_response_id", "previous_response_not_found") from error
+
+    def _is_newest(self, view: TurnView) -> bool:
+        """Whether no later turn is on its thread: else what follows goes on from a copy of it, as it was then."""
+        if view.thread_id is None:
+            return True
+        wanted = read.TurnFilter(thread_ids=frozenset([view.thread_id]))
+        newest = read.list_turns(self._face.settings, 1, wanted, None)
+        return [each.turn_id for each in newest] in ([], [view.turn_id])
+
+    # --- reading
+
+    async def _find(self, turn_id: str) -> tuple[Turn, TurnView]:
+        """A turn, and where it stands.
+
+        Raises:
+            ApiError: 404, there is none.
+            HomeError: it is another user's.
+        """
+        try:
+            directory = await self._face.look(read.find, self._face.settings, turn_id, None)
+        except NotFoundError:
+            raise _not_found(turn_id) from None
+        view = await self._face.act(_readable_after_repair, directory)
+        if view.state is State.MISSING:
+            raise _not_found(turn_id)
+        return directory, view
+
+    async def _document(self, directory: Turn, view: TurnView) -> dict[str, Any]:
+        if view.state is State.RUNNING:
+            return turn_response(view)
+        return await self._face.act(whole_response, directory, view)
+
+    def _stream(self, directory: Turn, view: TurnView, after: int) -> AsyncIterator[bytes]:
+        return turn_stream(self._face, directory, view, after)
+
+
+def _remembered(directory: Turn, view: TurnView, before: RememberedResponse | None) -> RememberedResponse:
+    response = whole_response(directory, view)
+    return RememberedResponse(response, input_items(*asked_of(directory, view), view), response["output"], before)
+
+
+def _with_settings(options: StartOptions, ask: TurnAsk, instructions: str | None) -> StartOptions:
+    """With keys of Codex's configuration that only say how to answer: none that a client could choose the name of."""
+    settings = {**ask.settings, **({_INSTRUCTIONS: instructions} if instructions else {})}
+    return options._replace(config=tuple(f"{name}={text_value(value)}" for name, value in settings.items()))
+
+
+def _readable_after_repair(directory: Turn) -> TurnView:
+    read.status_after_repair(directory)
+    return read.readable(directory)
+
+
+def _not_found(turn_id: str) -> ApiError:
+    message = f"Response with id {response_id(turn_id)!r} not found: there is no such turn, or it was deleted."
+    return ApiError(404, message, code="response_not_found", param="response_id")

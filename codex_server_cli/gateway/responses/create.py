@@ -1,0 +1,127 @@
+"""`POST /v1/responses`: what is asked, what it goes on from, the form of the answer. The way between: `exchange`."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from functools import partial
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from codex_server_cli.core.openai.answer.outputs import Failed, Finish, Output
+from codex_server_cli.core.openai.chat_run import ChatRun
+from codex_server_cli.core.openai.refusal import ApiError, invalid
+from codex_server_cli.core.openai.responses.content import ResponseContent
+from codex_server_cli.core.openai.responses.document import Json, ResponseHead
+from codex_server_cli.core.openai.responses.parameters import is_background, own_name
+from codex_server_cli.core.openai.responses.request import Remembered, ResponsesRequest, parse_response_request
+from codex_server_cli.core.openai.responses.writer import ResponseWriter
+from codex_server_cli.gateway.answers import read_json, refusal_of
+from codex_server_cli.gateway.openai.asked import Asked, asked_by, beside
+from codex_server_cli.gateway.openai.exchange import answer
+from codex_server_cli.gateway.responses.face import ResponsesFace
+from codex_server_cli.gateway.responses.memory import RememberedResponse
+
+
+class AskedResponse(NamedTuple):
+    """A request that was understood.
+
+    Attributes:
+        response: what is asked for.
+        asked: the same, for the threads.
+        before: the response that it goes on from.
+    """
+
+    response: ResponsesRequest
+    asked: Asked
+    before: RememberedResponse | None
+
+
+async def create(face: ResponsesFace, request: Request) -> Response:
+    """Answer a request for a response.
+
+    Raises:
+        ApiError, UpstreamGone: before the first byte.
+    """
+    body = await read_json(request, may_have_halves=True)
+    try:
+        if is_background(body):
+            return await face.background.create(request, body)
+        before = await before_in(face, body)
+        asked = await beside(request, partial(_understood, face, body, before))
+        return await answer(face.chats, asked.asked, request, partial(_ResponseForm, face, asked))
+    except ApiError as error:
+        error.param = own_name(error.param)
+        raise
+
+
+async def before_in(face: ResponsesFace, body: Any) -> RememberedResponse | None:
+    """The response that a request goes on from.
+
+    Raises:
+        ApiError: 400, it is not remembered.
+    """
+    response_id = body.get("previous_response_id") if isinstance(body, dict) else None
+    if response_id is None or response_id == "":
+        return None
+    found = face.memory.get(response_id) if isinstance(response_id, str) else None
+    if found is None and isinstance(response_id, str):
+        found = await face.background.remembered(response_id)
+    if found is None:
+        message = (
+            f"Previous response with id {str(response_id)[:80]!r} not found. Responses are remembered as long as there"
+            " is room and the gateway runs; send the whole conversation as `input`."
+        )
+        raise invalid(message, "previous_response_id", "previous_response_not_found")
+    return found
+
+
+def _understood(face: ResponsesFace, body: Any, before: RememberedResponse | None) -> AskedResponse:
+    options = face.gateway.options
+    remembered = Remembered(before.conversation() if before else (), face.memory.find_item)
+    response = parse_response_request(
+        body, aliases=options.model_aliases, is_strict=options.is_strict, remembered=remembered
+    )
+    return AskedResponse(response, asked_by(response.chat, response.name), before)
+
+
+class _ResponseForm:
+    """One answer as a Response; see `AnswerForm`."""
+
+    def __init__(self, face: ResponsesFace, asked: AskedResponse, model: str) -> None:
+        self._face, self._asked = face, asked
+        response, seed = asked.response, secrets.token_hex(16)
+        head = ResponseHead(f"resp_{seed}", int(time.time()), model, response.echoed)
+        self.content = ResponseContent(response.chat, seed, has_encrypted=response.has_encrypted)
+        self._writer = ResponseWriter(head, self.content, response.previous_response_id)
+
+    def begin(self) -> bytes:
+        """See `ResponseWriter`."""
+        return self._writer.begin()
+
+    def write(self, output: Output) -> bytes:
+        """See `ResponseWriter`. A response is remembered before its client knows that it is complete."""
+        if isinstance(output, Failed):
+            output.error.param = own_name(output.error.param)
+        data = self._writer.write(output, time.time())
+        if isinstance(output, Finish) and self._writer.whole is not None:
+            self._remember(self._writer.whole)
+        return data
+
+    def document(self, run: ChatRun) -> dict[str, Any]:
+        """The Response."""
+        whole = self._writer.finish(run.finish or Finish("stop", None), time.time(), run.calls)
+        self._remember(whole)
+        return whole
+
+    def last_words(self, error: Exception) -> bytes:
+        """That it has failed."""
+        return self.write(Failed(refusal_of(error)[0]))
+
+    def _remember(self, whole: Json) -> None:
+        if self._asked.response.is_stored:
+            output = [*self.content.output(has_encrypted=True), *self._writer.calls]
+            remembered = RememberedResponse(whole, self._asked.response.items, output, self._asked.before)
+            self._face.memory.remember(remembered)

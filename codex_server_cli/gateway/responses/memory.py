@@ -1,0 +1,112 @@
+"""The responses that are remembered: in this process alone, until there is no more room.
+
+Owns: what is kept of a response, and for how long.
+Never here: the shape of a document or an item (`core.openai.responses`), HTTP.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+
+from codex_server_cli.core.openai.messages import Item
+from codex_server_cli.core.openai.responses.document import Json
+from codex_server_cli.core.openai.responses.items import output_as_items, shown_input
+from codex_server_cli.gateway.upstream.weight import characters
+
+SIZE = 1000
+MOST_CHARACTERS = 64 * 1024 * 1024
+
+
+class RememberedResponse:
+    """One response, behind the one that it went on from.
+
+    Args:
+        document: as the client has it.
+        input_items: what its request added to the conversation.
+        output: its output, with encrypted reasoning.
+        before: None where the conversation begins.
+
+    Attributes:
+        id: `resp_…`.
+        document: as given.
+        input: its input items, with ids.
+        output: as given.
+        characters: how much it is, without what was before; `all_characters`: with it.
+    """
+
+    def __init__(
+        self, document: Json, input_items: Sequence[Item], output: Sequence[Json], before: RememberedResponse | None
+    ) -> None:
+        self.id: str = document["id"]
+        self.document, self.output, self._before = document, output, before
+        self.input = shown_input(input_items, self.id.removeprefix("resp_"))
+        self._items = (*input_items, *output_as_items(output))
+        self.characters = characters([document, self._items])
+        self.all_characters: int = self.characters + (before.all_characters if before is not None else 0)
+
+    def conversation(self) -> tuple[Item, ...]:
+        """The conversation up to its end, as `thread/inject_items` takes it."""
+        return tuple(item for each in reversed(list(self._way_back())) for item in each._items)
+
+    def _way_back(self) -> Iterator[RememberedResponse]:
+        at: RememberedResponse | None = self
+        while at is not None:
+            yield at
+            at = at._before
+
+
+class ResponseMemory:
+    """Remembered responses by id; the one that was used longest ago is forgotten first.
+
+    Args:
+        size: how many.
+        most_characters: how much they may be together, with all that they go on from.
+    """
+
+    def __init__(self, *, size: int = SIZE, most_characters: int = MOST_CHARACTERS) -> None:
+        self._size, self._most = size, most_characters
+        self._responses: OrderedDict[str, RememberedResponse] = OrderedDict()
+        self._items: dict[str, Json] = {}
+        self._characters = 0
+
+    def __len__(self) -> int:
+        return len(self._responses)
+
+    def remember(self, response: RememberedResponse) -> None:
+        """Remember one, unless it is too large for that, and forget what there is no room for any longer."""
+        if response.all_characters > self._most:
+            return
+        self._characters += response.characters
+        # What goes on from a response keeps it alive beyond its place here.
+        weakref.finalize(response, self._give_back, response.characters).atexit = False
+        self._responses[response.id] = response
+        self._items |= {item["id"]: item for item in _items_of(response)}
+        del response
+        while self._responses and (len(self._responses) > self._size or self._characters > self._most):
+            self.forget(next(iter(self._responses)))
+
+    def _give_back(self, size: int) -> None:
+        self._characters -= size
+
+    def get(self, response_id: str) -> RememberedResponse | None:
+        """The response of this id."""
+        if response_id in self._responses:
+            self._responses.move_to_end(response_id)
+        return self._responses.get(response_id)
+
+    def find_item(self, item_id: str) -> Json | None:
+        """The item of this id, of the input or the output of a response."""
+        return self._items.get(item_id)
+
+    def forget(self, response_id: str) -> bool:
+        """Forget one; whether there was one. What goes on from it still knows its conversation."""
+        response = self._responses.pop(response_id, None)
+        for item in _items_of(response) if response is not None else ():
+            self._items.pop(item["id"], None)
+        return response is not None
+
+
+def _items_of(response: RememberedResponse) -> Iterable[Json]:
+    return [*response.input, *response.output]

@@ -1,0 +1,56 @@
+"""Responses that are remembered: read, forgotten, and not cancelled, as they have ended."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from codex_server_cli.core.openai.refusal import ApiError, invalid
+from codex_server_cli.gateway.answers import json_answer
+from codex_server_cli.gateway.responses.face import ResponsesFace
+from codex_server_cli.gateway.responses.memory import RememberedResponse
+from codex_server_cli.gateway.responses.pages import deleted, page_of
+
+
+async def retrieve(face: ResponsesFace, request: Request) -> Response:
+    """Read a response."""
+    found = remembered(face, request)
+    if request.query_params.get("stream") == "true":
+        raise invalid("Only a background response can be streamed again.", "stream")
+    return json_answer(found.document)
+
+
+async def remove(face: ResponsesFace, request: Request) -> Response:
+    """Forget a response."""
+    found = remembered(face, request)
+    face.memory.forget(found.id)
+    return json_answer(deleted(found.id))
+
+
+async def cancel(face: ResponsesFace, request: Request) -> Response:
+    """Cancel a response."""
+    remembered(face, request)
+    raise invalid("Only background responses can be cancelled. Close the connection to end another one.")
+
+
+async def input_items(face: ResponsesFace, request: Request) -> Response:
+    """List what the request of a response added to the conversation."""
+    return json_answer(page_of(remembered(face, request).input, request))
+
+
+def remembered(face: ResponsesFace, request: Request) -> RememberedResponse:
+    """The response that a path names; raises `ApiError` (404)."""
+    response_id = request.path_params["response"]
+    found = face.memory.get(response_id)
+    if found is None:
+        raise not_found(response_id)
+    return found
+
+
+def not_found(response_id: str) -> ApiError:
+    """The error answer where there is no such response."""
+    message = (
+        f"Response with id {response_id[:80]!r} not found. Responses are remembered as long as there is room and the"
+        " gateway runs, unless `store` was false."
+    )
+    return ApiError(404, message, code="response_not_found", param="response_id")

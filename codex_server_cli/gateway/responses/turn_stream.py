@@ -1,0 +1,127 @@
+"""The stream of a response that is a turn, from any event on; and the response at its end, which is the last event.
+
+Owns the following. All streams of a turn that runs share what is read of it and made of it: each has but its place. A
+stream ends with the turn; where the gateway ends first, it ends with an error, and the next gateway goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from codex_server_cli.actions.read import read
+from codex_server_cli.actions.read.feed import EventsFile, Turn
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.core.openai.responses.told_events import ToldEvents
+from codex_server_cli.core.openai.responses.turn_document import last_event, response_id, turn_response
+from codex_server_cli.core.openai.responses.turn_events import Numbered, TurnEvents
+from codex_server_cli.gateway.errors import stopping
+from codex_server_cli.gateway.turns.face import TurnsFace
+from codex_server_cli.gateway.turns.hub import PIECE_BYTES, Feed
+
+FIRST = -1
+"""What comes behind this number is all."""
+
+
+class _Followed:
+    """What the streams of one turn share.
+
+    Attributes:
+        told: its events so far.
+    """
+
+    def __init__(self, view: TurnView) -> None:
+        self.told = ToldEvents()
+        self._events = _events_of(view)
+        self.told.add(self._events.begin())
+        self._offset = 0
+        self._has_ended = False
+        self._lock = asyncio.Lock()
+
+    async def advance(self, feed: Feed) -> bool:
+        """Take more lines of the turn; False where there are none yet."""
+        async with self._lock:
+            lines = await feed.lines_at(self._offset)
+            self._offset += len(lines)
+            self.told.add(self._events.feed(lines))
+        return bool(lines)
+
+    async def end(self, face: TurnsFace, directory: Turn) -> None:
+        """Take the end of the turn.
+
+        Raises:
+            ApiError: it was deleted.
+        """
+        async with self._lock:
+            if self._has_ended:
+                return
+            view = await face.look(read.status_after_repair, directory)
+            if view.state is State.MISSING:
+                message = f"Response {response_id(view.turn_id)} was deleted."
+                raise ApiError(404, message, code="response_not_found", param="response_id")
+            self.told.add(_end(self._events, view))
+            self._has_ended = True
+
+
+async def turn_stream(face: TurnsFace, directory: Turn, view: TurnView, after: int) -> AsyncIterator[bytes]:
+    """The events of a response behind one of them.
+
+    Args:
+        view: the turn, as it was just now.
+        after: the number of the last event that the client has.
+
+    Raises:
+        ApiError: the turn was deleted, or the gateway ends.
+    """
+    async with face.hub.feed(directory, has_ended=view.state is not State.RUNNING) as feed:
+        followed = feed.attached(lambda: _Followed(view))
+        at = after
+        while not feed.is_cut:
+            size, is_over = feed.size, feed.is_over  # before its lines, or the last ones may be missed
+            has_more = await followed.advance(feed)
+            while news := followed.told.behind(at):
+                at = news[-1].number
+                yield _encoded(news)
+            if not has_more:
+                if is_over:
+                    break
+                await feed.change_after(size)
+        if feed.is_cut:
+            raise stopping()
+        await followed.end(face, directory)
+    last = followed.told.last
+    while news := followed.told.behind(at):
+        at = news[-1].number
+        yield _encoded(news)
+    if after > last.number:  # which never was: it has to be told at least that this is the end
+        yield _encoded([last])
+
+
+def whole_response(directory: Turn, view: TurnView) -> dict[str, Any]:
+    """The response that an ended turn is, with its output."""
+    events, file = _events_of(view), EventsFile(directory)
+    try:
+        offset, size = 0, file.size()
+        while offset < size and (lines := file.lines_at(offset, PIECE_BYTES)):
+            events.feed(lines)
+            offset += len(lines)
+    finally:
+        file.close()
+    response: dict[str, Any] = _end(events, view)[-1].event.fields["response"]
+    return response
+
+
+def _events_of(view: TurnView) -> TurnEvents:
+    return TurnEvents(lambda status: turn_response(view, status=status))
+
+
+def _end(events: TurnEvents, view: TurnView) -> list[Numbered]:
+    answer = view.answer if view.state is State.COMPLETE else None
+    return events.end(answer, last_event(view), lambda output: turn_response(view, output))
+
+
+def _encoded(events: list[Numbered]) -> bytes:
+    return b"".join(each.encoded() for each in events)
