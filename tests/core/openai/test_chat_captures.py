@@ -140,8 +140,8 @@ def test_a_plain_answer(name: str, version: str) -> None:
     assert {type(each).__name__ for each in outputs} <= {"Calls", "Finish", "Failed", "Interrupt"}
 
 
-@pytest.mark.parametrize("name", sorted(CASES.keys() - READ_FROM_RAW_ITEMS))
-@pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
+@for_each("name", sorted(CASES.keys() - READ_FROM_RAW_ITEMS))
+@for_each("is_stream", [True, False])
 def test_a_thread_without_raw_events_says_the_same(name: str, version: str, *, is_stream: bool) -> None:
     messages = recorded(name, version)
     spent = SpentTokens()
