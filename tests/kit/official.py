@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from openai import BaseModel
-from openai.types.responses import Response, ResponseStreamEvent
+from openai.types.responses import Response, ResponseItem, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 _EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+_ITEM: TypeAdapter[Any] = TypeAdapter(ResponseItem)
 _ITS_OWN = {"store", "name", "error"}
 """What the service sends though the client's model has no such member: `name` in the end of a call's arguments, which
 clients of version 2 require; `error` in the event of that name, by which the clients know that they have to raise."""
@@ -21,6 +22,13 @@ def official_response(document: Any) -> Response:
     response = Response.model_validate_json(json.dumps(document), strict=True)
     assert strangers_in(response) == set()
     return response
+
+
+def official_item(document: Any) -> Any:
+    """An item of the input, as it is listed, likewise."""
+    item = _ITEM.validate_json(json.dumps(document), strict=True)
+    assert strangers_in(item) == set()
+    return item
 
 
 def official_event(document: Any) -> Any:

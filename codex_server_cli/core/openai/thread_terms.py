@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Literal
-from uuid import UUID
 
 from codex_server_cli.core.openai.chat_request import ChatRequest
 from codex_server_cli.core.openai.tools import NAMESPACE
@@ -123,7 +122,8 @@ def anchor_id(key: str, *, seed: bytes, unix_ms: int) -> str:
     digest = int.from_bytes(sha256(seed + key.encode()).digest()) % (1 << _RANDOM_BITS)
     high, low = divmod(digest, 1 << _LOW_BITS)
     ms = unix_ms % (1 << _MS_BITS)
-    return str(UUID(int=(ms << 80) | (_VERSION << 76) | (high << 64) | (_VARIANT << _LOW_BITS) | low))
+    digits = f"{(ms << 80) | (_VERSION << 76) | (high << 64) | (_VARIANT << _LOW_BITS) | low:032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def anchor_line(anchor: str, *, cwd: str, version: str, unix_ms: int) -> str:

@@ -33,7 +33,7 @@ class RememberedResponse:
         document: as given.
         input: its input items, with ids.
         output: as given.
-        characters: how much it is, without what was before.
+        characters: how much it is, without what was before; `all_characters`: with it.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class RememberedResponse:
         self.input = shown_input(input_items, self.id.removeprefix("resp_"))
         self._items = (*input_items, *output_as_items(output))
         self.characters = characters([document, self._items])
+        self.all_characters: int = self.characters + (before.all_characters if before is not None else 0)
 
     def conversation(self) -> tuple[Item, ...]:
         """The conversation up to its end, as `thread/inject_items` takes it."""
@@ -74,7 +75,9 @@ class ResponseMemory:
         return len(self._responses)
 
     def remember(self, response: RememberedResponse) -> None:
-        """Remember one, and forget what there is no room for any longer: that one, too, where it is too large."""
+        """Remember one, unless it is too large for that, and forget what there is no room for any longer."""
+        if response.all_characters > self._most:
+            return
         self._characters += response.characters
         # What goes on from a response keeps it alive beyond its place here.
         weakref.finalize(response, self._give_back, response.characters).atexit = False

@@ -61,30 +61,34 @@ def test_flags_reach_the_chats(one_home: Home, told: ChatModel) -> None:
 
 def test_the_end_of_the_gateway_ends_held_turns_and_streams(one_home: Home, told: ChatModel) -> None:
     gate = told.close_gate()
-    serving = Serving(one_home, "--max-streams", "2")
+    serving = Serving(one_home, "--max-streams", "3")
     held = serving.client.post("/v1/chat/completions", json=asked("call get_weather {}", tools=[WEATHER]))
     assert held.json()["choices"][0]["finish_reason"] == "tool_calls"
 
-    has_begun = threading.Event()
+    has_begun = threading.Semaphore(0)
+    response: Any = {"model": "gpt-5.5", "input": "hold", "stream": True}
 
-    def stream() -> list[str]:
-        with serving.client.stream("POST", "/v1/chat/completions", json=asked("hold", stream=True)) as answer:
-            lines = []
+    def stream(path: str, body: Any) -> list[str]:
+        with serving.client.stream("POST", path, json=body) as answer:
+            lines: list[str] = []
             for line in answer.iter_lines():
-                has_begun.set()
+                if not lines:
+                    has_begun.release()
                 lines += [line] if line else []
             return lines
 
     def ask() -> httpx.Response:
         return serving.client.post("/v1/chat/completions", json=asked("hold"))
 
-    with ThreadPoolExecutor(3) as pool:
-        streamed, whole = pool.submit(stream), pool.submit(ask)
-        wait_until(lambda: serving.metric("streams") == 2, what="both")
+    with ThreadPoolExecutor(4) as pool:
+        streamed = pool.submit(stream, "/v1/chat/completions", asked("hold", stream=True))
+        responded, whole = pool.submit(stream, "/v1/responses", response), pool.submit(ask)
+        wait_until(lambda: serving.metric("streams") == 3, what="all three")
         waiting = pool.submit(ask)
         wait_until(lambda: serving.metric("streams_waiting") == 1, what="the one that waits for a place")
         gate.wait_until_reached()
-        assert has_begun.wait(DEADLINE_S)
+        assert has_begun.acquire(timeout=DEADLINE_S)
+        assert has_begun.acquire(timeout=DEADLINE_S)
         began = time.monotonic()
         serving.process.send_signal(signal.SIGTERM)
         for answer in (whole.result(), waiting.result()):
@@ -93,6 +97,9 @@ def test_the_end_of_the_gateway_ends_held_turns_and_streams(one_home: Home, told
         *_, error, last = streamed.result()
         assert '"gateway_stopping"' in error
         assert last == "data: [DONE]"
+        *_, failed, _, named, error = responded.result()
+        assert (failed, named) == ("event: response.failed", "event: error")
+        assert '"gateway_stopping"' in error
     assert serving.process.wait(60) == 0
     assert time.monotonic() - began < 30
     gate.open()

@@ -56,13 +56,11 @@ def test_memory_is_bounded_by_all_that_is_kept_alive() -> None:
     memory.remember(response("1", text="x" * 1000))
     memory.remember(response("2", memory.get("resp_1"), text="x" * 1000))
     assert len(memory) == 2
-    memory.remember(
-        response("3", text="x" * 1000)
-    )  # forgetting the first one frees nothing: the second goes on from it
+    # Forgetting the first one frees nothing: the second goes on from it.
+    memory.remember(response("3", text="x" * 1000))
     assert [memory.get(f"resp_{name}") is not None for name in "123"] == [False, False, True]
     memory.remember(response("4", text="x" * 1000))
     assert len(memory) == 2
     memory.remember(response("5", text="x" * 9000))
-    assert len(memory) == 0
-    memory.remember(response("6"))
-    assert len(memory) == 1
+    memory.remember(response("6", memory.get("resp_4"), text="x" * int(1.6 * one)))
+    assert [memory.get(f"resp_{name}") is not None for name in "3456"] == [True, True, False, False]

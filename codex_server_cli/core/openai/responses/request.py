@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from codex_server_cli.core.openai.chat_request import ChatRequest, sound_body
 from codex_server_cli.core.openai.messages import Item, developer_item
-from codex_server_cli.core.openai.parameter import flag, object_in, text_at
+from codex_server_cli.core.openai.parameter import EFFORTS, flag, object_in, text_at
 from codex_server_cli.core.openai.response_format import parse_response_format
 from codex_server_cli.core.openai.responses.document import Json
 from codex_server_cli.core.openai.responses.items import Find, nothing_remembered, parse_input
@@ -21,6 +21,9 @@ from codex_server_cli.core.openai.responses.parameters import (
     parse_response_settings,
 )
 from codex_server_cli.core.openai.tools import parse_tools
+
+_OPENAI_EFFORTS = tuple(each for each in EFFORTS if each != "ultra")
+"""OpenAI's type for the effort in a Response is a closed list; a model of another provider may have any."""
 
 
 class Remembered(NamedTuple):
@@ -108,11 +111,12 @@ def echoed_of(body: Mapping[str, Any], settings: ResponseSettings) -> Json:
     Raises:
         ApiError: 400, naming the parameter.
     """
+    effort = settings.effort
     said = {name: text_at(body, name) for name in ("instructions", "prompt_cache_key", "safety_identifier", "user")}
     return {
         **said,
         "metadata": metadata_in(body),
-        "reasoning": {"effort": settings.effort, "summary": settings.summary},
+        "reasoning": {"effort": effort if effort in _OPENAI_EFFORTS else None, "summary": settings.summary},
         "service_tier": settings.service_tier or "default",
         "store": flag(body, "store", default=True),
         "text": _text_of(object_in(body, "text"), settings.verbosity),

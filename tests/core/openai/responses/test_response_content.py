@@ -24,6 +24,7 @@ from tests.kit.dialogue import (
     notification,
     said,
 )
+from tests.kit.official import official_item
 from tests.kit.responses import ResponseDialogue, shape_of
 
 SCHEMA = {"type": "object", "properties": {}}
@@ -261,6 +262,8 @@ def test_input_items_are_shown_with_ids() -> None:
         ],
         "7",
     )
+    for item in shown:
+        assert official_item(item).to_dict() == item
     assert [item["id"] for item in shown] == ["msg_7i0", "msg_7i1", "msg_7i2", "rs_7i3", "fc_7i4", "fco_7i5", "fco_7i6"]
     assert shown[0]["content"] == [{**picture, "detail": "auto"}] == shown[6]["output"]
     assert shown[2]["content"] == [{"type": "output_text", "text": "a", "annotations": [], "logprobs": []}]

@@ -323,6 +323,8 @@ def test_what_a_chat_has_too_is_understood_alike() -> None:
     assert (request.previous_response_id, request.has_encrypted) == ("resp_1", True)
     assert read(reasoning={"effort": "max", "generate_summary": "detailed"}).chat[1:2] == ("max",)
     assert read(reasoning={"generate_summary": "detailed"}).chat.summary == "detailed"
+    efforts = [read(reasoning={"effort": each}).echoed["reasoning"]["effort"] for each in ("max", "ultra", "odd")]
+    assert efforts == ["max", None, None]
     whole = response_document(
         ResponseHead("resp_1", 1, "small", request.echoed), status="completed", output=[], usage=None
     )
