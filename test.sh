@@ -10,6 +10,8 @@
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+# Some images set it. Thousands of interpreters are started here, and each would compile all that it imports.
+unset PYTHONDONTWRITEBYTECODE
 
 readonly venv=.build/venv
 readonly judges=.build/judges
@@ -40,13 +42,12 @@ make_environment() {
     echo "Making the test environment in $venv."
     rm -rf "$venv"
     "$python" -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[codex,dev]'
+    "$venv/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check --editable '.[codex,dev]'
     echo "$stamp" >"$venv/.stamp"
 }
 
 # The suites that others wrote, in an environment of their own: they pin what the gateway is used with (websockets), and
-# bring pytest plugins that no other test should meet. The environment of the tests lies below it. Made beside the first
-# checks, which do not need it. tests/kit/judges.py knows the place.
+# bring pytest plugins that no other test should meet. The environment of the tests lies below it. tests/kit/judges.py knows the place.
 make_judges() {
     local stamp below sdist
     stamp="$PWD $(cksum <pyproject.toml)"
@@ -80,19 +81,20 @@ npm_binary() {
     return 1
 }
 
+# Beside the making of the environment.
+fetch_second_codex() {
+    if npm_binary >/dev/null || ! command -v npm >/dev/null; then
+        return
+    fi
+    echo "Fetching $npm_codex into $npm_folder."
+    npm install --prefix "$npm_folder" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund \
+        --loglevel=error "$npm_codex" </dev/null || true
+}
+
 # tests/kit/support.py reads the variable; the tests that want a second version skip themselves without it.
 find_second_codex() {
-    if ! npm_binary >/dev/null; then
-        if ! command -v npm >/dev/null; then
-            echo "No npm: the tests with $npm_codex are skipped."
-            return
-        fi
-        echo "Fetching $npm_codex into $npm_folder."
-        npm install --prefix "$npm_folder" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund \
-            --loglevel=error "$npm_codex" </dev/null || true
-    fi
     if ! CODEX_SERVER_TEST_NPM_CODEX=$(npm_binary); then
-        echo "npm gave no binary for this machine: the tests with $npm_codex are skipped."
+        echo "No npm, or no binary of it for this machine: the tests with $npm_codex are skipped."
         return
     fi
     export CODEX_SERVER_TEST_NPM_CODEX
@@ -105,6 +107,22 @@ check() {
     [[ $first_failure != 0 ]] || first_failure=$code
 }
 
+# What looks at the text alone. Its lines come at once when it has ended, between those of the tests beside it.
+check_text() {
+    check ruff format --check .
+    check ruff check .
+    check mypy
+    exit "$first_failure"
+}
+
+wait_for_text() {
+    local code=0
+    [[ -n ${text_job:-} ]] || return 0
+    wait "$text_job" || code=$?
+    text_job=
+    [[ $first_failure != 0 ]] || first_failure=$code
+}
+
 mode=everyday
 case ${1:-} in
     --full | --judges)
@@ -113,20 +131,26 @@ case ${1:-} in
         ;;
 esac
 
+if [[ $mode != everyday ]]; then
+    fetch_second_codex &
+    fetch_job=$!
+fi
 make_environment
+check_text &
+text_job=$!
 if [[ $mode != everyday ]]; then
     make_judges &
-    judges_job=$!
+    wait $! || { echo "test.sh: no suites of others" >&2 && first_failure=1; }
+    wait "$fetch_job"
     find_second_codex
 fi
-check ruff format --check .
-check ruff check .
-check mypy
-[[ $mode == everyday ]] || wait "$judges_job" || { echo "test.sh: no suites of others" >&2 && first_failure=1; }
+# A whole run goes on for longer than they do; of a short one they would have the last word, and storms are measured.
+[[ $# == 0 && $mode != judges ]] || wait_for_text
 case $mode in
     # A turn waits more than it computes: two tests for each processor.
     everyday) check pytest -n "$((2 * $(nproc)))" --dist worksteal -m "not judge and not full" "$@" ;;
     full) check pytest -n "$((2 * $(nproc)))" --dist worksteal -m "not judge" "$@" ;;
-    judges) check pytest -m judge "$@" ;;
+    judges) check pytest -n "$((2 * $(nproc)))" --dist worksteal -m judge "$@" ;;
 esac
+wait_for_text
 exit "$first_failure"

@@ -56,8 +56,12 @@ class BodyRoom:
         self.size -= scope.pop("body_size", 0)
 
 
-async def read_json(request: Request) -> Any:
+async def read_json(request: Request, *, may_have_halves: bool = False) -> Any:
     """The JSON body of a request: UTF-8, with or without a byte order mark; gzip and deflate are inflated.
+
+    Args:
+        may_have_halves: who takes it replaces half characters (lone surrogates, as JavaScript cuts a text); else it is
+            refused for them.
 
     Raises:
         ApiError: it is none, too large, or does not come in time.
@@ -69,8 +73,8 @@ async def read_json(request: Request) -> Any:
         raise _too_large(f"the body has more than {_MOST_VALUES} values")
     _room_of(request).take(request.scope, n_values * _VALUE_BYTES)
     if not is_long:
-        return _parsed(body)
-    return await to_thread.run_sync(_parsed, body)  # other requests go on meanwhile
+        return _parsed(body, may_have_halves)
+    return await to_thread.run_sync(_parsed, body, may_have_halves)  # other requests go on meanwhile
 
 
 async def read_body(request: Request) -> bytes:
@@ -114,7 +118,7 @@ def _n_values(body: bytes) -> int:
     return sum(map(body.count, (b",", b"[", b"{")))
 
 
-def _parsed(body: bytes) -> Any:
+def _parsed(body: bytes, may_have_halves: bool) -> Any:
     """The value of a body.
 
     Raises:
@@ -123,7 +127,7 @@ def _parsed(body: bytes) -> Any:
     try:
         value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
         if _SUSPECT.search(body):
-            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+            json.dumps(value, ensure_ascii=may_have_halves, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         what = "it is empty" if not body.strip() else str(error)
         raise ApiError(400, f"the body is not JSON: {what}", code="invalid_json") from error

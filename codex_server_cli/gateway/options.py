@@ -17,6 +17,7 @@ from codex_server_cli.errors import BadInputError, UsageError
 
 DEFAULT_LISTEN = "127.0.0.1:8787"
 DEFAULT_STREAMS = 16
+DEFAULT_HOLD_S = 600
 _LISTEN_HINT = f"Like --listen {DEFAULT_LISTEN}, --listen '[::1]:8787', --listen unix:/run/user/1000/codex.sock"
 _HOST_AND_PORT = re.compile(r"(?:\[(?P<six>[^\[\]]+)\]|(?P<host>[^:\[\]]+)):(?P<port>\d{1,5})", re.ASCII)
 _HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:]+", re.ASCII)
@@ -42,6 +43,7 @@ class ServeOptions(NamedTuple):
         most_streams: the maximum of concurrent streams.
         model_aliases: names of models of clients → ours.
         is_strict: whether parameters that have no effect are refused.
+        hold_s: how many seconds a turn waits for the results of a client's tools.
         instructions: whose system prompt stays: the client's alone, or Codex's before it.
     """
 
@@ -57,6 +59,7 @@ class ServeOptions(NamedTuple):
     most_streams: int = DEFAULT_STREAMS
     model_aliases: Mapping[str, str] = {}
     is_strict: bool = False
+    hold_s: int = DEFAULT_HOLD_S
     instructions: Literal["client", "codex"] = "client"
 
     def __repr__(self) -> str:
@@ -85,6 +88,7 @@ def options_of(given: Mapping[str, Any], cwd: str) -> ServeOptions:
         most_streams=given.get("max_streams") or DEFAULT_STREAMS,
         model_aliases=dict(given.get("model_alias") or {}),
         is_strict=bool(given.get("strict_params")),
+        hold_s=given.get("hold_s") or DEFAULT_HOLD_S,
         instructions="codex" if given.get("instructions") == "codex" else "client",
     )
     token_file = given.get("token_file")

@@ -1,4 +1,4 @@
-"""Owns the keys of the table `serve` of config.json. Each has the name of its flag."""
+"""Owns the keys of the table `serve` of config.json. Each has the name of its flag; `hold_s` has none."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def _is_aliases(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(each, str) and each for each in value.values())
 
 
+_DAY_S = 86_400
 _SWITCH = (_is_switch, "true or false")
 _PATH = (_is_path, "an absolute path")
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -43,6 +44,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "max_streams": (_is_count, "a whole number from 1"),
     "model_alias": (_is_aliases, "an object that maps names to models"),
     "strict_params": _SWITCH,
+    "hold_s": (lambda value: _is_count(value) and value <= _DAY_S, f"whole seconds from 1 to {_DAY_S}"),
     "instructions": (lambda value: value in ("client", "codex"), '"client" or "codex"'),
 }
 

@@ -28,44 +28,44 @@ FULL_ACCESS = ("--sandbox", "danger-full-access", "--skip-git-check")
 TERMINAL = "import pty, sys; pty.spawn(sys.argv[1:])"
 
 
-def test_a_kill_of_the_launchers_whole_process_group_does_not_reach_the_turn(home: Home) -> None:
+def test_a_kill_of_the_launchers_whole_process_group_does_not_reach_the_turn(one_home: Home) -> None:
     gate = Gate()
-    home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
+    one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
     shell = subprocess.Popen(
         ["bash", "-c", f"{COMMAND} new hi; exec cat"],
-        cwd=home.project,
-        env=home.env,
+        cwd=one_home.project,
+        env=one_home.env,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         process_group=0,
     )
     with shell:
         assert shell.stdout is not None
-        turn = home.turn(json.loads(shell.stdout.readline())["turn_id"])
+        turn = one_home.turn(json.loads(shell.stdout.readline())["turn_id"])
         os.killpg(shell.pid, signal.SIGKILL)
     assert shell.returncode == -signal.SIGKILL
     gate.open()
     assert turn.wait()["answer"] == WHOLE
 
 
-def test_a_launcher_killed_before_it_could_answer_leaves_a_turn_that_completes(home: Home) -> None:
-    home.model([say(WHOLE)])
+def test_a_launcher_killed_before_it_could_answer_leaves_a_turn_that_completes(one_home: Home) -> None:
+    one_home.model([say(WHOLE)])
     launcher = subprocess.Popen(
-        [COMMAND, "new", "hi"], cwd=home.project, env=home.env, stdout=subprocess.PIPE, process_group=0
+        [COMMAND, "new", "hi"], cwd=one_home.project, env=one_home.env, stdout=subprocess.PIPE, process_group=0
     )
     with launcher:
-        turn = home.new_turn()
+        turn = one_home.new_turn()
         os.killpg(launcher.pid, signal.SIGKILL)
     assert turn.wait()["answer"] == WHOLE
 
 
-def test_closing_the_launchers_terminal_does_not_reach_the_turn(home: Home) -> None:
+def test_closing_the_launchers_terminal_does_not_reach_the_turn(one_home: Home) -> None:
     gate = Gate()
-    home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
+    one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
     terminal = subprocess.Popen(
         [sys.executable, "-c", TERMINAL, "bash", "-c", f"{COMMAND} new hi; exec cat"],
-        cwd=home.project,
-        env=home.env,
+        cwd=one_home.project,
+        env=one_home.env,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -77,32 +77,32 @@ def test_closing_the_launchers_terminal_does_not_reach_the_turn(home: Home) -> N
         (in_terminal,) = psutil.Process(terminal.pid).children()
         terminal.kill()
     wait_until(lambda: not is_alive(in_terminal), what="the hang-up of the terminal's own process")
-    turn = home.turn(json.loads(b"".join(lines))["turn_id"])
+    turn = one_home.turn(json.loads(b"".join(lines))["turn_id"])
     gate.open()
     assert turn.wait()["answer"] == WHOLE
 
 
-def test_a_turn_holds_nothing_that_its_launcher_had_open(home: Home) -> None:
+def test_a_turn_holds_nothing_that_its_launcher_had_open(one_home: Home) -> None:
     gate = Gate()
-    home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
+    one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
     read_end, write_end = os.pipe()
-    with ExitStack() as fds, (home.root / "inherited").open("w") as inherited:
+    with ExitStack() as fds, (one_home.root / "inherited").open("w") as inherited:
         fds.callback(os.close, read_end)
         launcher = subprocess.run(
             [COMMAND, "new", "hi"],
-            cwd=home.project,
-            env=home.env,
+            cwd=one_home.project,
+            env=one_home.env,
             pass_fds=(write_end, inherited.fileno()),
             capture_output=True,
             check=True,
         )
         os.close(write_end)
         assert os.read(read_end, 1) == b"", "somebody still holds the pipe"
-    turn = home.turn(json.loads(launcher.stdout)["turn_id"])
+    turn = one_home.turn(json.loads(launcher.stdout)["turn_id"])
     gate.wait_until_reached()
     worker = Path(f"/proc/{turn.worker().pid}")
     own = {"events.jsonl", "lock", "out.txt", "wake", "worker.log"}
-    shared = {f"{home.path}/queue/slot-0", f"{home.path}/threads/{turn.meta['thread_id']}.lock"}
+    shared = {f"{one_home.path}/queue/slot-0", f"{one_home.path}/threads/{turn.meta['thread_id']}.lock"}
 
     def files() -> set[str]:
         return {path.removeprefix(f"{turn.path}/") for path in _open_files(worker)}

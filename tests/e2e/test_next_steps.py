@@ -66,26 +66,26 @@ def run_as_it_stands(home: Home, words: list[str]) -> Turn:
     ids=["429", "context window", "400", "wrong answer", "usage limit"],
 )
 def test_after_a_failure_the_command_of_the_hint_asks_for_the_same(
-    home: Home, failure: ReplyLike, verb: str, kind: str
+    one_home: Home, failure: ReplyLike, verb: str, kind: str
 ) -> None:
-    home.model([failure])
-    turn = home.start("new", "hi", *flags(home))
+    one_home.model([failure])
+    turn = one_home.start("new", "hi", *flags(one_home))
     ended = turn.wait()
     assert (ended["state"], ended["error"]["kind"]) == ("failed", kind)
-    (home.project / "my schema.json").unlink()
+    (one_home.project / "my schema.json").unlink()
     (words,) = starts(ended)
     assert words[0] == verb
     assert f"`codex-server {shlex.join(words)}`" in ended["error"]["hint"]
     assert "--skip-git-check" not in words
-    home.model([say(RIGHT)])
-    again = run_as_it_stands(home, words)
+    one_home.model([say(RIGHT)])
+    again = run_as_it_stands(one_home, words)
     assert again.wait()["answer"] == RIGHT
     assert asked_of_codex(again) == asked_of_codex(turn)
     assert (again.meta["thread_id"] == turn.meta["thread_id"]) == (verb == "continue")
     assert (again.meta["name"], again.meta["request"]["deadline_s"]) == ("mine", 300)
     assert again.meta["request"]["notify"] == turn.meta["request"]["notify"]
     if kind in ("rate_limit", "context_window"):  # one of each verb: after a success all others are the same
-        on_and_on = run_as_it_stands(home, starts(again.status())[0])
+        on_and_on = run_as_it_stands(one_home, starts(again.status())[0])
         assert on_and_on.wait()["answer"] == RIGHT
         assert (asked_of_codex(on_and_on), on_and_on.meta["name"]) == (asked_of_codex(turn), None)
 
@@ -102,19 +102,19 @@ def test_a_schema_that_the_service_refuses_is_mended_in_its_own_file(home: Home)
 
 
 @pytest.mark.parametrize("when", ["in its middle", "before it began"])
-def test_a_cancelled_turn_goes_on_or_is_asked_again(home: Home, when: str) -> None:
-    given = flags(home)
+def test_a_cancelled_turn_goes_on_or_is_asked_again(one_home: Home, when: str) -> None:
+    given = flags(one_home)
     if when == "before it began":
-        home.configure(max_running=1)
-    first, gate = home.start_held("new", "hi", *given)
-    turn = first if when == "in its middle" else home.start("new", "hi", *given)
-    ended = home.run("cancel", turn.id, "--full").json
+        one_home.configure(max_running=1)
+    first, gate = one_home.start_held("new", "hi", *given)
+    turn = first if when == "in its middle" else one_home.start("new", "hi", *given)
+    ended = one_home.run("cancel", turn.id, "--full").json
     (words,) = starts(ended)
     assert (words[0], "answer" in ended["next"]) == (("continue", True) if turn is first else ("new", False))
     gate.open()
     first.wait()
-    home.model([say(RIGHT)])
-    again = run_as_it_stands(home, words)
+    one_home.model([say(RIGHT)])
+    again = run_as_it_stands(one_home, words)
     assert again.wait()["answer"] == RIGHT
     assert asked_of_codex(again) == asked_of_codex(first)
 

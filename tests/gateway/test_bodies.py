@@ -19,7 +19,7 @@ from codex_server_cli.gateway.answers import read_json
 from tests.kit.cases import for_each
 
 
-def read(pieces: Iterable[bytes], *, leaves: bool = False, **headers: str) -> Any:
+def read(pieces: Iterable[bytes], *, leaves: bool = False, may_have_halves: bool = False, **headers: str) -> Any:
     """What comes of a body in these pieces."""
     messages = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
     messages.append({"type": "http.disconnect"} if leaves else {"type": "http.request", "body": b""})
@@ -28,7 +28,7 @@ def read(pieces: Iterable[bytes], *, leaves: bool = False, **headers: str) -> An
         return messages.pop(0)
 
     pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return asyncio.run(read_json(Request({"type": "http", "headers": pairs}, receive)))
+    return asyncio.run(read_json(Request({"type": "http", "headers": pairs}, receive), may_have_halves=may_have_halves))
 
 
 def refusal_of(pieces: Iterable[bytes], **more: Any) -> tuple[int, str | None]:
@@ -74,6 +74,11 @@ def test_json_is_read_however_it_is_packed_and_cut(body: bytes, encoding: str) -
 )
 def test_what_is_no_json_or_would_be_dropped_by_codex_is_refused(body: bytes) -> None:
     assert refusal_of([body]) == (400, "invalid_json")
+
+
+def test_half_a_character_is_left_to_who_replaces_it_and_a_number_too_large_to_nobody() -> None:
+    assert read([b'{"a": "\\ud83d"}'], may_have_halves=True) == {"a": "\ud83d"}
+    assert refusal_of([b'{"a": 1e999}'], may_have_halves=True) == (400, "invalid_json")
 
 
 def test_a_whole_character_of_two_halves_is_one() -> None:

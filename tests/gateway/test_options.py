@@ -128,11 +128,12 @@ def test_what_is_loopback(host: str, expected: bool) -> None:
 
 def test_the_table_of_config_json_has_the_flags_names(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
-    path.write_text('{"serve": {"listen": "unix:/s", "max_streams": 3, "cwd": null, "colour": 1}}')
+    path.write_text('{"serve": {"listen": "unix:/s", "max_streams": 3, "hold_s": 60, "cwd": null, "colour": 1}}')
     table, warnings = checked_table(read_config(path).serve, path)
-    assert table == {"listen": "unix:/s", "max_streams": 3}
+    assert table == {"listen": "unix:/s", "max_streams": 3, "hold_s": 60}
     assert warnings == (f"{path}: unknown key 'serve.colour' is ignored",)
-    assert options_of(table, CWD).most_streams == 3
+    assert (options_of(table, CWD).most_streams, options_of(table, CWD).hold_s) == (3, 60)
+    assert options_of({}, CWD).hold_s == 600
     assert checked_table(None, path) == ({}, ())
 
 
@@ -147,6 +148,10 @@ def test_the_table_of_config_json_has_the_flags_names(tmp_path: Path) -> None:
         ('{"serve": {"write": "yes"}}', "serve.write must be true or false"),
         ('{"serve": {"max_streams": true}}', "serve.max_streams must be a whole number from 1"),
         ('{"serve": {"max_streams": 0}}', "serve.max_streams must be a whole number from 1"),
+        *(
+            (f'{{"serve": {{"hold_s": {value}}}}}', "serve.hold_s must be whole seconds from 1 to 86400")
+            for value in (0, 1.5, 86_401, "true")
+        ),
         ('{"serve": {"model_alias": {"a": ""}}}', "serve.model_alias must be an object"),
         ('{"serve": {"instructions": "mine"}}', 'serve.instructions must be "client" or "codex"'),
     ],

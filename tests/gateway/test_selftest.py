@@ -29,7 +29,7 @@ from tests.kit.support import wait_until
 
 __all__ = ["home", "initialised", "one_home"]
 
-NAMES = ["chat", "streamed chat", "tool call", "json schema", "second turn"]
+NAMES = ["chat", "streamed chat", "tool call", "json schema", "second turn", "response"]
 USAGE = Usage(input=100, cached=40, output=20, reasoning=5)
 CITY = {"city": "Oslo", "population": 717710}
 
@@ -86,8 +86,8 @@ def test_of_a_model_that_does_all_it_should_each_line_is_ok(home: Home) -> None:
     assert re.search(r"first word after \d+ ms", lines[1])
     assert '"4711"' in lines[2]
     assert '"140"' in lines[4]
-    assert re.fullmatch(r"5 of 5 ok, [\d.]+ s, 700 tokens in \(280 cached\), 140 out", summary)
-    assert len(model.requests) == 7
+    assert re.fullmatch(r"6 of 6 ok, [\d.]+ s, 800 tokens in \(320 cached\), 160 out", summary)
+    assert len(model.requests) == 8
     assert run.stderr.count("\n") == 1
 
 
@@ -97,7 +97,7 @@ def test_its_json_tells_model_tokens_threads_and_ids_and_its_flags_are_those_of_
     )
     assert all(row["ok"] and row["model"] == "mine" for row in rows.values())
     assert rows["tool call"]["threads"] == ["fresh", "held"]
-    assert rows["second turn"]["threads"] == ["fresh", "kept"]
+    assert rows["second turn"]["threads"] == ["forked", "kept"]
     assert rows["chat"]["usage"] == {"prompt_tokens": 100, "cached_tokens": 40, "completion_tokens": 20}
     assert len(rows["tool call"]["request_ids"]) == 2
     assert "detail" not in rows["chat"]

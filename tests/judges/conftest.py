@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,14 +13,22 @@ from tests.kit.chat_model import ChatModel
 from tests.kit.home import Home
 from tests.kit.serving import Serving
 from tests.kit.support import codex_binaries
+from tests.kit.willing_model import WillingModel
 
-__all__ = ["Judged", "initialised", "over_each", "over_one"]
+__all__ = ["ChatsAlone", "Judged", "initialised", "over_each", "over_one"]
 
 _IDS, _BINARIES = [label for label, _ in codex_binaries()], [path for _, path in codex_binaries()]
 over_each = pytest.mark.parametrize("judged", _BINARIES, ids=_IDS, indirect=True, scope="module")
 """For a test that is run with each real codex."""
 over_one = pytest.mark.parametrize("judged", _BINARIES[:1], ids=_IDS[:1], indirect=True, scope="module")
 """For one that is run with one of them."""
+
+
+class ChatsAlone(WillingModel):
+    """The laws are those of chats: a turn in the background, whose prompt says that it is one, is Codex's own."""
+
+    def problems_of(self, body: dict[str, Any]) -> list[str]:
+        return [] if "in the background" in str(body["input"]) else super().problems_of(body)
 
 
 class Judged:

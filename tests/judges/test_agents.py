@@ -13,7 +13,6 @@ MODEL = WillingModel
 
 @pytest.mark.judge
 @over_each
-def test_over_the_chat_api(judged: Judged) -> None:
-    suites = ("openai_agents.py", "pydantic_agents.py")
-    outcome = run_suite(judged.scratch, *suites, "-k", "not Responses", GATEWAY_URL=judged.url)
-    assert len(outcome.passed) == 7
+def test_over_the_chat_api_and_over_responses(judged: Judged) -> None:
+    outcome = run_suite(judged.scratch, "openai_agents.py", "pydantic_agents.py", GATEWAY_URL=judged.url)
+    assert outcome.n_passed == 6 + 8

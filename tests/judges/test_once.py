@@ -9,16 +9,19 @@ from tests.kit.judges import FOLDER, run_suite
 from tests.kit.willing_model import WillingModel
 
 MODEL = WillingModel
-pytestmark = [pytest.mark.full, over_one]
+
+_SDK_TEST = "tests/api_resources/chat/test_completions.py::TestCompletions::test_streaming_response_create_overload_2"
+_OURS = (
+    "langchain.py::TestResponsesApi::test_agent_loop",
+    "openai_agents.py::test_a_stream_with_a_tool",
+    "pydantic_agents.py::test_a_stream_with_a_tool",
+)
 
 
-def test_the_official_clients_own_tests_of_a_stream(judged: Judged) -> None:
-    test = "tests/api_resources/chat/test_completions.py::TestCompletions::test_streaming_response_create_overload_2"
-    outcome = run_suite(judged.scratch, "-o", "addopts=", test, cwd=FOLDER / "sdist", TEST_API_BASE_URL=judged.url)
-    assert len(outcome.passed) == 2
-
-
-def test_a_tool_loop_of_langchain_and_of_the_agents_sdk(judged: Judged) -> None:
-    tests = ["langchain.py::TestChatApi::test_agent_loop", "openai_agents.py::test_a_stream_with_a_tool"]
-    outcome = run_suite(judged.scratch, *tests, "-k", "ChatApi or ChatCompletions", GATEWAY_URL=judged.url)
-    assert len(outcome.passed) == 3
+@pytest.mark.full
+@over_one
+def test_a_stream_of_the_official_client_and_a_tool_loop_of_each_framework(judged: Judged) -> None:
+    sdist = run_suite(judged.scratch, "-o", "addopts=", _SDK_TEST, cwd=FOLDER / "sdist", TEST_API_BASE_URL=judged.url)
+    assert sdist.n_passed == 2
+    frameworks = run_suite(judged.scratch, *_OURS, GATEWAY_URL=judged.url)
+    assert frameworks.n_passed == 6

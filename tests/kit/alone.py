@@ -1,7 +1,7 @@
 """Tests that run alone: those marked `alone` measure memory, processor time or how long something takes.
 
-Owns the one lock between the processes of pytest-xdist. While such a test runs no other does; in a run of one process
-there is nothing to lock.
+Owns the locks between the processes of pytest-xdist. While such a test runs no other does; and one process collects the
+tests before the others do. In a run of one process there is nothing to lock.
 """
 
 from __future__ import annotations
@@ -45,6 +45,23 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     with _locked(Path(folder), is_alone=item.get_closest_marker("alone") is not None):
         return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Collect the tests alone or after another has. In a fresh checkout the first compiles every module, and the others
+    read what it has written: at once they would each compile everything."""
+    folder = getattr(session.config, "workerinput", {}).get(_FOLDER)
+    if folder is None:
+        return (yield)
+    collected = Path(folder, "collected")
+    with collected.with_name("collecting").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if collected.exists():
+            fcntl.flock(lock, fcntl.LOCK_UN)
+        result = yield
+        collected.touch()
+        return result
 
 
 @contextmanager

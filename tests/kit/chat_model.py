@@ -73,12 +73,16 @@ class ChatModel:
         body = request.body
         with self._lock:
             self.seen.append(body)
-            self.problems += problems_of(body)
+            self.problems += self.problems_of(body)
         said = [item for item in body["input"] if item.get("role") != "developer"]
         last = said[-1] if said else body["input"][-1]
         if last["type"].endswith("_output"):
             return replies.reply(*_after_results(body["input"]), usage=USAGE)
         return self._by_rule(text_of(last), body)
+
+    def problems_of(self, body: dict[str, Any]) -> list[str]:
+        """See the function; a script may know better for some requests."""
+        return problems_of(body)
 
     def _by_rule(self, text: str, body: dict[str, Any]) -> Reply:
         rule, _, rest = text.partition(" ")

@@ -45,9 +45,11 @@ class Home:
         codex: the pinned binary.
         env: the environment of commands; tests may change it.
         opened: what `close` closes, the last one first.
+        spared: the features of Codex that are switched off.
     """
 
     def __init__(self, root: Path, codex: Path, initialised_codex_home: Path) -> None:
+        self.spared: dict[str, bool] = SPARED_FEATURES
         self.root, self.codex = root, codex
         self.path, self.codex_home, self.project = root / "home", root / "codex-home", root / "project"
         shutil.copytree(initialised_codex_home, self.codex_home)
@@ -83,7 +85,7 @@ class Home:
             self.codex_home,
             model.base_url,
             stream_max_retries=retries,
-            features=SPARED_FEATURES | (features or {}),
+            features=self.spared | (features or {}),
             extra_toml=extra_toml,
         )
         return model
@@ -91,7 +93,7 @@ class Home:
     def chatgpt(self, script: Script) -> ScriptedModel:
         """Serve `script` and make Codex use it in ChatGPT mode, logged in."""
         model = self.opened.enter_context(ScriptedModel(script))
-        write_chatgpt_login(self.codex_home, model.origin, features=SPARED_FEATURES)
+        write_chatgpt_login(self.codex_home, model.origin, features=self.spared)
         return model
 
     # --- commands

@@ -26,11 +26,13 @@ class Outcome(NamedTuple):
     """What a suite did, without its failures: those are raised.
 
     Attributes:
-        passed: the names of its tests, with their parameters.
+        passed: the names of its tests, with their parameters; tests of two classes may have the same.
+        n_passed: how many they are.
         skipped: the others, each with its reason.
     """
 
     passed: frozenset[str]
+    n_passed: int
     skipped: Mapping[str, str]
 
 
@@ -70,11 +72,11 @@ def run_suite(scratch: Path, *arguments: str | Path, cwd: Path = SUITES, **env: 
 
 
 def _read(report: Path) -> Outcome:
-    passed, skipped = set(), {}
+    passed, skipped = [], {}
     for case in ElementTree.parse(report).iter("testcase"):
         name, skip = case.attrib["name"], case.find("skipped")
         if skip is None:
-            passed.add(name)
+            passed.append(name)
         else:
             skipped[name] = skip.attrib.get("message", "")
-    return Outcome(frozenset(passed), skipped)
+    return Outcome(frozenset(passed), len(passed), skipped)

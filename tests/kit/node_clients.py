@@ -34,6 +34,12 @@ def absence() -> str | None:
     return f"node {version} is older than {_OLDEST}" if is_old else None
 
 
+def fetch() -> None:
+    """Fetch the packages ahead of the tests, which wait for it; nothing where there is no node."""
+    if absence() is None:
+        _installed()
+
+
 def _installed() -> Path:
     """The directory of the packages, which are fetched if they are not there.
 

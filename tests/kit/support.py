@@ -27,12 +27,14 @@ NPM_CODEX_ENV = "CODEX_SERVER_TEST_NPM_CODEX"
 DEADLINE_S = 120.0
 """How long a test waits at most for what it expects: the one deadline of the suite, since it costs nothing where the
 expected comes. It is long enough for a slow and busy machine; pytest's own timeout is several times as long."""
-_POLL_S = 0.01
+_POLL_S, _LONGEST_POLL_S = 0.01, 0.1
 _END_S = 30.0
 """For an app-server after EOF on its stdin; no test asserts anything about how it ends then."""
-SPARED_FEATURES = {} if NPM_CODEX_ENV in os.environ else {"plugins": False, "shell_snapshot": False}
-"""What is switched off in the Codex of everyday tests: the list of plugins, which it asks the network for, and a
-snapshot of the login shell. They are half of what a turn costs. Runs with both versions have all of Codex."""
+NO_EXTRAS = {"plugins": False, "shell_snapshot": False}
+"""What is switched off in the Codex of tests: the list of plugins, which it asks the network for, and a snapshot of the
+login shell. They are a quarter of what a turn costs."""
+SPARED_FEATURES = {} if NPM_CODEX_ENV in os.environ else NO_EXTRAS
+"""The same in everyday runs alone: in runs with both versions, what is run with each of them has all of Codex."""
 # A rejected ChatGPT token makes codex ask for a new one; no test may reach the real service. Port 9 refuses.
 _NOWHERE = "http://127.0.0.1:9/"
 _API_KEYS = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
@@ -51,11 +53,15 @@ def codex_binaries() -> list[tuple[str, Path]]:
 
 def wait_until(predicate: Callable[[], T], timeout_s: float = DEADLINE_S, what: str = "the expected state") -> T:
     """Poll until `predicate` is truthy and return its value; raise `AssertionError` naming `what` at the deadline."""
-    deadline = time.monotonic() + timeout_s
+    started = time.monotonic()
+    looked = started
     while not (value := predicate()):
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > started + timeout_s:
             raise AssertionError(f"{what} did not come within {timeout_s:g} s")
-        time.sleep(_POLL_S)
+        # A look over all processes costs a third of a processor at most: the others need it for what is waited for.
+        time.sleep(max(_POLL_S, min(2 * (now - looked), _LONGEST_POLL_S)))
+        looked = time.monotonic()
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from codex_server_cli.core.model.view import TurnView
@@ -20,16 +21,19 @@ class AskedOfTurn(NamedTuple):
 
 
 def asked_of(directory: TurnDir, view: TurnView) -> AskedOfTurn:
-    """The input of a turn; empty where it was deleted meanwhile.
+    """The input of a turn, as far as it is still there: it may have been deleted meanwhile.
 
     Raises:
         HomeError: we may not read it: it is another user's.
     """
     names = [text_in(name) for name in at(view.meta, "request.images", list) or []]
+    prompt, pictures = "", []
     try:
-        prompt = read_bytes(directory.prompt).decode("utf-8", "replace")
-        return AskedOfTurn(prompt, tuple(data_url(str(directory.path / name)) for name in names))
+        with suppress(FileNotFoundError):
+            prompt = read_bytes(directory.prompt).decode("utf-8", "replace")
+        for name in names:
+            with suppress(FileNotFoundError):
+                pictures.append(data_url(str(directory.path / name)))
     except PermissionError as error:
         raise refusal_of(directory, error) from error
-    except OSError:  # deleted meanwhile
-        return AskedOfTurn("")
+    return AskedOfTurn(prompt, tuple(pictures))

@@ -69,7 +69,7 @@ def tidy(directory: str) -> None:
 
     living: set[int] = set()
     for found in generations_in(directory):
-        current, draining = f"{directory}/{CURRENT}", f"{directory}/draining-{found.number}.json"
+        current, draining = f"{directory}/{CURRENT}", found.draining_path
         is_current = read_generation(current) == found
         with contextlib.suppress(OSError):  # gone meanwhile
             if found.is_alive():

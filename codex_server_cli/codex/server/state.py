@@ -75,6 +75,11 @@ class Generation(NamedTuple):
         return f"{self.directory}/g{self.number}.clients"
 
     @property
+    def draining_path(self) -> str:
+        """Its record, once it takes no more turns."""
+        return f"{self.directory}/draining-{self.number}.json"
+
+    @property
     def told_path(self) -> str:
         """The file that says whether its app-server was told to drain."""
         return f"{self.directory}/g{self.number}.told"

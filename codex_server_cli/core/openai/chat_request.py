@@ -44,6 +44,8 @@ class ChatRequest(NamedTuple):
         uses_functions: legacy `functions` or `function_call`: answer with `function_call`.
         ignored: parameters that were given and have no effect here, for the header `x-codex-ignored`.
         cache_key: `prompt_cache_key`, else `user`.
+        needs_raw_items: whether the answer is read from raw items of the Responses API: calls of tools, encrypted
+            reasoning. Its thread shares no prompt cache but with those who continue it.
     """
 
     model: str | None
@@ -64,6 +66,7 @@ class ChatRequest(NamedTuple):
     uses_functions: bool = False
     ignored: tuple[str, ...] = ()
     cache_key: str | None = None
+    needs_raw_items: bool = True
 
 
 def parse_chat(body: Any, *, aliases: Mapping[str, str], is_strict: bool) -> ChatRequest:
@@ -90,6 +93,7 @@ def parse_chat(body: Any, *, aliases: Mapping[str, str], is_strict: bool) -> Cha
         output_schema=box.schema if box.is_forced else form.schema,
         is_json_object=bool(form.wish) and not box.is_forced,
         uses_functions=box.uses_functions,
+        needs_raw_items=bool(box.tools),
         **settings._asdict(),
     )
 
@@ -110,9 +114,9 @@ def _sound(value: Any, depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise invalid(f"The body is nested more than {MAX_DEPTH} levels deep.")
     if isinstance(value, str):
-        return _sound_text(value)
+        return sound_text(value)
     if isinstance(value, dict):
-        return {_sound_text(key): _sound(part, depth + 1) for key, part in value.items()}
+        return {sound_text(key): _sound(part, depth + 1) for key, part in value.items()}
     if isinstance(value, list):
         return [_sound(part, depth + 1) for part in value]
     if isinstance(value, int | float) and not abs(value) <= _MAX_NUMBER:
@@ -120,7 +124,7 @@ def _sound(value: Any, depth: int) -> Any:
     return value
 
 
-def _sound_text(text: str) -> str:
+def sound_text(text: str) -> str:
     """The text; JavaScript may cut one through the middle of a character."""
     try:
         text.encode()

@@ -49,6 +49,7 @@ class History(NamedTuple):
     Attributes:
         terms: `terms_key` of the request.
         turn: `turn_key` of it.
+        anchor: the key of the prompt cache that its thread should have.
         model: as the request names it.
         digests: of its items.
         has_ids: whether its calls have ids.
@@ -56,6 +57,7 @@ class History(NamedTuple):
 
     terms: str
     turn: str
+    anchor: str
     model: str | None
     digests: tuple[_Digest, ...]
     has_ids: bool
@@ -83,7 +85,8 @@ def history_of(request: ChatRequest) -> History:
     """The request's conversation, for keys."""
     has_ids = not request.uses_functions
     digests = tuple(_digests(request.items, has_ids=has_ids))
-    return History(terms_key(request), turn_key(request), request.model, digests, has_ids)
+    anchor = _anchor_key(request, digests)
+    return History(terms_key(request), turn_key(request), anchor, request.model, digests, has_ids)
 
 
 def is_keepable(request: ChatRequest) -> bool:
@@ -102,12 +105,26 @@ def terms_key(request: ChatRequest) -> str:
     """
     tools = sorted(request.tools, key=lambda tool: str(tool["name"]))
     wishes = (request.closing, request.uses_functions)
-    return _hash(request.model, request.effort, request.summary, request.verbosity, request.cache_key, tools, wishes)
+    levers = (request.effort, request.summary, request.verbosity)
+    return _hash(request.model, *levers, request.cache_key, tools, wishes, request.needs_raw_items)
 
 
 def turn_key(request: ChatRequest) -> str:
     """A hash of what a running turn cannot change: the terms, and the output schema and the service tier."""
     return _hash(terms_key(request), request.output_schema, request.service_tier)
+
+
+def _anchor_key(request: ChatRequest, digests: Sequence[_Digest]) -> str:
+    """A hash of what requests have in common whose prompts begin alike, and should find each other's prompt cache.
+
+    The client's own key says so. Without one it is the beginning of the conversation, to the first message that is no
+    developer's: it stays when a history is edited, branches, or is answered again.
+    """
+    if request.cache_key is not None:
+        return _hash("key", request.model, request.cache_key)
+    roles = [item.get("role") for item in request.items]
+    n_begun = next((index for index, role in enumerate(roles, 1) if role != "developer"), len(roles))
+    return _hash("begun", request.model, [digest.hash for digest in digests[:n_begun]])
 
 
 def answer_items(texts: Sequence[str], calls: Sequence[ClientCall]) -> list[Item]:

@@ -1,18 +1,29 @@
-"""What a request becomes on the wire of the app-server: the parameters of its thread and turn.
+"""What a request becomes on the wire of the app-server: the parameters of its thread and turn, and its anchor.
 
 No thread of a chat may run a command or read a file: it has no environment, no tool of Codex's own, and a read-only
 sandbox. What Codex would add to the prompt is off, so that the model reads what the client wrote.
+
+Codex names the prompt cache of a thread (`prompt_cache_key`, and the header `session-id`) after the session that the
+thread was forked from. An anchor is a session that never was, of one line, with an id of ours: threads that are forked
+from it share a cache, and the model reads nothing of it. `conversation` has which request has which anchor.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Literal
 
 from codex_server_cli.core.openai.chat_request import ChatRequest
 from codex_server_cli.core.openai.tools import NAMESPACE
 
 _UNLIMITED = 1_000_000_000
+_VERSION, _VARIANT = 7, 0b10
+_RANDOM_BITS = 74
+_LOW_BITS = 62
+_MS_BITS = 48
 _OFF = (
     *("features.shell_tool", "features.goals", "features.view_image", "features.sleep_tool", "features.multi_agent"),
     *("features.image_generation", "features.tool_suggest", "features.apps", "features.plugins", "features.hooks"),
@@ -51,23 +62,41 @@ def thread_start(request: ChatRequest, *, cwd: str, instructions: Literal["clien
         cwd: an empty directory.
         instructions: `codex` leaves Codex's own prompt in front, for a backend that insists on it.
     """
+    params = {**_new_thread(request, cwd, instructions), "environments": [], "experimentalRawEvents": True}
+    if request.tools:
+        tools = [{"type": "function", **tool} for tool in request.tools]
+        space = {"type": "namespace", "name": NAMESPACE, "description": "Tools of the client.", "tools": tools}
+        params["dynamicTools"] = [space]
+    return params
+
+
+def thread_fork(
+    request: ChatRequest, *, anchor: str, path: str, cwd: str, instructions: Literal["client", "codex"]
+) -> dict[str, Any]:
+    """The parameters of `thread/fork`, for a thread that shares the prompt cache of an anchor.
+
+    A fork takes neither tools nor environments, and has no raw events: it serves only a request whose
+    `needs_raw_items` is false, and each of its turns must say that it has no environment.
+
+    Args:
+        anchor, path: its id, and the file that it is read from.
+        cwd, instructions: as above.
+    """
+    return {**_new_thread(request, cwd, instructions), "threadId": anchor, "path": path, "excludeTurns": True}
+
+
+def _new_thread(request: ChatRequest, cwd: str, instructions: Literal["client", "codex"]) -> dict[str, Any]:
     params: dict[str, Any] = {
         "ephemeral": True,
         "cwd": cwd,
         "sandbox": "read-only",
         "approvalPolicy": "never",
-        "environments": [],
         "config": {**LEAN, **({"model_verbosity": request.verbosity} if request.verbosity else {})},
-        "experimentalRawEvents": True,
     }
     if request.model:
         params["model"] = request.model
     if instructions == "client":
         params["baseInstructions"] = ""
-    if request.tools:
-        tools = [{"type": "function", **tool} for tool in request.tools]
-        space = {"type": "namespace", "name": NAMESPACE, "description": "Tools of the client.", "tools": tools}
-        params["dynamicTools"] = [space]
     return params
 
 
@@ -81,3 +110,28 @@ def turn_start(request: ChatRequest, thread_id: str) -> dict[str, Any]:
     }
     levers = {key: value for key, value in given.items() if value is not None}
     return {"threadId": thread_id, "input": [], "environments": [], **levers}
+
+
+def anchor_id(key: str, *, seed: bytes, unix_ms: int) -> str:
+    """The id of the anchor with a key: always the same for the same arguments, in the form of Codex's own (UUID 7).
+
+    Args:
+        seed: a secret, so that the ids of two gateways are never the same.
+        unix_ms: milliseconds, for the part of the id that is a time.
+    """
+    digest = int.from_bytes(sha256(seed + key.encode()).digest()) % (1 << _RANDOM_BITS)
+    high, low = divmod(digest, 1 << _LOW_BITS)
+    ms = unix_ms % (1 << _MS_BITS)
+    digits = f"{(ms << 80) | (_VERSION << 76) | (high << 64) | (_VARIANT << _LOW_BITS) | low:032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def anchor_line(anchor: str, *, cwd: str, version: str, unix_ms: int) -> str:
+    """The whole session file of an anchor, as Codex 0.163.0 and 0.171.0 read it.
+
+    `legacy` is the form that is read from any place; a session of the other form is looked up in Codex's home.
+    """
+    at = datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    meta = {"id": anchor, "session_id": anchor, "timestamp": at, "cwd": cwd, "originator": "codex_server"}
+    payload = {**meta, "cli_version": version, "source": "vscode", "history_mode": "legacy"}
+    return json.dumps({"timestamp": at, "type": "session_meta", "payload": payload}) + "\n"

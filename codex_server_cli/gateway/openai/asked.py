@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from anyio import to_thread
 from starlette.requests import Request
 
-from codex_server_cli.core.openai.chat_request import ChatRequest, parse_chat
+from codex_server_cli.core.openai.chat_request import ChatRequest, parse_chat, sound_text
 from codex_server_cli.core.openai.conversation import History, history_of
 from codex_server_cli.gateway.answers import read_json
 from codex_server_cli.gateway.options import ServeOptions
@@ -45,7 +45,7 @@ async def read_understood(request: Request, understand: Callable[[Any], T]) -> T
     Raises:
         ApiError: nothing that can be done.
     """
-    return await beside(request, partial(understand, await read_json(request)))
+    return await beside(request, partial(understand, await read_json(request, may_have_halves=True)))
 
 
 async def beside(request: Request, work: Callable[[], T]) -> T:
@@ -63,7 +63,7 @@ def understood(body: Any, options: ServeOptions) -> Asked:
         ApiError: nothing that can be done.
     """
     request = parse_chat(body, aliases=options.model_aliases, is_strict=options.is_strict)
-    return asked_by(request, body.get("model"))
+    return asked_by(request, sound_text(body.get("model") or ""))
 
 
 def asked_by(request: ChatRequest, name: str | None) -> Asked:

@@ -22,6 +22,8 @@ from codex_server_cli.gateway.openai.opening import held_key
 from codex_server_cli.gateway.upstream.feed import FeedOverflow
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
+_MOST_AT_ONCE = 256
+"""Messages that are read before other requests go on."""
 _LONGEST_S = 3600.0
 """For one answer: a model that thinks hard may need a good part of it."""
 
@@ -62,11 +64,28 @@ class ChatAnswer:
                 raise output.error
 
     async def outputs(self) -> list[Output]:
-        """What comes next for the client; empty at the end."""
+        """What comes next for the client, with what has come by now behind it; empty at the end."""
         outputs, self._early = self._early, []
         while not outputs and not self.run.is_over:
             outputs = await self._next()
-        return outputs
+        return [*outputs, *self._unread_outputs()]
+
+    @property
+    def has_outputs(self) -> bool:
+        """Whether `outputs` has something without waiting."""
+        return bool(self._early)
+
+    def _unread_outputs(self) -> list[Output]:
+        """Deltas come by the dozen, and each of them sent by itself would cost more than all the rest of an answer."""
+        found: list[Output] = []
+        for _ in range(_MOST_AT_ONCE):
+            message = None if self.run.is_over else self._turn.take_message()
+            if message is None:
+                break
+            outputs = self.run.feed(message, time.monotonic())
+            self._settle(outputs)
+            found += outputs
+        return found
 
     def close(self) -> None:
         """End what still runs, for the client has left or the answer is lost. May be called again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from anyio import to_thread
 from codex_server_cli.core.protocol.rpc import at
 from codex_server_cli.errors import HomeError
 from codex_server_cli.gateway.login_check import LoginCheck
+from codex_server_cli.gateway.openai.anchors import Anchors
 from codex_server_cli.gateway.openai.client_thread import ClientThread, ClientTurn
 from codex_server_cli.gateway.openai.held import HeldTurns, KeptReasoning
 from codex_server_cli.gateway.openai.models import Backend
@@ -35,6 +37,7 @@ class ChatMemory:
         threads: idle threads, for the next request of their conversations.
         held: turns that wait for the results of tools.
         reasoning: what the model thought before its calls.
+        anchors: for threads that share a prompt cache.
         login: whether a turn may begin.
         server_names: of the user's MCP servers, as they were when a thread was started last; None before the first.
     """
@@ -42,8 +45,9 @@ class ChatMemory:
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
         self.threads = StickyThreads(self.release_thread)
-        self.held = HeldTurns(self.end_turn)
+        self.held = HeldTurns(self.end_turn, deadline_s=gateway.options.hold_s)
         self.reasoning = KeptReasoning()
+        self.anchors = Anchors(gateway.settings.home / "gateway" / "anchors")
         self.login = LoginCheck(gateway.settings, str(self._empty))
         self.server_names: frozenset[str] | None = None
         self._backend: Backend | None = None
@@ -67,6 +71,8 @@ class ChatMemory:
             HomeError: it cannot be made.
         """
         path = self._empty
+        if os.path.isdir(path):  # noqa: PTH112 — nearly always, and quicker than another thread; False for what may not be read
+            return str(path)
         try:
             await to_thread.run_sync(lambda: path.mkdir(mode=0o700, parents=True, exist_ok=True))
         except OSError as error:

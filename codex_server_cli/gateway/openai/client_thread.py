@@ -13,6 +13,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from codex_server_cli.core.openai.answer.spent import SpentTokens
 from codex_server_cli.core.protocol.rpc import at, params_of, text_or_none
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow, ThreadFeed
@@ -41,35 +42,59 @@ class ClientThread:
     """
 
     def __init__(
-        self, connection: UpstreamConnection, thread_id: str, reply: Any = None, *, owns_connection: bool = False
+        self,
+        connection: UpstreamConnection,
+        thread_id: str,
+        reply: Any = None,
+        *,
+        owns_connection: bool = False,
+        has_raw_events: bool = True,
     ) -> None:
         self.id, self._connection = thread_id, connection
         self.model, self.provider = at(reply, "model", str) or "", at(reply, "modelProvider", str)
         self._owns_connection = owns_connection
+        self._spent = None if has_raw_events else SpentTokens()
         self.feed: ThreadFeed = connection.follow(thread_id)
 
     @classmethod
     async def start(
-        cls, connection: UpstreamConnection, params: dict[str, Any], *, owns_connection: bool = False
+        cls,
+        connection: UpstreamConnection,
+        params: dict[str, Any],
+        *,
+        method: str = "thread/start",
+        owns_connection: bool = False,
     ) -> ClientThread:
-        """Start one with these parameters of `thread/start`; raises `UpstreamError`, `UpstreamGone`.
+        """Start one with these parameters of a method; raises `UpstreamError`, `UpstreamGone`.
 
         Args:
+            method: `thread/start` or `thread/fork`.
             owns_connection: the connection is for this thread alone, and ends with it; also where there will be none.
         """
         try:
-            reply = await connection.call("thread/start", params)
+            reply = await connection.call(method, params)
             thread_id = _id_in(reply)
         except BaseException:
             if owns_connection:
                 await asyncio.shield(connection.close())
             raise
-        return cls(connection, thread_id, reply, owns_connection=owns_connection)
+        has_raw_events = params.get("experimentalRawEvents") is True
+        return cls(connection, thread_id, reply, owns_connection=owns_connection, has_raw_events=has_raw_events)
 
     @property
     def is_alive(self) -> bool:
         """Whether the app-server that holds it can still be reached."""
         return self._connection.is_open
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the app-server that holds it ends as soon as its turns have ended."""
+        return self._connection.is_draining()
+
+    async def next_message(self) -> Message:
+        """What comes about it next, as it would come with raw events; raises what its feed raises."""
+        message: Message = await anext(self.feed)
+        return message if self._spent is None else self._spent.as_raw(message)
 
     async def call(self, method: str, **params: Any) -> Any:
         """The result of a request about this thread; raises `UpstreamError`, `UpstreamGone`."""
@@ -190,8 +215,17 @@ class ClientTurn:
             FeedOverflow: too much was unread.
         """
         await self._answer()
-        message: Message = await anext(self.thread.feed)
+        message = await self.thread.next_message()
         self._note(message)
+        return message
+
+    def take_message(self) -> Message | None:
+        """The next message, where it is there already, and where nothing has to be answered before."""
+        if self._unwanted or self._calls.keys() & self._results.keys():
+            return None
+        message: Message | None = self.thread.feed.take()
+        if message is not None:
+            self._note(message)
         return message
 
     def _note(self, message: Message) -> None:

@@ -114,10 +114,10 @@ class _Events(AsyncGenerator[bytes, None]):
     async def asend(self, value: None) -> bytes:
         """The next events, as soon as there is one."""
         begun = self._running.form.begin()
-        if begun:
+        if begun and not self._running.exchange.has_outputs:
             return begun
         while not self._is_over:
-            if data := await self._next():
+            if data := begun + await self._next():
                 return data
         raise StopAsyncIteration
 

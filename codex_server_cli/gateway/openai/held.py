@@ -4,8 +4,8 @@ Owns: which held turn the results of a request belong to, and until when it is h
 Never here: keys (`core.openai.conversation`), how a turn goes on (`opening`).
 
 A held turn keeps the model's reasoning and the prompt cache. Where there is none any more (its time is over, the
-history was edited, the app-server ended) the conversation is injected into a fresh thread, with the reasoning of its
-calls before them.
+history was edited, the app-server is to end) the conversation is injected into a fresh thread, with the reasoning of
+its calls before them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from codex_server_cli.gateway.openai.client_thread import ClientTurn
 
 SIZE = 64
-DEADLINE_S = 600.0
+LOOK_S = 1.0
+"""How often it is looked whether the app-server of a held turn is to end: it waits for its turns."""
 REASONING_SIZE = 256
 """How many calls' reasoning is remembered: some kilobytes each."""
 
@@ -36,10 +37,14 @@ class HeldTurns:
         end: gets every turn whose results did not come in time; it must interrupt it, for nothing else ends it.
         size: how many are held; the one that was held first is ended first.
         deadline_s: how long one is held.
+        look_s: how often it is looked whether its app-server drains; then it is ended, too.
     """
 
-    def __init__(self, end: Callable[[ClientTurn], None], *, size: int = SIZE, deadline_s: float = DEADLINE_S) -> None:
-        self._end, self._size, self._deadline_s = end, size, deadline_s
+    def __init__(
+        self, end: Callable[[ClientTurn], None], *, deadline_s: float, size: int = SIZE, look_s: float = LOOK_S
+    ) -> None:
+        self._end, self._size, self._deadline_s, self._look_s = end, size, deadline_s, look_s
+        self._looking: asyncio.TimerHandle | None = None
         self._held: OrderedDict[frozenset[str], _Held] = OrderedDict()
 
     def __len__(self) -> int:
@@ -53,6 +58,7 @@ class HeldTurns:
         self._held[calls] = _Held(turn, key, timer)
         while len(self._held) > self._size:
             self._drop(next(iter(self._held)))
+        self._look_later()
 
     def take(self, call_ids: Collection[str], key: str) -> ClientTurn | None:
         """Take out the turn that waits for exactly these calls.
@@ -71,6 +77,16 @@ class HeldTurns:
         """End all."""
         for calls in list(self._held):
             self._drop(calls)
+
+    def _look_later(self) -> None:
+        if self._held and self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(self._look_s, self._look)
+
+    def _look(self) -> None:
+        self._looking = None
+        for calls in [calls for calls, held in self._held.items() if held.turn.thread.is_draining]:
+            self._drop(calls)
+        self._look_later()
 
     def _drop(self, calls: frozenset[str]) -> None:
         if (held := self._held.pop(calls, None)) is not None:

@@ -1,4 +1,7 @@
-"""From a request to a turn that runs: a held one that goes on, one on a kept thread, or one on a fresh thread.
+"""From a request to a turn that runs: a held one that goes on, one on a kept thread, or one on a new thread.
+
+A new thread is forked from the anchor of the request's prompt cache, where its answer can do without raw events; any
+other is fresh, and so is one whose fork has failed: that is as right, and only dearer.
 
 Owns: that choice, and that no thread of a chat can run a command or read a file.
 Never here: what the turn's messages mean for the client (`chat_answer`), HTTP.
@@ -30,7 +33,8 @@ class Opened(NamedTuple):
 
     Attributes:
         limits: of the account that it runs on.
-        way: `held`, `kept` or `fresh`: what became of the thread of the request before, and of its prompt cache.
+        way: what becomes of the prompt cache: `held` or `kept` with the thread of the request before, `forked` from the
+            anchor that such requests have in common, or `fresh`.
     """
 
     turn: ClientTurn
@@ -89,7 +93,8 @@ async def _open_once(state: ChatMemory, asked: Asked) -> Opened:
             return Opened(turn, backend.limits, "held")
         if (turn := await _continue_kept(state, asked)) is not None:
             return Opened(turn, backend.limits, "kept")
-    return Opened(await _start_fresh(state, backend, asked, may_bill=may_bill), backend.limits, "fresh")
+    turn, way = await _start_new(state, backend, asked, may_bill=may_bill)
+    return Opened(turn, backend.limits, way)
 
 
 async def _continue_held(state: ChatMemory, asked: Asked) -> ClientTurn | None:
@@ -128,8 +133,8 @@ async def _continue_kept(state: ChatMemory, asked: Asked) -> ClientTurn | None:
     return None
 
 
-async def _start_fresh(state: ChatMemory, backend: Backend, asked: Asked, *, may_bill: bool) -> ClientTurn:
-    """A turn on a new thread that has none of the user's MCP servers.
+async def _start_new(state: ChatMemory, backend: Backend, asked: Asked, *, may_bill: bool) -> tuple[ClientTurn, str]:
+    """A turn on a new thread that has none of the user's MCP servers, and how the thread was made.
 
     They are programs of this machine, and a tool that says that it only reads is called without approval. Their table
     cannot be replaced by an empty one, only each of them be switched off, and none that is not there (Codex refuses
@@ -139,16 +144,13 @@ async def _start_fresh(state: ChatMemory, backend: Backend, asked: Asked, *, may
     """
     connection = backend.connection
     cwd, request = await state.empty_directory(), asked.request
-    params = thread_terms.thread_start(request, cwd=cwd, instructions=state.gateway.options.instructions)
     items = [*state.reasoning.put_before_calls(request.items, asked.history.reasoning_keys()), *request.closing]
     names = state.server_names
     if names is None:
         names = _servers_in(await _config(connection, cwd))
     while True:
         try:
-            own = await state.gateway.app_server.connect() if asked.is_large else None
-            start = ClientThread.start(own or connection, _without(params, names), owns_connection=own is not None)
-            thread = await start
+            thread, way = await _new_thread(state, connection, asked, cwd, names)
         except UpstreamError:
             now = _servers_in(await _config(connection, cwd))
             if now == names:
@@ -158,9 +160,9 @@ async def _start_fresh(state: ChatMemory, backend: Backend, asked: Asked, *, may
                 _, config = await asyncio.gather(thread.inject_while_idle(items), _config(connection, cwd))
                 state.server_names = now = _servers_in(config)
                 if not may_bill:
-                    _check_payer(thread.provider, config, params["config"], backend.account)
+                    _check_payer(thread.provider, config, dict(thread_terms.LEAN), backend.account)
                 if now <= names:
-                    return await thread.start_turn(thread_terms.turn_start(request, thread.id))
+                    return await thread.start_turn(thread_terms.turn_start(request, thread.id)), way
             except TurnInDoubt:  # it is ended first
                 raise
             except BaseException:
@@ -168,6 +170,34 @@ async def _start_fresh(state: ChatMemory, backend: Backend, asked: Asked, *, may
                 raise
             state.release_thread(thread)
         names = now
+
+
+async def _new_thread(
+    state: ChatMemory, connection: UpstreamConnection, asked: Asked, cwd: str, off: frozenset[str]
+) -> tuple[ClientThread, str]:
+    """A thread without these MCP servers, and how it was made; raises `UpstreamError`, `UpstreamGone`."""
+    if not asked.request.needs_raw_items:
+        with contextlib.suppress(UpstreamError, OSError):
+            return await _fork(state, connection, asked, cwd, off), "forked"
+    params = thread_terms.thread_start(asked.request, cwd=cwd, instructions=state.gateway.options.instructions)
+    return await _started(state, connection, asked, "thread/start", _without(params, off)), "fresh"
+
+
+async def _fork(
+    state: ChatMemory, connection: UpstreamConnection, asked: Asked, cwd: str, off: frozenset[str]
+) -> ClientThread:
+    anchor = state.anchors.id_of(asked.history.anchor)
+    async with state.anchors.file(anchor, cwd) as path:
+        instructions = state.gateway.options.instructions
+        params = thread_terms.thread_fork(asked.request, anchor=anchor, path=path, cwd=cwd, instructions=instructions)
+        return await _started(state, connection, asked, "thread/fork", _without(params, off))
+
+
+async def _started(
+    state: ChatMemory, connection: UpstreamConnection, asked: Asked, method: str, params: dict[str, Any]
+) -> ClientThread:
+    own = await state.gateway.app_server.connect() if asked.is_large else None
+    return await ClientThread.start(own or connection, params, method=method, owns_connection=own is not None)
 
 
 def _without(params: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:

@@ -86,6 +86,7 @@ USED: dict[str, Schema] = {
 }
 """The parameters that have an effect."""
 
+IGNORED = {"x-codex-ignored": "The parameters that were given and have no effect."}
 _EVENT = event_of("JSON: a chunk, or an error; at last `[DONE]`.", one_of(("message",)))
 _HEAD = {"id": TEXT, "object": TEXT, "created": WHOLE}
 SCHEMAS: dict[str, Schema] = {
@@ -141,14 +142,13 @@ def operations(*, is_strict: bool) -> dict[tuple[str, str], Operation]:
     Args:
         is_strict: whether a parameter without effect is refused.
     """
-    ignored = {"x-codex-ignored": "The parameters that were given and have no effect."}
     answer = DocumentedAnswer(
         "The answer; with `stream` in chunks.",
         {
             JSON: ref("ChatCompletion"),
             EVENTS: event_of("JSON: a chunk, or an error; at last `[DONE]`.", one_of(("message",))),
         },
-        ignored,
+        IGNORED,
     )
     models = object_of({"object": {"const": "list"}, "data": list_of(ref("Model"))}, ("object", "data"))
     return {

@@ -10,11 +10,19 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from codex_server_cli import __version__
 from codex_server_cli.core.protocol.allow_list import ClientRights
-from codex_server_cli.gateway.openapi import bridge, chat, service, turn_schemas, turns
+from codex_server_cli.gateway.openapi import bridge, chat, responses, service, turn_schemas, turns
 from codex_server_cli.gateway.openapi.operation import TOKEN, Operation, operation_object
 from codex_server_cli.gateway.openapi.schema import ERROR, Schema
 from codex_server_cli.gateway.options import ServeOptions
 
+_SCHEMAS: Schema = {
+    "Error": ERROR,
+    **service.SCHEMAS,
+    **turn_schemas.SCHEMAS,
+    **bridge.SCHEMAS,
+    **chat.SCHEMAS,
+    **responses.SCHEMAS,
+}
 _NAMED = "/skills/invoke/{name}"
 _WORDS = """Codex over HTTP. Errors have one form on every path. Every GET of JSON or text answers HEAD, too; the paths
 of OpenAI's API also without `/v1`. Beside this document there is references/gateway.md."""
@@ -47,7 +55,14 @@ def document_of(routes: Iterable[BaseRoute], options: ServeOptions) -> Schema:
         "security": [token] if options.token is not None else [{}, token],
         "paths": paths,
         "components": {
-            "schemas": {"Error": ERROR, **service.SCHEMAS, **turn_schemas.SCHEMAS, **bridge.SCHEMAS, **chat.SCHEMAS},
+            "schemas": {
+                "Error": ERROR,
+                **service.SCHEMAS,
+                **turn_schemas.SCHEMAS,
+                **bridge.SCHEMAS,
+                **chat.SCHEMAS,
+                **responses.SCHEMAS,
+            },
             "headers": {
                 "RequestId": {"description": "Its id in the log.", "required": True, "schema": {"type": "string"}}
             },
@@ -62,6 +77,7 @@ def operations_of(options: ServeOptions) -> dict[tuple[str, str], Operation]:
     return {
         **service.operations(),
         **chat.operations(is_strict=options.is_strict),
+        **responses.operations(is_strict=options.is_strict),
         **bridge.operations(rights, is_open=options.has_raw_rpc),
         **turns.operations(),
     }

@@ -50,13 +50,13 @@ class DocumentedAnswer(NamedTuple):
         words: what it is.
         contents: media type → the schema of the body; empty where there is none.
         headers: of the answer: name → what it is.
-        leads_to: names of operations whose `turn` is the `turn_id` of the body.
+        links: operations that it leads to, by name, each with the parameters that stand in the answer.
     """
 
     words: str
     contents: Mapping[str, Schema] = {}
     headers: Mapping[str, str] = {}
-    leads_to: tuple[str, ...] = ()
+    links: Mapping[str, Mapping[str, str]] = {}
 
 
 class Operation(NamedTuple):
@@ -168,7 +168,6 @@ def _response(answer: DocumentedAnswer) -> Schema:
     found: Schema = {"description": answer.words, "headers": headers}
     if answer.contents:
         found["content"] = {media: {"schema": schema} for media, schema in answer.contents.items()}
-    if answer.leads_to:
-        turn = {"turn": "$response.body#/turn_id"}
-        found["links"] = {name: {"operationId": name, "parameters": turn} for name in answer.leads_to}
+    if answer.links:
+        found["links"] = {name: {"operationId": name, "parameters": {**given}} for name, given in answer.links.items()}
     return found

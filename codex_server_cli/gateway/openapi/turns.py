@@ -38,6 +38,7 @@ from codex_server_cli.gateway.turns.reading import LISTED, MOST_LISTED, MOST_WAI
 from codex_server_cli.gateway.turns.starting import KEY_HEADER
 
 FACE = "turns"
+Links = Mapping[str, Mapping[str, str]]
 _CURSOR = "^(-1|[0-9]{1,15})(\\.end)?$"
 _OF_TURNS = (404, 409, 504, 507)
 _TEXTS = any_of(list_of(TEXT), TEXT)
@@ -96,26 +97,26 @@ def body_of(forms: Mapping[str, Form], required: tuple[str, ...] = ()) -> Schema
 def operations() -> dict[tuple[str, str], Operation]:
     """By method and path."""
     of_turns = {**_reads(), **_acts()}
-    leads_to = tuple(operation_id(method, path) for method, path in of_turns)
-    return {**_collection(leads_to), **of_turns}
+    links = {operation_id(method, path): {"turn": "$response.body#/turn_id"} for method, path in of_turns}
+    return {**_collection(links), **of_turns}
 
 
-def _collection(leads_to: tuple[str, ...]) -> dict[tuple[str, str], Operation]:
+def _collection(links: Links) -> dict[tuple[str, str], Operation]:
     listed = json_of(ref("TurnList"), "The turns, newest first.")
     return {
         ("GET", "/turns"): Operation(FACE, {200: listed}, _OF_TURNS, query.LIST, _DETAILS),
-        ("POST", "/turns"): _start({PROMPT: Form.TEXT, **START}, leads_to),
-        ("POST", "/turns/{turn}/continue"): _start({PROMPT: Form.TEXT, **START, **CONTINUE}, leads_to),
+        ("POST", "/turns"): _start({PROMPT: Form.TEXT, **START}, links),
+        ("POST", "/turns/{turn}/continue"): _start({PROMPT: Form.TEXT, **START, **CONTINUE}, links),
     }
 
 
-def _start(forms: Mapping[str, Form], leads_to: tuple[str, ...]) -> Operation:
+def _start(forms: Mapping[str, Form], links: Links) -> Operation:
     where = {"Location": "The path of the turn."}
     document = {JSON: ref("TurnStarted")}
     return Operation(
         FACE,
         {
-            201: DocumentedAnswer("The turn that was started.", document, where, leads_to),
+            201: DocumentedAnswer("The turn that was started.", document, where, links),
             200: DocumentedAnswer("The turn that an earlier request with this key has started.", document, where),
         },
         (*_OF_TURNS, 429),

@@ -40,7 +40,6 @@ from codex_server_cli.gateway.turns.query import QueryOf
 from codex_server_cli.gateway.turns.starting import Forks, Starter, idempotency_key
 
 _INSTRUCTIONS = "developer_instructions"
-_RETRIEVED = ("stream", "starting_after", "include", "include_obfuscation")
 _MOST_BEFORE = 1000
 """Turns that a conversation can go back."""
 
@@ -69,8 +68,8 @@ class Background:
 
     async def retrieve(self, request: Request, turn_id: str) -> Response:
         """A response as it stands, or what comes behind an event of its stream."""
-        query = QueryOf(request, *_RETRIEVED)
-        after = query.number("starting_after", default=FIRST)
+        query = QueryOf(request, "stream", "starting_after", may_have_more=True)
+        after = query.number("starting_after")
         directory, view = await self._find(turn_id)
         if not query.switch("stream"):
             return json_answer(await self._document(directory, view))
@@ -80,7 +79,6 @@ class Background:
 
     async def cancel(self, request: Request, turn_id: str) -> Response:
         """Interrupt a response. One that has ended stays as it is."""
-        QueryOf(request)
         directory, view = await self._find(turn_id)
         if view.state is State.RUNNING:
             (view,) = await self._face.act(control.cancel, [directory])
@@ -90,7 +88,6 @@ class Background:
 
     async def remove(self, request: Request, turn_id: str) -> Response:
         """Delete a response that has ended."""
-        QueryOf(request)
         directory, _ = await self._find(turn_id)
         await self._face.act(delete, self._face.settings, directory)
         return json_answer(deleted(response_id(turn_id)))

@@ -45,7 +45,7 @@ async def create(face: ResponsesFace, request: Request) -> Response:
     Raises:
         ApiError, UpstreamGone: before the first byte.
     """
-    body = await read_json(request)
+    body = await read_json(request, may_have_halves=True)
     try:
         if is_background(body):
             return await face.background.create(request, body)

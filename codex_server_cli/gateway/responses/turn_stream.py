@@ -1,12 +1,13 @@
 """The stream of a response that is a turn, from any event on; and the response at its end, which is the last event.
 
-Owns the following. It ends with the turn; where the gateway ends first, it ends with an error, and can be asked for
-again from the next one.
+Owns the following. All streams of a turn that runs share what is read of it and made of it: each has but its place. A
+stream ends with the turn; where the gateway ends first, it ends with an error, and the next gateway goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from codex_server_cli.actions.read import read
@@ -14,14 +15,55 @@ from codex_server_cli.actions.read.feed import EventsFile, Turn
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.core.openai.responses.told_events import ToldEvents
 from codex_server_cli.core.openai.responses.turn_document import last_event, response_id, turn_response
 from codex_server_cli.core.openai.responses.turn_events import Numbered, TurnEvents
 from codex_server_cli.gateway.errors import stopping
 from codex_server_cli.gateway.turns.face import TurnsFace
-from codex_server_cli.gateway.turns.hub import PIECE_BYTES
+from codex_server_cli.gateway.turns.hub import PIECE_BYTES, Feed
 
 FIRST = -1
 """What comes behind this number is all."""
+
+
+class _Followed:
+    """What the streams of one turn share.
+
+    Attributes:
+        told: its events so far.
+    """
+
+    def __init__(self, view: TurnView) -> None:
+        self.told = ToldEvents()
+        self._events = _events_of(view)
+        self.told.add(self._events.begin())
+        self._offset = 0
+        self._has_ended = False
+        self._lock = asyncio.Lock()
+
+    async def advance(self, feed: Feed) -> bool:
+        """Take more lines of the turn; False where there are none yet."""
+        async with self._lock:
+            lines = await feed.lines_at(self._offset)
+            self._offset += len(lines)
+            self.told.add(self._events.feed(lines))
+        return bool(lines)
+
+    async def end(self, face: TurnsFace, directory: Turn) -> None:
+        """Take the end of the turn.
+
+        Raises:
+            ApiError: it was deleted.
+        """
+        async with self._lock:
+            if self._has_ended:
+                return
+            view = await face.look(read.status_after_repair, directory)
+            if view.state is State.MISSING:
+                message = f"Response {response_id(view.turn_id)} was deleted."
+                raise ApiError(404, message, code="response_not_found", param="response_id")
+            self.told.add(_end(self._events, view))
+            self._has_ended = True
 
 
 async def turn_stream(face: TurnsFace, directory: Turn, view: TurnView, after: int) -> AsyncIterator[bytes]:
@@ -34,29 +76,28 @@ async def turn_stream(face: TurnsFace, directory: Turn, view: TurnView, after: i
     Raises:
         ApiError: the turn was deleted, or the gateway ends.
     """
-    events = _events_of(view)
-    if data := _behind(after, events.begin()):
-        yield data
-    offset = 0
     async with face.hub.feed(directory, has_ended=view.state is not State.RUNNING) as feed:
+        followed = feed.attached(lambda: _Followed(view))
+        at = after
         while not feed.is_cut:
             size, is_over = feed.size, feed.is_over  # before its lines, or the last ones may be missed
-            lines = await feed.lines_at(offset)
-            offset += len(lines)
-            if data := _behind(after, events.feed(lines)):
-                yield data
-            if not lines:
+            has_more = await followed.advance(feed)
+            while news := followed.told.behind(at):
+                at = news[-1].number
+                yield _encoded(news)
+            if not has_more:
                 if is_over:
                     break
                 await feed.change_after(size)
         if feed.is_cut:
             raise stopping()
-    view = await face.look(read.status_after_repair, directory)
-    if view.state is State.MISSING:
-        message = f"Response {response_id(view.turn_id)} was deleted."
-        raise ApiError(404, message, code="response_not_found")
-    told = _end(events, view)
-    yield _behind(after, told) or (told[-1].encoded() if after > told[-1].number else b"")
+        await followed.end(face, directory)
+    last = followed.told.last
+    while news := followed.told.behind(at):
+        at = news[-1].number
+        yield _encoded(news)
+    if after > last.number:  # which never was: it has to be told at least that this is the end
+        yield _encoded([last])
 
 
 def whole_response(directory: Turn, view: TurnView) -> dict[str, Any]:
@@ -82,5 +123,5 @@ def _end(events: TurnEvents, view: TurnView) -> list[Numbered]:
     return events.end(answer, last_event(view), lambda output: turn_response(view, output))
 
 
-def _behind(after: int, events: Iterable[Numbered]) -> bytes:
-    return b"".join(rest.encoded() for each in events if (rest := each.after(after)) is not None)
+def _encoded(events: list[Numbered]) -> bytes:
+    return b"".join(each.encoded() for each in events)

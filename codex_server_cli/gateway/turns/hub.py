@@ -12,12 +12,13 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
 from codex_server_cli.actions.read.feed import EventsFile, Turn, TurnsWatch, is_over, looks_over
 
+T = TypeVar("T")
 Run = Callable[..., Awaitable[Any]]
 
 PIECE_BYTES = 128 * 1024
@@ -46,6 +47,15 @@ class Feed:
         self._changed = asyncio.Event()
         self._reading = asyncio.Lock()
         self._pieces: OrderedDict[int, bytes] = OrderedDict()
+        self._attached: Any = None
+
+    def attached(self, make: Callable[[], T]) -> T:
+        """What those of its streams that show the same make of its lines together: made for the first, and gone with
+        the last stream."""
+        if self._attached is None:
+            self._attached = make()
+        found: T = self._attached
+        return found
 
     async def lines_at(self, offset: int) -> bytes:
         """Whole lines from an offset on; empty where there is none yet."""

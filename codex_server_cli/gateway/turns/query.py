@@ -44,13 +44,14 @@ class QueryOf:
     Args:
         request: the request.
         names: the parameters that there are.
+        may_have_more: others are not refused, but have no effect: OpenAI's clients have some that say nothing here.
 
     Raises:
         ApiError: it has another one, or one twice.
     """
 
-    def __init__(self, request: Request, *names: str) -> None:
-        given = request.query_params.multi_items()
+    def __init__(self, request: Request, *names: str, may_have_more: bool = False) -> None:
+        given = [each for each in request.query_params.multi_items() if not may_have_more or each[0] in names]
         times = Counter(name for name, _ in given)
         twice = next((name for name, number in times.items() if number > 1), None)
         if twice is not None:

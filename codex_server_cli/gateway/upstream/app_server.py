@@ -7,6 +7,7 @@ afterwards goes after its idle time.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 import time
@@ -104,6 +105,7 @@ class UpstreamServer:
         try:
             await connection.initialize(_CONNECT_S)
             connection.when_draining = partial(self._doubt, self.generation)
+            connection.is_draining = partial(_is_draining, self.generation)
         except BaseException:
             await asyncio.shield(connection.close())
             raise
@@ -247,6 +249,10 @@ def _open(generation: Generation) -> tuple[socket.socket, Lease]:
     except BaseException:
         lease.release()
         raise
+
+
+def _is_draining(generation: Generation | None) -> bool:
+    return generation is not None and os.path.lexists(generation.draining_path)
 
 
 def _give_back(opening: asyncio.Future[tuple[socket.socket, Lease]]) -> None:

@@ -51,6 +51,7 @@ class UpstreamConnection:
     Attributes:
         broadcasts: is called with each notification that belongs to no thread.
         when_draining: is called when the app-server has refused a call because it drains.
+        is_draining: whether it has been told to; costs a look at a file.
     """
 
     def __init__(self, raw: RawConnection) -> None:
@@ -63,6 +64,7 @@ class UpstreamConnection:
         self._is_closing = False
         self.broadcasts: Callable[[rpc.Message], None] | None = None
         self.when_draining: Callable[[], None] | None = None
+        self.is_draining: Callable[[], bool] = lambda: False
         self._reading = asyncio.get_running_loop().create_task(self._read())
 
     async def initialize(self, timeout_s: float) -> None:

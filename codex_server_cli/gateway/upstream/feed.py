@@ -72,6 +72,13 @@ class ThreadFeed:
                 raise _again(self._end)
             self._has_news.clear()
             await self._has_news.wait()
+        return self._pop()
+
+    def take(self) -> Message | None:
+        """The next message, where it is there already."""
+        return self._pop() if self._messages else None
+
+    def _pop(self) -> Message:
         size, message = self._messages.popleft()
         self._unread_bytes -= size
         return message

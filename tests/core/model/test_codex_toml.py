@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from codex_server_cli.core.model.codex_toml import parse_file, parse_value
+from codex_server_cli.core.model.codex_toml import parse_file, parse_value, text_value
 from tests.kit.cases import for_each
 
 
@@ -62,3 +64,8 @@ def test_what_codex_refuses_is_refused(data: bytes) -> None:
 )
 def test_a_value_is_what_codex_takes_it_for(text: str, value: Any) -> None:
     assert parse_value(text) == value
+
+
+@given(st.text())
+def test_a_text_is_read_as_it_was_written(text: str) -> None:
+    assert parse_value(text_value(text)) == text

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from codex_server_cli.core.openai.answer.outputs import Calls, Failed, Interrupt, Output
+from codex_server_cli.core.openai.answer.spent import SpentTokens
 from codex_server_cli.core.openai.chat_chunks import ChatHead, ChunkWriter, completion
 from codex_server_cli.core.openai.chat_run import ChatRun
 from codex_server_cli.core.openai.tools import ClientCall
@@ -37,6 +38,11 @@ TWO_CALLS = (
 )
 NOT_TO_BE_REPEATED = ("item/agentMessage/delta", "item/reasoning/summaryTextDelta")
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
+READ_FROM_RAW_ITEMS = {"two_calls", "call_after_history", "call_then_cut", "call_then_max", "annotations"}
+
+
+def is_raw(each: Recorded) -> bool:
+    return str(each.message.get("method")).startswith("raw")
 
 
 class Case(NamedTuple):
@@ -131,6 +137,18 @@ def test_a_plain_answer(name: str, version: str) -> None:
     assert end_of(outputs) == end
     assert isinstance(outputs[-1], Failed) or run.text == text
     assert {type(each).__name__ for each in outputs} <= {"Calls", "Finish", "Failed", "Interrupt"}
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - READ_FROM_RAW_ITEMS))
+@pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
+def test_a_thread_without_raw_events_says_the_same(name: str, version: str, *, is_stream: bool) -> None:
+    messages = recorded(name, version)
+    spent = SpentTokens()
+    forked = [each._replace(message=spent.as_raw(each.message)) for each in messages if not is_raw(each)]
+    run, twin = run_of(name, is_stream=is_stream), run_of(name, is_stream=is_stream)
+    assert comparable(replay(run, forked)) == comparable(replay(twin, messages))
+    assert content_in(run).text == content_in(twin).text
+    assert content_in(run).thoughts.text == content_in(twin).thoughts.text
 
 
 @every_case

@@ -195,7 +195,12 @@ def test_a_body_is_not_changed_and_not_kept() -> None:
 
 
 def test_a_plain_question_asks_for_nothing_else() -> None:
-    assert request() == ChatRequest(model=None, effort=None, items=(message("user", "q"),))
+    assert request() == ChatRequest(model=None, effort=None, items=(message("user", "q"),), needs_raw_items=False)
+
+
+def test_only_calls_of_tools_are_read_from_raw_items() -> None:
+    assert request(tools=[tool()]).needs_raw_items
+    assert not request(tools=[tool()], tool_choice="none").needs_raw_items
 
 
 def test_a_format_goes_with_tools_that_are_offered() -> None:

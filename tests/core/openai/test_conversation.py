@@ -201,6 +201,51 @@ def test_other_terms_are_another_thread(body: Any) -> None:
     assert terms_key(request(**body)) == terms_key(request(NEXT, **body))
 
 
+SYSTEM = {"role": "system", "content": "Be terse."}
+
+
+@for_each(
+    "messages",
+    [
+        [SYSTEM, ASKED],
+        [SYSTEM, ASKED, {"role": "assistant", "content": "an answer"}, NEXT],
+        [SYSTEM, ASKED, {"role": "assistant", "content": "edited"}, SYSTEM],
+    ],
+)
+def test_conversations_that_begin_alike_share_a_prompt_cache(messages: Any) -> None:
+    assert history_of(request(*messages)).anchor == history_of(request(SYSTEM, ASKED, SYSTEM)).anchor
+    assert history_of(request(*messages, verbosity="low", reasoning_effort="high")).anchor == (
+        history_of(request(*messages)).anchor
+    )
+
+
+@for_each(
+    "other",
+    [
+        request(SYSTEM, NEXT),
+        request(ASKED),
+        request(SYSTEM),
+        request(SYSTEM, SYSTEM, ASKED),
+        request(SYSTEM, ASKED, model="gpt-5.5"),
+        request(SYSTEM, ASKED, prompt_cache_key="k"),
+    ],
+)
+def test_conversations_that_begin_otherwise_do_not(other: ChatRequest) -> None:
+    assert history_of(other).anchor != history_of(request(SYSTEM, ASKED)).anchor
+
+
+def test_a_key_of_the_clients_names_the_prompt_cache() -> None:
+    with_key = history_of(request(SYSTEM, ASKED, prompt_cache_key="k")).anchor
+    assert history_of(request(NEXT, prompt_cache_key="k")).anchor == with_key
+    assert history_of(request(NEXT, user="k")).anchor == with_key
+    assert history_of(request(NEXT, prompt_cache_key="l")).anchor != with_key
+    assert history_of(request(NEXT, prompt_cache_key="k", model="gpt-5.5")).anchor != with_key
+
+
+def test_a_request_that_needs_raw_items_continues_no_thread_without() -> None:
+    assert terms_key(request()._replace(needs_raw_items=True)) != terms_key(request())
+
+
 def test_the_order_of_tools_is_no_term() -> None:
     assert terms_key(request(tools=[tool("look"), tool("wait")])) == terms_key(
         request(tools=[tool("wait"), tool("look")])

@@ -30,6 +30,13 @@ def called(*arguments: str, name: str = "look_up_code", reason: str = "tool_call
     return ProbeReply(200, {"choices": [{"message": message, "finish_reason": reason}]})
 
 
+def responded(text: str, status: str = "completed") -> ProbeReply:
+    """A response with a text, behind reasoning."""
+    output = [{"type": "reasoning", "summary": []}, {"type": "message", "content": [{"text": text}]}]
+    details = {"input_tokens": 100, "input_tokens_details": {"cached_tokens": 40}, "output_tokens": 20}
+    return ProbeReply(200, {"status": status, "output": output, "usage": details, "error": None})
+
+
 def failed(status: int, **error: str) -> ProbeReply:
     return ProbeReply(status, {"error": error})
 
@@ -51,6 +58,7 @@ GOOD: dict[str, tuple[tuple[ProbeReply, ...], str]] = {
     "streamed chat": ((said("pong"),), "pong"),
     "tool call": ((called(ROOM, ROOM), said("It is 4711.", thread="held")), "It is 4711."),
     "json schema": ((said(OSLO),), OSLO),
+    "response": ((responded("Pong"),), "Pong"),
     "second turn": ((said("84"), said("140 boxes", thread="kept")), "140 boxes"),
 }
 
@@ -65,6 +73,7 @@ def test_a_model_is_named_where_one_is_to_be_asked() -> None:
     replies, _ = GOOD["tool call"]
     assert [probe.body.get("model") for probe in run("tool call", *replies)[1]] == [None] * 2
     assert [probe.body.get("model") for probe in run("tool call", *replies, model="m")[1]] == ["m"] * 2
+    assert run("response", responded("pong"), model="m")[1][0].body["model"] == "m"
 
 
 def test_the_results_of_all_calls_are_sent_behind_the_calls() -> None:
@@ -91,6 +100,9 @@ WRONG = [
     ("chat", (ProbeReply(502, None),), "the answer is no JSON error"),
     ("chat", (ProbeReply(200, {"choices": []}),), "the answer is no chat completion"),
     ("chat", (said(f"no {'x' * 99}"),), f'the answer should have "pong" in it: "no {"x" * 56}…"'),
+    ("response", (responded("no"),), 'the answer should have "pong" in it: "no"'),
+    ("response", (responded("pong", "incomplete"),), "the status is 'incomplete' in place of 'completed'"),
+    ("response", (failed(404, message="gone"),), "gone"),
     ("streamed chat", (said("pong", usage=None),), "the stream had no chunk with the usage"),
     ("tool call", (said("4711"),), 'the model called no tool, it said "4711"'),
     ("tool call", (called(ROOM, reason="stop"),), "the finish reason is 'stop' in place of 'tool_calls'"),
@@ -150,6 +162,7 @@ def test_a_result_has_a_line_with_all_that_is_known_of_it() -> None:
     )
     assert selftest_line(NONE) == "FAILED  tool call            0 ms  no answer\n"
     assert selftest_line(LOGIN) == "FAILED  chat                 0 ms  log in · HTTP 401\n"
+    assert "100 tokens in (40 cached), 20 out" in selftest_line(OK._replace(replies=(responded("pong"),)))
     streamed = OK._replace(replies=(said("pong", first_ms=7, ms=9),))
     assert '"pong" · first word after 7 ms · 100' in selftest_line(streamed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from codex_server_cli.core.openai.thread_terms import LEAN, thread_start, turn_start
+from codex_server_cli.core.openai.thread_terms import LEAN, thread_fork, thread_start, turn_start
 from tests.core.openai.bodies import request, tool
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -35,6 +35,16 @@ def test_the_model_and_the_verbosity_are_the_threads() -> None:
     start = thread_start(request(model="gpt-6.2-sol", verbosity="low"), cwd="/empty", instructions="client")
     assert start == {**PLAIN, "model": "gpt-6.2-sol", "config": {**LEAN, "model_verbosity": "low"}}
     assert "model_verbosity" not in LEAN
+
+
+def test_a_fork_is_the_same_but_for_what_a_fork_cannot_be_told() -> None:
+    asked = request(model="gpt-6.2-sol", verbosity="low")
+    start = thread_start(asked, cwd="/empty", instructions="client")
+    fork = thread_fork(asked, anchor="a", path="/f.jsonl", cwd="/empty", instructions="client")
+    assert fork.keys() - start.keys() == {"threadId", "path", "excludeTurns"}
+    assert start.keys() - fork.keys() == {"environments", "experimentalRawEvents"}
+    assert {name: start[name] for name in start.keys() & fork.keys()}.items() <= fork.items()
+    assert (fork["threadId"], fork["path"], fork["ephemeral"]) == ("a", "/f.jsonl", True)
 
 
 def test_tools_are_functions_of_the_namespace_that_is_offered_directly() -> None:

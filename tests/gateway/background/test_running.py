@@ -204,3 +204,19 @@ def test_what_a_response_may_do_is_what_serve_was_started_with_and_how_it_ends_i
     answer = client.responses.with_raw_response.create(input="hi", background=True, temperature=0.5)
     assert answer.headers["x-codex-ignored"] == "temperature"
     ended(client, answer.parse().id)
+
+
+def test_instructions_come_as_they_are_and_what_codex_does_not_take_starts_nothing(
+    one_home: Home, clients: list[Any]
+) -> None:
+    model = one_home.model(Script())
+    clients.append(client := opened(Serving(one_home).address))
+    odd = "\"Say\" 'it'\n\tin C:\\dir = {1} # 😀 \0\x7f\x01 é\u2028"
+    response = ended(client, client.responses.create(input="hi", background=True, instructions=odd).id)
+    assert (response.instructions, response.output_text) == (odd, "echo: hi")
+    assert odd in said_to(model.model_requests[-1], "developer")
+    n_turns = len(one_home.turn_ids)
+    for wrong in ({"input": "a\0b"}, {"input": "x" * 1_048_577}):
+        with pytest.raises(openai.BadRequestError):
+            client.responses.create(**wrong, background=True)
+    assert len(one_home.turn_ids) == n_turns

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 
 from codex_server_cli.core.protocol.allow_list import METHODS, PARAMETERS
-from codex_server_cli.core.protocol.websocket import SAMPLE_KEY, upgrade_request
+from codex_server_cli.core.protocol.websocket import CLOSE, SAMPLE_KEY, FrameDecoder, upgrade_request
 from tests.kit.bridge import BridgeGateway, events_in
 from tests.kit.support import DEADLINE_S
 
@@ -165,7 +165,15 @@ def test_every_parameter_may_have_any_type(bridge: BridgeGateway, thread: str) -
         assert client.request("model/list", {"limit": 1})["data"]
 
 
-def frame(opcode: int, payload: bytes, *, is_last: bool, reserved: int, is_masked: bool, length: int | None) -> bytes:
+def frame(
+    opcode: int,
+    payload: bytes,
+    *,
+    is_last: bool = True,
+    reserved: int = 0,
+    is_masked: bool = True,
+    length: int | None = None,
+) -> bytes:
     """A frame as no library sends it; `length` is what it says, where that is not so."""
     told = len(payload) if length is None else length
     head = bytes([is_last << 7 | reserved << 4 | opcode])
@@ -176,6 +184,17 @@ def frame(opcode: int, payload: bytes, *, is_last: bool, reserved: int, is_maske
     else:
         head += bytes([is_masked << 7 | 127]) + told.to_bytes(8, "big")
     return head + (b"\0\0\0\0" if is_masked else b"") + payload
+
+
+def upgraded(bridge: BridgeGateway) -> socket.socket:
+    """A connection that is a WebSocket now; what is sent is up to the caller."""
+    client = socket.create_connection(("127.0.0.1", int(bridge.url.rpartition(":")[2])), DEADLINE_S)
+    client.sendall(upgrade_request("localhost", "/ws", SAMPLE_KEY))
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += client.recv(1)
+    assert head.startswith(b"HTTP/1.1 101")
+    return client
 
 
 PAYLOADS = BODIES | st.sampled_from([b"", b"\x03\xe8", b"\x03\xe8\xff", b"\x00\x01", b"\xe2\x82", b"x" * 200])
@@ -194,26 +213,31 @@ FRAMES = st.builds(
 @given(pieces=st.lists(FRAMES | st.binary(max_size=20), max_size=5))
 @pytest.mark.usefixtures("thread")
 def test_any_bytes_of_a_socket_come_to_an_end(bridge: BridgeGateway, pieces: list[bytes]) -> None:
-    with socket.create_connection(("127.0.0.1", int(bridge.url.rpartition(":")[2])), DEADLINE_S) as client:
-        client.sendall(upgrade_request("localhost", "/ws", SAMPLE_KEY))
-        assert client.recv(12) == b"HTTP/1.1 101"
-        with suppress(ConnectionError):  # it may have closed already
+    with upgraded(bridge) as client:
+        with suppress(ConnectionError):  # it may have closed already, here as below
             for piece in pieces:
                 client.sendall(piece)
+        with suppress(OSError):
             client.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionError):
             while client.recv(1 << 16):
                 continue
 
 
-def test_a_message_may_come_in_pieces_and_is_bounded_as_a_whole(bridge: BridgeGateway, thread: str) -> None:
-    request = json.dumps({"id": 5, "method": "thread/read", "params": {"threadId": thread}})
+@pytest.mark.usefixtures("thread")
+def test_a_message_may_come_in_pieces_and_is_bounded_as_a_whole(bridge: BridgeGateway) -> None:
+    request = json.dumps({"id": 5, "method": "model/list", "params": {"limit": 1}})
     with bridge.socket() as client:
         client.connection.send(iter(request))  # a frame for each character
         client.connection.ping()
         while client.receive().get("id") != 5:
             continue
-        assert client.received[-1]["result"]["thread"]["id"] == thread
-    with bridge.socket() as client, suppress(ConnectionClosed):
-        client.connection.send("x" * 10_000 for _ in range(1000))
-        client.receive()
-    assert client.connection.close_code == 1009
+        assert client.received[-1]["result"]["data"]
+    with upgraded(bridge) as client:
+        for number in range(105):  # the last one is too much
+            client.sendall(frame(0 if number else 1, b"x" * 10_000, is_last=False))
+        told = b""
+        while piece := client.recv(1 << 16):
+            told += piece
+    (close,) = FrameDecoder().feed(told)
+    assert (close.opcode, close.payload[:2]) == (CLOSE, (1009).to_bytes(2, "big"))

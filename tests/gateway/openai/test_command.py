@@ -55,7 +55,7 @@ def test_flags_reach_the_chats(one_home: Home, told: ChatModel) -> None:
     [body] = told.seen
     assert (body["model"], body["reasoning"]["effort"]) == ("gpt-5.5", "high")
     assert "Codex" in (body.get("instructions") or conversation_of(body)[0][1])
-    line = serving.logged(status=200, thread="fresh")
+    line = serving.logged(status=200, thread="forked")
     assert line["model"] == "gpt-5.5"
 
 
@@ -104,3 +104,21 @@ def test_the_end_of_the_gateway_ends_held_turns_and_streams(one_home: Home, told
     assert time.monotonic() - began < 30
     gate.open()
     wait_until(lambda: not one_home.processes(), what="the end of its app-server")
+
+
+def test_a_server_stop_waits_for_no_held_turn_and_its_results_are_answered_all_the_same(
+    one_home: Home, told: ChatModel
+) -> None:
+    serving = Serving(one_home)
+    body = asked("call get_weather {}", tools=[WEATHER])
+    message = serving.client.post("/v1/chat/completions", json=body).json()["choices"][0]["message"]
+    first = serving.generation()
+    began = time.monotonic()
+    stop = one_home.run("server", "stop")
+    assert (stop.code, first.is_alive()) == (0, False), stop.stderr
+    assert time.monotonic() - began < 30  # of the minute that it would wait
+    result = {"role": "tool", "tool_call_id": message["tool_calls"][0]["id"], "content": "rain"}
+    body["messages"] += [message, result]
+    answer = serving.client.post("/v1/chat/completions", json=body).json()
+    assert answer["choices"][0]["message"]["content"] == "results: rain"
+    assert serving.generation().number == first.number + 1

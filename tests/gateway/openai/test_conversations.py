@@ -24,6 +24,10 @@ def keys_of(rules: ChatModel) -> list[Any]:
     return [body["prompt_cache_key"] for body in rules.seen]
 
 
+def threads_of(rules: ChatModel) -> list[Any]:
+    return [body["client_metadata"]["thread_id"] for body in rules.seen]
+
+
 def ask(client: openai.OpenAI, messages: list[Any], **more: Any) -> list[Any]:
     """Ask, and return the conversation with the answer."""
     answer = client.chat.completions.create(model=MODEL, messages=messages, **more)
@@ -62,7 +66,7 @@ def test_other_terms_are_another_thread(client: openai.OpenAI, rules: ChatModel,
     messages = [*ask(client, [user("say one")]), user("say two")]
     answer = client.chat.completions.create(**{"model": MODEL, "messages": messages, **change})
     assert answer.choices[0].message.content == "two"
-    assert len(set(keys_of(rules))) == 2
+    assert len(set(threads_of(rules))) == 2
     assert [text for _, text in conversation_of(rules.seen[1])] == ["say one", "one", "say two"]
 
 
@@ -70,7 +74,7 @@ def test_an_edited_history_is_another_thread(client: openai.OpenAI, rules: ChatM
     first, answer = ask(client, [user("say one")])
     ask(client, [first, {"role": "assistant", "content": "won"}, user("say two")])
     ask(client, [user("say once"), answer, user("say two")])
-    assert len(set(keys_of(rules))) == 3
+    assert len(set(threads_of(rules))) == 3
     assert [text for _, text in conversation_of(rules.seen[1])] == ["say one", "won", "say two"]
 
 
@@ -80,9 +84,10 @@ def test_two_branches_of_a_conversation_do_not_mix(client: openai.OpenAI, rules:
     right = ask(client, [*stem, user("say right")])
     ask(client, [*left, user("say more")])
     ask(client, [*right, user("say more")])
-    keys = keys_of(rules)
-    assert keys[0] == keys[1] == keys[3]
-    assert keys[2] == keys[4] != keys[0]
+    threads = threads_of(rules)
+    assert threads[0] == threads[1] == threads[3]
+    assert threads[2] == threads[4] != threads[0]
+    assert len(set(keys_of(rules))) == 1
     assert [text for _, text in conversation_of(rules.seen[4])] == ["say one", "one", "say right", "right", "say more"]
 
 
@@ -94,7 +99,7 @@ def test_a_busy_thread_is_not_shared(client: openai.OpenAI, rules: ChatModel) ->
         wait_until(lambda: len(rules.seen) == 3, what="both requests")
         gate.open()
         assert [each.result()[-1].content for each in answers] == ["begin end", "begin end"]
-    assert len(set(keys_of(rules))) == 2
+    assert len(set(threads_of(rules))) == 2
 
 
 def test_the_longest_history_that_fits_is_continued(client: openai.OpenAI, rules: ChatModel) -> None:
@@ -103,16 +108,16 @@ def test_the_longest_history_that_fits_is_continued(client: openai.OpenAI, rules
     other = ask(client, [user("say one")])  # a thread that holds the beginning alone
     ask(client, [*long, user("say three")])
     ask(client, [*other, user("say four")])
-    keys = keys_of(rules)
-    assert keys[3] == keys[1] == keys[0]
-    assert keys[4] == keys[2] != keys[0]
+    threads = threads_of(rules)
+    assert threads[3] == threads[1] == threads[0]
+    assert threads[4] == threads[2] != threads[0]
 
 
 def test_an_answer_that_was_cut_is_not_continued(client: openai.OpenAI, rules: ChatModel) -> None:
     messages = ask(client, [user("say one two three")], stop=["two"])
     assert messages[-1].content == "one "
     ask(client, [*messages, user("say four")], stop=["two"])
-    assert len(set(keys_of(rules))) == 2
+    assert len(set(threads_of(rules))) == 2
     assert [text.strip() for _, text in conversation_of(rules.seen[1])] == ["say one two three", "one", "say four"]
 
 

@@ -95,3 +95,18 @@ def test_a_request_of_the_app_server_that_is_no_call_of_a_tool_is_refused() -> N
     asked = {"id": 7, "method": "item/commandExecution/requestApproval", "params": {}}
     interrupted(played, STARTED, asked)
     assert played.refused == [7]
+
+
+def test_what_has_come_is_taken_at_once_unless_something_has_to_be_answered_before() -> None:
+    async def body() -> None:
+        played = Played()
+        turn = await ClientThread(cast(UpstreamConnection, played), "thread").start_turn({})
+        assert turn.take_message() is None
+        asks = {"id": 7, "method": "item/commandExecution/requestApproval", "params": {}}
+        for message in (STARTED, asks, OVER):
+            played.feed.put(message, 1)
+        assert [turn.take_message(), turn.take_message()] == [STARTED, asks]
+        assert turn.take_message() is None
+        assert (await turn.next_message(), turn.is_over, played.refused) == (OVER, True, [7])
+
+    asyncio.run(body())

@@ -18,7 +18,7 @@ from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.gateway.openai.conftest import running
 from tests.kit.chat_gateway import ChatGateway
 from tests.kit.chat_model import conversation_of
-from tests.kit.support import SPARED_FEATURES, codex_binaries
+from tests.kit.support import SPARED_FEATURES, codex_binaries, wait_until
 
 SECRET = "the-secret-of-this-machine"
 _BINARIES = codex_binaries()
@@ -114,6 +114,7 @@ def test_nothing_that_a_model_tries_has_an_effect(
     rules.forget()
     root = open_house.server.home.parent
     rules.attempts = attempts(root)
+    n_before = len(open_house.log.requests)
     tool: Any = {"type": "function", "function": {"name": "read", "parameters": {"type": "object", "properties": {}}}}
     with open_house.client() as client:
         answer = client.chat.completions.create(
@@ -129,6 +130,9 @@ def test_nothing_that_a_model_tries_has_an_effect(
     assert (root / "mark").read_text() == ""
     assert rules.problems == []
     assert conversation_of(rules.seen[0]) == [("user", "try")]
+    n_answered = 1 + n_before
+    wait_until(lambda: len(open_house.log.requests) == n_answered, what="its line in the log")
+    assert open_house.log.requests[-1]["thread"] == ("fresh" if has_tools else "forked")
 
 
 def test_a_server_that_comes_or_goes_meanwhile_is_noticed(open_house: ChatGateway) -> None:

@@ -60,7 +60,7 @@ def test_closing_a_stream_ends_the_model(chats: ChatGateway, client: openai.Open
     gate.open()
 
 
-STAGES = ("config/read", "thread/start", "thread/inject_items", "turn/start")
+STAGES = ("config/read", "thread/fork", "thread/start", "thread/inject_items", "turn/start")
 
 
 @pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
@@ -93,7 +93,9 @@ def test_leaving_at_any_stage_leaves_nothing_running(
 
     monkeypatch.setattr(UpstreamConnection, "call", watched)
     gate = rules.close_gate()
-    with leave(chats, {"model": MODEL, "messages": [{"role": "user", "content": "hold"}], "stream": is_stream}):
+    tools = [{"type": "function", "function": {"name": "f"}}] if stage == "thread/start" else []
+    asked = {"model": MODEL, "messages": [{"role": "user", "content": "hold"}], "tools": tools, "stream": is_stream}
+    with leave(chats, asked):
         assert is_there.wait(DEADLINE_S)
     wait_until(lambda: chats.loaded_threads() == [], what="the end of the thread")
     assert chats.model_connections() == 0

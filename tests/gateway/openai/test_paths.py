@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.kit.chat_gateway import ChatGateway
-from tests.kit.chat_model import ChatModel
+from tests.kit.chat_model import ChatModel, conversation_of
 
 ASKED: dict[str, Any] = {"model": "gpt-5.5", "messages": [{"role": "user", "content": "say hello"}]}
 
@@ -58,6 +58,18 @@ def test_what_is_here_is_listed(http: httpx.Client) -> None:
         "GET /v1/models",
         "GET /v1/models/{name:path}",
     ]
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+def test_half_a_character_as_javascript_cuts_a_text_is_replaced(
+    http: httpx.Client, rules: ChatModel, path: str
+) -> None:
+    name = "input" if path.endswith("responses") else "messages"
+    body = {"model": "half \ud83d", name: [{"role": "user", "content": "say half \ud83d"}]}
+    answer = http.post(path, content=json.dumps(body))
+    assert answer.status_code == 200
+    assert answer.json()["model"] == "half \ufffd"
+    assert conversation_of(rules.seen[-1])[-1] == ("user", "say half \ufffd")
 
 
 def test_stored_completions_are_not_here(http: httpx.Client) -> None:

@@ -17,6 +17,10 @@ def thread(*, is_alive: bool = True) -> Any:
     return SimpleNamespace(is_alive=is_alive)
 
 
+def turn() -> Any:
+    return SimpleNamespace(thread=SimpleNamespace(is_draining=False))
+
+
 class Fallen(list[Any]):
     """What has fallen out, in order."""
 
@@ -91,13 +95,13 @@ def test_a_thread_of_an_app_server_that_has_ended_is_passed_over() -> None:
 def test_a_held_turn_goes_to_exactly_its_results() -> None:
     async def body() -> None:
         ended: list[Any] = []
-        held = HeldTurns(ended.append)
-        turn: Any = object()
-        held.hold(["a", "b"], "key", turn)
+        held = HeldTurns(ended.append, deadline_s=DEADLINE_S)
+        waiting = turn()
+        held.hold(["a", "b"], "key", waiting)
         assert held.take(["a"], "key") is None
         assert held.take(["a", "b", "c"], "key") is None
         assert held.take(["a", "b"], "of another history") is None
-        assert held.take(["b", "a"], "key") is turn
+        assert held.take(["b", "a"], "key") is waiting
         assert held.take(["a", "b"], "key") is None
         assert ended == []
 
@@ -108,14 +112,29 @@ def test_a_held_turn_is_ended_at_its_deadline_and_the_oldest_for_want_of_room() 
     async def body() -> None:
         ended = Fallen()
         held = HeldTurns(ended.take, size=1, deadline_s=0.01)
-        first: Any = object()
-        second: Any = object()
+        first, second = turn(), turn()
         held.hold(["a"], "key", first)
         held.hold(["b"], "key", second)
         assert ended == [first]
         await ended.until(2)
         assert len(held) == 0
         assert ended == [first, second]
+
+    asyncio.run(body())
+
+
+def test_held_turns_are_ended_where_their_app_server_waits_for_its_turns() -> None:
+    async def body() -> None:
+        ended = Fallen()
+        held = HeldTurns(ended.take, deadline_s=DEADLINE_S, look_s=0.01)
+        stays, goes = turn(), turn()
+        held.hold(["a"], "key", stays)
+        held.hold(["b"], "key", goes)
+        goes.thread.is_draining = True
+        await ended.until(1)
+        assert (ended, len(held)) == ([goes], 1)
+        stays.thread.is_draining = True
+        await ended.until(2)
 
     asyncio.run(body())
 

@@ -16,6 +16,8 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.openai.parameter import Treatment
 from codex_server_cli.core.openai.parameters import PARAMETERS
+from codex_server_cli.core.openai.responses.document import ResponseHead, response_document
+from codex_server_cli.core.openai.responses.parameters import RESPONSE_PARAMETERS
 from codex_server_cli.core.protocol.allow_list import METHODS
 from codex_server_cli.core.protocol.allow_list import PARAMETERS as ALLOWED
 from codex_server_cli.core.record.approval_request import ApprovalRequest, RequestKind
@@ -25,6 +27,8 @@ from codex_server_cli.gateway.middleware import RequestMiddleware
 from codex_server_cli.gateway.openapi.bridge_parameters import TYPES
 from codex_server_cli.gateway.openapi.chat import USED
 from codex_server_cli.gateway.openapi.document import described_in, document_of, operations_of
+from codex_server_cli.gateway.openapi.responses import RESPONSE_FIELDS
+from codex_server_cli.gateway.openapi.responses import USED as USED_BY_RESPONSES
 from codex_server_cli.gateway.openapi.turn_schemas import REQUEST_FIELDS, TURN_FIELDS
 from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.state import Gateway
@@ -133,6 +137,13 @@ def test_every_parameter_of_a_chat_is_described_with_what_becomes_of_it() -> Non
     assert strict["application/json"]["schema"]["properties"]["temperature"]["enum"] == [None, 1, True]
 
 
+def test_a_response_is_described_with_all_that_it_takes_and_gives() -> None:
+    assert set(USED_BY_RESPONSES) == {each.name for each in RESPONSE_PARAMETERS if each.treatment is Treatment.USED}
+    made = response_document(ResponseHead("resp_1", 1, "m"), status="queued", output=[], usage=None)
+    assert set(made) == set(RESPONSE_FIELDS)
+    fits("Response", made)
+
+
 def test_the_members_of_turns_and_requests_are_those_of_their_documents() -> None:
     assert set(TURN_FIELDS) == set(turn_documents.status_keys())
     assert set(REQUEST_FIELDS) == set(turn_documents.pending_keys())
@@ -189,3 +200,19 @@ def test_a_request_for_the_socket_that_is_no_upgrade_is_told_so() -> None:
     answer = asked(LOCAL, "/ws")
     assert (answer.status_code, answer.headers["upgrade"]) == (426, "websocket")
     assert answer.json()["error"]["code"] == "upgrade_required"
+
+
+def test_a_path_says_which_methods_it_takes() -> None:
+    for path, methods in {
+        "/turns": "GET, HEAD, OPTIONS, POST",
+        "/healthz": "GET, HEAD, OPTIONS",
+        "/no": "OPTIONS",
+    }.items():
+        assert asked(LOCAL, path, "OPTIONS").headers["allow"] == methods
+
+
+def test_another_method_below_v1_is_refused_as_one_and_another_path_as_none() -> None:
+    answer = asked(LOCAL, "/v1/models", "POST")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert answer.json()["error"]["code"] == "method_not_allowed"
+    assert asked(LOCAL, "/v1/embeddings", "POST").status_code == 404

@@ -1,5 +1,6 @@
 // The official client for node: responses, of which those in the background are turns. As `openai_node.mjs` otherwise.
 
+import { ResponsesToolRunner } from "openai/helpers/responses-tool-runner";
 import { zodTextFormat } from "openai/helpers/zod";
 
 import { clientOf, Person, WEATHER } from "./openai_node.mjs";
@@ -68,6 +69,18 @@ export async function tools({ model, text, isByItems = false, isStream = false, 
   return { answers: answers.map((answer) => ({ ...answer, output_text: answer.output_text })) };
 }
 
+// The client's own loop of tools, which sends all items again each time.
+export async function runTools({ model, text: input, isStream = false, ...asked }) {
+  const called = [];
+  const execute = (given) => {
+    called.push(given);
+    return `rain in ${given.city}`;
+  };
+  const runner = new ResponsesToolRunner({ functions: [{ tool: TOOLS[0], execute }] });
+  const final = await runner.run(clientOf(asked), { model, input }, { stream: isStream });
+  return { called, output_text: final.output_text };
+}
+
 // Asks until `signal` says that it leaves.
 export async function leave({ model, text: input, isStream, signal, ...asked }) {
   try {
@@ -81,6 +94,17 @@ export async function leave({ model, text: input, isStream, signal, ...asked }) 
 
 export async function begin({ model, text: input, more = {}, ...asked }) {
   return clientOf(asked).responses.create({ model, input, background: true, ...more });
+}
+
+// The same, followed from the beginning, and left after so many events.
+export async function beginStreamed({ model, text: input, most, ...asked }) {
+  const events = [];
+  const stream = await clientOf(asked).responses.create({ model, input, background: true, stream: true });
+  for await (const event of stream) {
+    events.push(event);
+    if (events.length === most) break;
+  }
+  return { events };
 }
 
 // Reads a response in the background until it has ended.

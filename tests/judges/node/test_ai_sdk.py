@@ -21,9 +21,9 @@ ADA: Any = {"name": "Ada", "age": 36, "nick": None}
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
-@pytest.fixture(params=["compatible", "chat"])
+@pytest.fixture(params=["compatible", "chat", "responses"])
 def provider(request: pytest.FixtureRequest) -> str:
-    """`@ai-sdk/openai-compatible`, and `openai.chat(…)` of `@ai-sdk/openai`."""
+    """`@ai-sdk/openai-compatible`; of `@ai-sdk/openai` `openai.chat(…)`, and its default, which asks for responses."""
     name: str = request.param
     return name
 
@@ -61,7 +61,7 @@ def test_a_text_is_streamed(sdk: Client) -> None:
 def test_thoughts_are_reasoning_where_the_provider_reads_them(sdk: Client, provider: str) -> None:
     whole, streamed = sdk("generate", "think it over"), sdk("stream", "think it over")
     assert (whole["text"], streamed["text"]) == ("done", ["done"])
-    if provider == "compatible":
+    if provider != "chat":
         assert (whole["reasoningText"], streamed["reasoning"]) == ("it over", ["it over"])
 
 
@@ -89,6 +89,17 @@ def test_a_conversation_stays_on_one_thread(sdk: Client, rules: ChatModel, first
     assert sdk("conversation", prompts=[first, "say two"])[1] == "two"
     assert len(rules.seen) == 2
     assert len(keys_of(rules)) == 1
+
+
+def test_a_conversation_that_nobody_stores_stays_on_one_thread(
+    node: NodeClients, chats: ChatGateway, rules: ChatModel
+) -> None:
+    sdk = Client(node, chats.url, "ai_sdk", provider="responses", model=LITE)
+    more = {"providerOptions": {"openai": {"store": False}}}
+    assert sdk("conversation", prompts=["think one", "say two"], more=more) == ["done", "two"]
+    assert sdk("steps", CALLS, more=more)["text"] == "results: rain in Oslo, rain in Rome"
+    assert len(rules.seen) == 4
+    assert len(keys_of(rules)) == 2
 
 
 @pytest.mark.parametrize(

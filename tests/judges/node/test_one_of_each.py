@@ -32,10 +32,12 @@ def test_a_tool_is_called_and_answered_with_each_client_for_node(chats: ChatGate
     chats.rules.forget()
     client = Client(node, chats.url, "openai_node", model=MODEL)
     assert client("runTools", WEATHER)["content"] == "results: rain in Oslo"
-    for provider in ("compatible", "chat"):
+    responses = Client(node, chats.url, "openai_responses", model=MODEL)
+    assert responses("runTools", WEATHER)["output_text"] == "results: rain in Oslo"
+    for provider in ("compatible", "chat", "responses"):
         sdk = Client(node, chats.url, "ai_sdk", model=MODEL, provider=provider)
         assert sdk("steps", WEATHER, isStream=True)["text"] == "results: rain in Oslo"
-    assert len(chats.rules.seen) == 6
+    assert len(chats.rules.seen) == 10
     assert chats.rules.problems == []
 
 
@@ -44,6 +46,6 @@ def test_the_manuals_recipes_for_node_answer_as_they_stand(chats: ChatGateway, n
     recipes = [
         found.replace(DEFAULT_URL, chats.url) for found in re.findall(r"^```js\n(.*?)^```$", manual, re.M | re.S)
     ]
-    assert len(recipes) == 2
+    assert len(recipes) == 3
     for recipe in recipes:
         assert node.run(recipe) == "echo: Say hello."

@@ -22,18 +22,18 @@ MODEL, LITE = "gpt-5.5", "gpt-6.1-sol"
 """Of the second one all tools are JavaScript, unless their namespace is named in the thread's config."""
 WEATHER = 'call get_weather {"city": "Oslo"}'
 ADA: Any = {"name": "Ada", "age": 36, "nick": None}
-USAGE = {
-    "prompt_tokens": 100,
-    "completion_tokens": 20,
-    "total_tokens": 120,
-    "prompt_tokens_details": {"cached_tokens": 40},
-    "completion_tokens_details": {"reasoning_tokens": 5},
-}
 
 
 @pytest.fixture(params=[MODEL, LITE])
 def client(request: pytest.FixtureRequest, node: NodeClients, chats: ChatGateway, rules: ChatModel) -> Client:
     return Client(node, chats.url, "openai_node", model=request.param)
+
+
+def numbers_of(usage: dict[str, Any]) -> tuple[int, ...]:
+    """Input, of it from the cache, output, of it reasoning, and the whole."""
+    cached = usage["prompt_tokens_details"]["cached_tokens"]
+    thought = usage["completion_tokens_details"]["reasoning_tokens"]
+    return usage["prompt_tokens"], cached, usage["completion_tokens"], thought, usage["total_tokens"]
 
 
 def keys_of(rules: ChatModel) -> set[str]:
@@ -50,7 +50,7 @@ def test_a_chat_is_answered(client: Client, rules: ChatModel) -> None:
     answer = client("chat", "say hello you")
     assert answer["choices"][0]["message"]["content"] == "hello you"
     assert answer["choices"][0]["finish_reason"] == "stop"
-    assert answer["usage"] == USAGE
+    assert numbers_of(answer["usage"]) == (100, 40, 20, 5, 120)
     assert conversation_of(rules.seen[0]) == [("developer", "Be terse."), ("user", "say hello you")]
 
 
@@ -59,7 +59,8 @@ def test_a_stream_brings_the_answer_in_pieces_and_its_usage_where_it_is_wished(c
     chunks = client("stream", "say a b c", more=more)["chunks"]
     deltas = [each["choices"][0]["delta"].get("content") for each in chunks if each["choices"]]
     assert deltas == ["", "a", " b", " c", None]
-    assert [each["usage"] for each in chunks if each.get("usage")] == [USAGE]
+    used = [numbers_of(each["usage"]) for each in chunks if each.get("usage")]
+    assert used == [(100, 40, 20, 5, 120)]
     assert all(each["choices"] for each in client("stream", "say a b c")["chunks"])
 
 
@@ -67,7 +68,7 @@ def test_the_clients_own_reader_of_streams_puts_the_answer_together(client: Clie
     heard = client("streamHelper", "say a b c")
     assert heard["deltas"] == ["a", " b", " c"]
     assert heard["final"]["choices"][0]["message"]["content"] == "a b c"
-    assert heard["usage"] == USAGE
+    assert numbers_of(heard["usage"]) == (100, 40, 20, 5, 120)
 
 
 @pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])

@@ -49,7 +49,7 @@ def _take_over(keeper_pid: int, directory: str) -> None:
     if found is None:
         return
     # `server.json` may be the next generation's by now: the next start puts away what a dead one has left there.
-    for path in (f"{directory}/draining-{found.number}.json", found.socket_path, found.clients_path, found.told_path):
+    for path in (found.draining_path, found.socket_path, found.clients_path, found.told_path):
         try:
             os.unlink(path)  # noqa: PTH108
         except OSError:  # put away already

@@ -1,7 +1,8 @@
 """The tokens of one HTTP response, in OpenAI's words. Exact, or not given at all: never an estimate.
 
 They come from `rawResponse/completed`. `thread/tokenUsage/updated` would be wrong: it comes after the results of a tool
-call, gives a full context as spent, and zeros for a response that ended early.
+call, gives a full context as spent, and zeros for a response that ended early. A thread without raw events has no calls
+of tools, and tells no usage where it fails: there `SpentTokens` reads it.
 """
 
 from __future__ import annotations

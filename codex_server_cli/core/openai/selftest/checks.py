@@ -17,13 +17,14 @@ from codex_server_cli.core.openai.selftest.probe import (
     message_of,
     need,
     quoted,
+    response_text_of,
     text_of,
     usage_of,
 )
 from codex_server_cli.core.protocol.rpc import at, objects_in, text_in
 
-CHAT = "/v1/chat/completions"
-COST = "the self-test makes 7 or 8 requests to the model that is logged in, some 20 000 tokens in all"
+CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
+COST = "the self-test makes 8 or 9 requests to the model that is logged in, some 20 000 tokens in all"
 """Is said before: Codex itself adds some tokens to each request."""
 _SHELVES = 120
 """Lines of a made-up list: the cache of the service begins at 1 024 tokens."""
@@ -143,12 +144,20 @@ def second_turn(asking: Asking) -> Check:
     return text
 
 
+def response(asking: Asking) -> Check:
+    """A response, in the API that OpenAI's own agents use."""
+    named = {"model": asking.model} if asking.model is not None else {}
+    reply = yield Probe(RESPONSES, {**named, "input": _PONG, "store": False})
+    return response_text_of(reply, "pong")
+
+
 CHECKS: Mapping[str, Callable[[Asking], Check]] = {
     "chat": plain_chat,
     "streamed chat": streamed_chat,
     "tool call": tool_call,
     "json schema": json_schema,
     "second turn": second_turn,
+    "response": response,
 }
 """By the name that is shown, in order."""
 

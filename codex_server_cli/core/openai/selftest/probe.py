@@ -32,7 +32,7 @@ class ProbeReply(NamedTuple):
         ms: milliseconds to the last byte.
         first_ms: the same to the first text of a stream; None for others.
         request_id: the header `x-request-id`.
-        thread: what became of the thread of the request before: `fresh`, `kept` or `held`; None where it is not known.
+        thread: what became of the thread of the request before, `Opened.way`; None where it is not known.
     """
 
     status: int
@@ -66,12 +66,13 @@ def joined(chunks: Sequence[Any]) -> Any:
 
 
 def usage_of(document: Any) -> dict[str, int] | None:
-    """The tokens of an answer: `prompt_tokens`, of them `cached_tokens`, and `completion_tokens`."""
-    prompt, completion = at(document, "usage.prompt_tokens", int), at(document, "usage.completion_tokens", int)
-    if prompt is None or completion is None:
-        return None
-    cached = at(document, "usage.prompt_tokens_details.cached_tokens", int) or 0
-    return {"prompt_tokens": prompt, "cached_tokens": cached, "completion_tokens": completion}
+    """The tokens of an answer of either API: `prompt_tokens`, of them `cached_tokens`, and `completion_tokens`."""
+    for prompt, completion in (("prompt", "completion"), ("input", "output")):
+        counts = at(document, f"usage.{prompt}_tokens", int), at(document, f"usage.{completion}_tokens", int)
+        cached = at(document, f"usage.{prompt}_tokens_details.cached_tokens", int) or 0
+        if counts[0] is not None and counts[1] is not None:
+            return {"prompt_tokens": counts[0], "cached_tokens": cached, "completion_tokens": counts[1]}
+    return None
 
 
 def tokens_text(usage: Mapping[str, int]) -> str:
@@ -84,9 +85,7 @@ def tokens_text(usage: Mapping[str, int]) -> str:
 
 def message_of(reply: ProbeReply) -> tuple[dict[str, Any], str | None]:
     """The message of a completion, and its finish reason; raises `WrongAnswer` where there is none."""
-    if reply.status != 200 or at(reply.document, "error", dict) is not None:
-        words = at(reply.document, "error.message", str) or "the answer is no JSON error"
-        raise WrongAnswer(" ".join(filter(None, [words, at(reply.document, "error.hint", str)])))
+    _check_status(reply)
     choices = objects_in(at(reply.document, "choices", list))
     message = at(choices[0], "message", dict) if choices else None
     if message is None:
@@ -97,9 +96,31 @@ def message_of(reply: ProbeReply) -> tuple[dict[str, Any], str | None]:
 def text_of(reply: ProbeReply, wanted: str = "") -> str:
     """The text of a completion that ended by itself, with this in it; raises `WrongAnswer`."""
     message, reason = message_of(reply)
-    text = text_in(message.get("content"))
-    need(bool(text.strip()), "the answer is empty")
+    text = _with(wanted, text_in(message.get("content")))
     need(reason == "stop", f"the finish reason is {reason!r} in place of 'stop'")
+    return text
+
+
+def response_text_of(reply: ProbeReply, wanted: str) -> str:
+    """The text of a response that is complete, with this in it; raises `WrongAnswer`."""
+    _check_status(reply)
+    items = objects_in(at(reply.document, "output", list))
+    parts = [part for item in items for part in objects_in(item.get("content"))]
+    text = _with(wanted, "".join(text_in(part.get("text")) for part in parts))
+    status = at(reply.document, "status", str)
+    need(status == "completed", f"the status is {status!r} in place of 'completed'")
+    return text
+
+
+def _check_status(reply: ProbeReply) -> None:
+    if reply.status != 200 or at(reply.document, "error", dict) is not None:
+        words = at(reply.document, "error.message", str) or "the answer is no JSON error"
+        raise WrongAnswer(" ".join(filter(None, [words, at(reply.document, "error.hint", str)])))
+
+
+def _with(wanted: str, text: str) -> str:
+    """A text that has this in it, however it is written; raises `WrongAnswer`."""
+    need(bool(text.strip()), "the answer is empty")
     plain = text.casefold().replace(",", "").replace(" ", "")
     need(wanted in plain, f"the answer should have {quoted(wanted)} in it: {quoted(text)}")
     return text

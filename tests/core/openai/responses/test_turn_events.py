@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_server_cli.core.openai.responses.document import Json, ResponseHead, response_document
+from codex_server_cli.core.openai.responses.told_events import ToldEvents
 from codex_server_cli.core.openai.responses.turn_events import Numbered, TurnEvents
 from codex_server_cli.core.protocol.rpc import encode
 from tests.kit.captures import CapturedTurn, captured_turns
@@ -100,8 +101,11 @@ def assert_the_same_from_everywhere(log: bytes, answer: str | None = None) -> li
     assert [number for number, *_ in whole] == list(range(len(whole)))
     for number in (-1, *(each.number for each in live[::2])):
         assert spelled(resumed(later, number)) == whole[number + 1 :]
+    kept = ToldEvents()
+    kept.add(live)
     for number in range(0, len(whole) + 2, 5):
         assert spelled(resumed(live, number)) == whole[number + 1 :]
+        assert spelled(kept.behind(number)) == whole[number + 1 :]
     return live
 
 

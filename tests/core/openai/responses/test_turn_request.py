@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.openai.responses.document import Json
+from codex_server_cli.core.openai.responses.parameters import RESPONSE_PARAMETERS
 from codex_server_cli.core.openai.responses.turn_request import TurnAsk, parse_turn_ask
 from tests.core.openai.bodies import PNG
 from tests.kit.cases import for_each
@@ -112,3 +116,30 @@ def test_a_history_is_refused_with_the_way_to_have_one() -> None:
     assert "previous_response_id" in error.message
     with pytest.raises(ApiError, match="JSON object"):
         parse_turn_ask([], aliases={}, is_strict=False)
+
+
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(max_size=4) | st.just(PNG),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["type", "role", "content", "text", "format", "schema", "effort", "image_url", "name", "x"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+_NAMES = [parameter.name.partition(".")[0] for parameter in RESPONSE_PARAMETERS]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.sampled_from(_NAMES), _values, max_size=6), _values)
+def test_any_body_is_understood_or_refused(body: Json, said: Any) -> None:
+    for each in ({**body, "input": said}, {**body, "input": [{"role": "user", "content": said}]}):
+        with suppress(ApiError):
+            ask = parse_turn_ask(each, aliases={}, is_strict=False)
+            assert ask.prompt.strip()
+            assert json.loads(json.dumps(ask.echo)) == ask.echo

@@ -1,0 +1,66 @@
+"""The events of a response that were told so far, for all who follow it. Owns how they are kept: each text once.
+
+What is known by its number needs no place of its own: pieces of a text are put together as they grow old, and who comes
+later gets larger ones.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from itertools import islice
+
+from codex_server_cli.core.openai.responses.events import StreamEvent
+from codex_server_cli.core.openai.responses.turn_events import Numbered
+from codex_server_cli.core.protocol.rpc import text_in
+
+_PIECE_CHARS = 4096
+_MOST_CHARS = 128 * 1024
+_DELTA = "delta"
+
+
+class ToldEvents:
+    """Events by their numbers, which grow."""
+
+    def __init__(self) -> None:
+        self._events: list[Numbered] = []
+
+    @property
+    def last(self) -> Numbered:
+        """The last one."""
+        return self._events[-1]
+
+    def add(self, events: Iterable[Numbered]) -> None:
+        """More were told."""
+        for each in events:
+            joined = _joined(self._events[-1], each) if self._events else None
+            if joined is None:
+                self._events.append(each)
+            else:
+                self._events[-1] = joined
+
+    def behind(self, number: int) -> list[Numbered]:
+        """What comes behind a number, but no more than is sent at once; nothing where there is no more."""
+        start = bisect_right(self._events, number, key=lambda each: each.number)
+        found: list[Numbered] = []
+        n_chars = 0
+        for each in islice(self._events, start, None):
+            found += filter(None, [each.after(number)])
+            n_chars += len(text_in(each.event.fields.get(_DELTA)))
+            if n_chars > _MOST_CHARS:
+                break
+        return found
+
+
+def _joined(one: Numbered, other: Numbered) -> Numbered | None:
+    """Two pieces of one text as one; None where they are not, or it would be too large."""
+    text, more = one.event.fields.get(_DELTA), other.event.fields.get(_DELTA)
+    is_piece = isinstance(text, str) and isinstance(more, str) and len(text) < _PIECE_CHARS
+    if not is_piece or one.event.type != other.event.type or _place(one) != _place(other):
+        return None
+    return Numbered(other.number, StreamEvent(other.event.type, {**other.event.fields, _DELTA: f"{text}{more}"}))
+
+
+def _place(each: Numbered) -> tuple[object, ...]:
+    fields = each.event.fields
+    return fields.get("output_index"), fields.get("summary_index")
