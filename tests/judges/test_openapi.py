@@ -1,6 +1,7 @@
 """schemathesis reads `/openapi.json` and tries what it says: no failure of the gateway, and no lie of the document.
 
-It is run as a user does, by its command. What it is told to leave out stands in `suites/schemathesis.toml`.
+It is run as a user does, by its command. With more than one worker its own generator is now and then surprised by
+itself, and ends. What it is told to leave out stands in `suites/schemathesis.toml`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tests.kit.serving import Serving
 
 __all__ = ["home", "initialised", "one_home", "serve", "serve_each"]
 
-_TIMEOUT_S = 500
+_TIMEOUT_S = 570
 _TRIED = re.compile(r"Tested: (\d+)")
 
 
@@ -60,7 +61,7 @@ def n_operations(serving: Serving) -> int:
 def test_each_operation_answers_as_described(serve: Serve, one_home: Home, tmp_path: Path) -> None:
     one_home.model(lambda request: say("hello"))
     serving = serve()
-    few = ("--phases=fuzzing", "--max-examples=1", "--workers=4")
+    few = ("--phases=fuzzing", "--max-examples=1")
     assert tried(serving, tmp_path, *few) == n_operations(serving)
 
 
@@ -72,4 +73,4 @@ def test_schemathesis_finds_no_failure_and_no_lie(serve_each: Serve, home: Home,
     bearer = {"Authorization": f"Bearer {token.read_text().strip()}"}
     serving = serve_each("--token-file", str(token), "--write", client={"headers": bearer})
     header = f"Authorization: {bearer['Authorization']}"
-    assert tried(serving, tmp_path, "--max-examples=10", "--workers=2", "--header", header) == n_operations(serving)
+    assert tried(serving, tmp_path, "--max-examples=10", "--header", header) == n_operations(serving)

@@ -10,24 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from codex_server_cli.core.openai.answer.spent import SpentTokens
 from codex_server_cli.core.protocol.rpc import at, params_of, text_or_none
+from codex_server_cli.gateway.openai.pieces import pieces_of
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow, ThreadFeed
 from codex_server_cli.gateway.upstream.interrupt import PAUSE_S, interrupt_turn
-from codex_server_cli.gateway.upstream.weight import characters
 from codex_server_cli.gateway.upstream.wire import LOST, UpstreamGone
 
 _INTERRUPT_S = 10.0
 """How long the interruption of a turn may take in all: it takes 0.1 s, unless the machine is busy."""
 _STEP_S = 1.0
 """How long to wait for the effect of one attempt."""
-_PIECE_ITEMS = 500
-"""An app-server drops a connection on which 32 768 messages are unread, and all chats may be at it at once."""
-_PIECE_CHARACTERS = 4 * 1024 * 1024
 _GONE = (UpstreamError, UpstreamGone, FeedOverflow, TimeoutError, StopAsyncIteration)
 
 Message = dict[str, Any]
@@ -117,7 +114,7 @@ class ClientThread:
 
         The app-server repeats each item as a notification: of all at once more than a connection may leave unread.
         """
-        for piece in _pieces(items):
+        for piece in pieces_of(items):
             await self.call("thread/inject_items", items=piece)
 
     async def inject_while_idle(self, items: Sequence[Mapping[str, Any]]) -> None:
@@ -125,7 +122,7 @@ class ClientThread:
 
         The repeated items are as large as they were sent.
         """
-        for piece in _pieces(items):
+        for piece in pieces_of(items):
             await self.inject(piece)
             self.feed.skip()
 
@@ -160,21 +157,6 @@ def _id_in(reply: Any) -> str:
     if thread_id is None:
         raise UpstreamError({"message": "the app-server has started a thread, and does not name it"})
     return thread_id
-
-
-def _pieces(items: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    """Items in lists that are none too large for one message, none of them empty: that is refused."""
-    piece: list[Mapping[str, Any]] = []
-    size = 0
-    for item in items:
-        more = characters(item)
-        if piece and (len(piece) == _PIECE_ITEMS or size + more > _PIECE_CHARACTERS):
-            yield piece
-            piece, size = [], 0
-        piece.append(item)
-        size += more
-    if piece:
-        yield piece
 
 
 class TurnInDoubt(Exception):

@@ -14,6 +14,7 @@ from codex_server_cli.core.openai.chat_chunks import ChatHead, ChunkWriter, comp
 from codex_server_cli.core.openai.chat_run import ChatRun
 from codex_server_cli.core.openai.tools import ClientCall
 from codex_server_cli.core.openai.wire_errors import codex_unavailable
+from tests.kit.cases import for_each
 from tests.kit.chat import (
     CAPTURES,
     NOW_S,
@@ -103,7 +104,7 @@ CASES = {
 }
 
 pytestmark = pytest.mark.parametrize("version", VERSIONS)
-every_case = pytest.mark.parametrize("name", CASES)
+every_case = for_each("name", CASES)
 
 
 def run_of(name: str, **terms: Any) -> ChatRun:
@@ -139,8 +140,8 @@ def test_a_plain_answer(name: str, version: str) -> None:
     assert {type(each).__name__ for each in outputs} <= {"Calls", "Finish", "Failed", "Interrupt"}
 
 
-@pytest.mark.parametrize("name", sorted(CASES.keys() - READ_FROM_RAW_ITEMS))
-@pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
+@for_each("name", sorted(CASES.keys() - READ_FROM_RAW_ITEMS))
+@for_each("is_stream", [True, False])
 def test_a_thread_without_raw_events_says_the_same(name: str, version: str, *, is_stream: bool) -> None:
     messages = recorded(name, version)
     spent = SpentTokens()

@@ -9,6 +9,7 @@ import pytest
 
 from codex_server_cli.core.openai.answer.outputs import Failed, Finish
 from codex_server_cli.core.openai.wire_errors import codex_unavailable
+from tests.kit.cases import for_each
 from tests.kit.chat import CAPTURES, NOW_S, VERSIONS, chat_request, end_of, recorded
 from tests.kit.responses import ResponseDialogue, put_together, shape_of
 
@@ -36,7 +37,7 @@ OUTPUTS: dict[str, list[Any]] = {  # of the stream; what is not here has none
     "refusal": [REFUSED],
     "cut_behind_answer": [("final_answer", "Hello")],
 }
-every_case = pytest.mark.parametrize(("name", "version"), list(product(NAMES, VERSIONS)))
+every_case = for_each(("name", "version"), list(product(NAMES, VERSIONS)))
 
 
 def dialogue_of(name: str, **terms: Any) -> ResponseDialogue:
