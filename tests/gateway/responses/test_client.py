@@ -126,7 +126,10 @@ def test_structured_output_is_parsed(client: openai.OpenAI, rules: ChatModel) ->
 
 
 @pytest.mark.parametrize("model", [MODEL, LITE])
-def test_a_tool_round_trip_goes_on_in_the_held_turn(client: openai.OpenAI, rules: ChatModel, model: str) -> None:
+def test_a_tool_round_trip_goes_on_in_the_held_turn(
+    client: openai.OpenAI, rules: ChatModel, chats: ChatGateway, model: str
+) -> None:
+    n_before = len(chats.log.requests)
     asked: Any = {"model": model, "tools": [WEATHER, TIME]}
     prompt = 'note I look.\ncall get_weather {"city": "Oslo"}\ncall get_time {"city": "Rome"}'
     first = client.responses.create(input=prompt, **asked)
@@ -147,6 +150,8 @@ def test_a_tool_round_trip_goes_on_in_the_held_turn(client: openai.OpenAI, rules
     assert third.output_text == "so"
     assert len(set(keys_of(rules))) == 1
     assert len(rules.seen) == 3
+    wait_until(lambda: len(chats.log.requests) == n_before + 3, what="the log")
+    assert [each["thread"] for each in chats.log.requests[n_before:]] == ["fresh", "held", "kept"]
 
 
 def test_a_conversation_that_is_sent_again_as_items_stays_on_its_thread(
