@@ -34,6 +34,7 @@ class RememberedResponse:
         input: its input items, with ids.
         output: as given.
         characters: how much it is, without what was before; `all_characters`: with it.
+        is_counted: whether a memory has counted it, and all before it.
     """
 
     def __init__(
@@ -44,13 +45,15 @@ class RememberedResponse:
         self.input = shown_input(input_items, self.id.removeprefix("resp_"))
         self._items = (*input_items, *output_as_items(output))
         self.characters = characters([document, self._items])
+        self.is_counted = False
         self.all_characters: int = self.characters + (before.all_characters if before is not None else 0)
 
     def conversation(self) -> tuple[Item, ...]:
         """The conversation up to its end, as `thread/inject_items` takes it."""
-        return tuple(item for each in reversed(list(self._way_back())) for item in each._items)
+        return tuple(item for each in reversed(list(self.way_back())) for item in each._items)
 
-    def _way_back(self) -> Iterator[RememberedResponse]:
+    def way_back(self) -> Iterator[RememberedResponse]:
+        """It, the one before it, and so on."""
         at: RememberedResponse | None = self
         while at is not None:
             yield at
@@ -78,14 +81,21 @@ class ResponseMemory:
         """Remember one, unless it is too large for that, and forget what there is no room for any longer."""
         if response.all_characters > self._most:
             return
-        self._characters += response.characters
-        # What goes on from a response keeps it alive beyond its place here.
-        weakref.finalize(response, self._give_back, response.characters).atexit = False
+        self._count(response)
         self._responses[response.id] = response
         self._items |= {item["id"]: item for item in _items_of(response)}
         del response
         while self._responses and (len(self._responses) > self._size or self._characters > self._most):
             self.forget(next(iter(self._responses)))
+
+    def _count(self, response: RememberedResponse) -> None:
+        """Count it, and what it keeps alive, which may never have had a place here, or has it no longer."""
+        for each in response.way_back():
+            if each.is_counted:
+                break
+            each.is_counted = True
+            self._characters += each.characters
+            weakref.finalize(each, self._give_back, each.characters).atexit = False
 
     def _give_back(self, size: int) -> None:
         self._characters -= size

@@ -64,3 +64,15 @@ def test_memory_is_bounded_by_all_that_is_kept_alive() -> None:
     memory.remember(response("5", text="x" * 9000))
     memory.remember(response("6", memory.get("resp_4"), text="x" * int(1.6 * one)))
     assert [memory.get(f"resp_{name}") is not None for name in "3456"] == [True, True, False, False]
+
+
+def test_what_a_response_goes_on_from_is_counted_also_where_it_was_never_remembered() -> None:
+    one = response("0", text="x" * 1000).characters
+    memory = ResponseMemory(most_characters=int(5.5 * one))
+    for name in "123456":
+        memory.remember(response(name, response(f"turn{name}", text="x" * 1000)))
+    sizes = [each.all_characters for each in map(memory.get, (f"resp_{name}" for name in "123456")) if each is not None]
+    assert 0 < sum(sizes) <= 5.5 * one
+    for name in "78":  # what they go on from is counted once
+        memory.remember(response(name, memory.get("resp_6")))
+    assert all(memory.get(f"resp_{name}") is not None for name in "5678")
