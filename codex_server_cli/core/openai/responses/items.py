@@ -107,6 +107,8 @@ class _Input(ItemHistory):
 
     def _add_reference(self, item_id: Any, param: str) -> None:
         found = self._found(item_id)
+        if found is None and isinstance(item_id, str) and item_id.startswith("rs_"):
+            return  # reasoning, which may be missing
         if found is None:
             message = f"No item {json.dumps(item_id)[:80]} is remembered here. Send the item itself"
             raise invalid(f"{message}, as clients do with `store: false`.", f"{param}.id", "item_not_found")
