@@ -90,7 +90,14 @@ class ClientThread:
 
     async def next_message(self) -> Message:
         """What comes about it next, as it would come with raw events; raises what its feed raises."""
-        message: Message = await anext(self.feed)
+        return self._as_raw(await anext(self.feed))
+
+    def take_message(self) -> Message | None:
+        """The same where it is there already; None where nothing is."""
+        message = self.feed.take()
+        return None if message is None else self._as_raw(message)
+
+    def _as_raw(self, message: Message) -> Message:
         return message if self._spent is None else self._spent.as_raw(message)
 
     async def call(self, method: str, **params: Any) -> Any:
@@ -205,7 +212,7 @@ class ClientTurn:
         """The next message, where it is there already, and where nothing has to be answered before."""
         if self._unwanted or self._calls.keys() & self._results.keys():
             return None
-        message: Message | None = self.thread.feed.take()
+        message = self.thread.take_message()
         if message is not None:
             self._note(message)
         return message
