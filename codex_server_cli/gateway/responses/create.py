@@ -19,10 +19,10 @@ from codex_server_cli.core.openai.responses.parameters import is_background, own
 from codex_server_cli.core.openai.responses.request import Remembered, ResponsesRequest, parse_response_request
 from codex_server_cli.core.openai.responses.writer import ResponseWriter
 from codex_server_cli.gateway.answers import read_json, refusal_of
-from codex_server_cli.gateway.openai.asked import Asked, asked_by, beside
+from codex_server_cli.gateway.openai.asked import LONG_CHARACTERS, Asked, asked_by, beside
 from codex_server_cli.gateway.openai.exchange import answer
 from codex_server_cli.gateway.responses.face import ResponsesFace
-from codex_server_cli.gateway.responses.memory import RememberedResponse
+from codex_server_cli.gateway.responses.memory import SEED_CHARACTERS, ReferredItems, RememberedResponse
 
 
 class AskedResponse(NamedTuple):
@@ -50,7 +50,7 @@ async def create(face: ResponsesFace, request: Request) -> Response:
         if is_background(body):
             return await face.background.create(request, body)
         before = await before_in(face, body)
-        asked = await beside(request, partial(_understood, face, body, before))
+        asked = await beside(request, partial(_understood, face, body, before), is_long=_is_long(body, before))
         return await answer(face.chats, asked.asked, request, partial(_ResponseForm, face, asked))
     except ApiError as error:
         error.param = own_name(error.param)
@@ -78,9 +78,17 @@ async def before_in(face: ResponsesFace, body: Any) -> RememberedResponse | None
     return found
 
 
+def _is_long(body: Any, before: RememberedResponse | None) -> bool:
+    """Whether what a request goes on from is long, or what it refers to may be."""
+    listed = body.get("input") if isinstance(body, dict) else None
+    refers = isinstance(listed, list) and any(isinstance(item, dict) and "id" in item for item in listed)
+    return refers or (before is not None and before.all_characters >= LONG_CHARACTERS)
+
+
 def _understood(face: ResponsesFace, body: Any, before: RememberedResponse | None) -> AskedResponse:
     options = face.gateway.options
-    remembered = Remembered(before.conversation() if before else (), face.memory.find_item)
+    find = ReferredItems(face.memory, before).find
+    remembered = Remembered(before.conversation() if before else (), find)
     response = parse_response_request(
         body, aliases=options.model_aliases, is_strict=options.is_strict, remembered=remembered
     )
@@ -92,7 +100,7 @@ class _ResponseForm:
 
     def __init__(self, face: ResponsesFace, asked: AskedResponse, model: str) -> None:
         self._face, self._asked = face, asked
-        response, seed = asked.response, secrets.token_hex(16)
+        response, seed = asked.response, secrets.token_hex(SEED_CHARACTERS // 2)
         head = ResponseHead(f"resp_{seed}", int(time.time()), model, response.echoed)
         self.content = ResponseContent(response.chat, seed, has_encrypted=response.has_encrypted)
         self._writer = ResponseWriter(head, self.content, response.previous_response_id)

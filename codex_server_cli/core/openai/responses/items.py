@@ -142,10 +142,15 @@ def shown_input(items: Iterable[Item], seed: str) -> list[Json]:
     Args:
         seed: what makes their ids unique.
     """
-    return [_shown(item, f"{seed}i{index}") for index, item in enumerate(items)]
+    return [shown_item(item, f"{seed}i{index}") for index, item in enumerate(items)]
 
 
-def _shown(item: Item, id_: str) -> Json:
+def shown_item(item: Item, id_: str) -> Json:
+    """One of them.
+
+    Args:
+        id_: without the prefix that says its type.
+    """
     whole = {key: value for key, value in item.items() if (key, value) != ("namespace", NAMESPACE)}
     match item["type"]:
         case "message":

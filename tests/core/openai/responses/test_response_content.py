@@ -116,7 +116,9 @@ def test_an_item_whose_raw_form_is_not_needed_ends_where_it_is_complete() -> Non
     dialogue.receive(item_notification("item/started", "reasoning", id="rs-1"))
     dialogue.receive(item_notification("item/completed", "reasoning", id="rs-1", summary=["one"]))
     assert dialogue.types[-1] == "output_item.done"
-    dialogue.receive(item_notification("item/started", "reasoning", id="rs-1"), thought("summaryTextDelta", delta="two"))
+    dialogue.receive(
+        item_notification("item/started", "reasoning", id="rs-1"), thought("summaryTextDelta", delta="two")
+    )
     dialogue.receive(item_notification("item/completed", "reasoning", id="rs-1", summary=["two"]), *said("Hi"))
     assert dialogue.types[-1] == "output_item.done"
     dialogue.receive(raw_message("Hi"), COMPLETED)  # of a thread that has raw events all the same
@@ -173,7 +175,8 @@ def test_the_text_of_a_forced_call_is_a_call() -> None:
     dialogue = started(forced=FORCED, output_schema=SCHEMA).receive(*said('{"x": 1}'), response_completed(), COMPLETED)
     ((name, call_id, arguments),) = shape_of(dialogue.ended)
     assert (name, arguments) == ("look", '{"x": 1}')
-    assert dialogue.ended["output"][0]["id"] == f"fc_{call_id.removeprefix('call_')}"
+    assert call_id.startswith("call_")
+    assert dialogue.ended["output"][0]["id"] == "fc_1c0"  # of the response, as a call id may come again
     assert dialogue.ended["status"] == "completed"
     assert dialogue.content.text == ""
 
