@@ -19,10 +19,11 @@ from codex_server_cli.core.openai.responses.parameters import is_background, own
 from codex_server_cli.core.openai.responses.request import Remembered, ResponsesRequest, parse_response_request
 from codex_server_cli.core.openai.responses.writer import ResponseWriter
 from codex_server_cli.gateway.answers import read_json, refusal_of
+from codex_server_cli.gateway.bodies import room_of
 from codex_server_cli.gateway.openai.asked import LONG_CHARACTERS, Asked, asked_by, beside
 from codex_server_cli.gateway.openai.exchange import answer
 from codex_server_cli.gateway.responses.face import ResponsesFace
-from codex_server_cli.gateway.responses.memory import SEED_CHARACTERS, ReferredItems, RememberedResponse
+from codex_server_cli.gateway.responses.memory import SEED_CHARACTERS, ReferredItems, RememberedResponse, size_of
 
 
 class AskedResponse(NamedTuple):
@@ -32,11 +33,13 @@ class AskedResponse(NamedTuple):
         response: what is asked for.
         asked: the same, for the threads.
         before: the response that it goes on from.
+        input_size: of what it adds to the conversation.
     """
 
     response: ResponsesRequest
     asked: Asked
     before: RememberedResponse | None
+    input_size: int
 
 
 async def create(face: ResponsesFace, request: Request) -> Response:
@@ -49,7 +52,7 @@ async def create(face: ResponsesFace, request: Request) -> Response:
     try:
         if is_background(body):
             return await face.background.create(request, body)
-        before = await before_in(face, body)
+        before = await before_in(face, request, body)
         asked = await beside(request, partial(_understood, face, body, before), is_long=_is_long(body, before))
         return await answer(face.chats, asked.asked, request, partial(_ResponseForm, face, asked))
     except ApiError as error:
@@ -57,11 +60,11 @@ async def create(face: ResponsesFace, request: Request) -> Response:
         raise
 
 
-async def before_in(face: ResponsesFace, body: Any) -> RememberedResponse | None:
+async def before_in(face: ResponsesFace, request: Request, body: Any) -> RememberedResponse | None:
     """The response that a request goes on from.
 
     Raises:
-        ApiError: 400, it is not remembered.
+        ApiError: 400, it is not remembered; 503, what was read of it takes more than there is room for now.
     """
     response_id = body.get("previous_response_id") if isinstance(body, dict) else None
     if response_id is None or response_id == "":
@@ -69,6 +72,7 @@ async def before_in(face: ResponsesFace, body: Any) -> RememberedResponse | None
     found = face.memory.get(response_id) if isinstance(response_id, str) else None
     if found is None and isinstance(response_id, str):
         found = await face.background.remembered(response_id)
+        room_of(request).take(request.scope, found.all_characters if found is not None else 0)
     if found is None:
         message = (
             f"Previous response with id {str(response_id)[:80]!r} not found. Responses are remembered as long as there"
@@ -92,7 +96,7 @@ def _understood(face: ResponsesFace, body: Any, before: RememberedResponse | Non
     response = parse_response_request(
         body, aliases=options.model_aliases, is_strict=options.is_strict, remembered=remembered
     )
-    return AskedResponse(response, asked_by(response.chat, response.name), before)
+    return AskedResponse(response, asked_by(response.chat, response.name), before, size_of(response.items))
 
 
 class _ResponseForm:
@@ -130,6 +134,7 @@ class _ResponseForm:
 
     def _remember(self, whole: Json) -> None:
         if self._asked.response.is_stored:
-            output = [*self.content.output(has_encrypted=True), *self._writer.calls]
-            remembered = RememberedResponse(whole, self._asked.response.items, output, self._asked.before)
+            asked, output = self._asked, [*self.content.output(has_encrypted=True), *self._writer.calls]
+            items, size = asked.response.items, asked.input_size
+            remembered = RememberedResponse(whole, items, output, asked.before, input_size=size)
             self._face.memory.remember(remembered)

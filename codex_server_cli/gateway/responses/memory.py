@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from codex_server_cli.core.openai.messages import Item
 from codex_server_cli.core.openai.refusal import ApiError
@@ -24,6 +25,11 @@ SEED_CHARACTERS = 32
 """Of a response's id behind `resp_`; the ids of its items begin with them, too, behind a prefix of their own."""
 
 
+def size_of(value: Any) -> int:
+    """How much a JSON value takes, roughly, in characters; of millions of values that takes a second to find out."""
+    return characters(value, per_value=_PER_VALUE)
+
+
 class RememberedResponse:
     """One response, behind the one that it went on from.
 
@@ -32,6 +38,7 @@ class RememberedResponse:
         input_items: what its request added to the conversation.
         output: its output, with encrypted reasoning.
         before: None where the conversation begins.
+        input_size: of the items, where it is known: `size_of`.
 
     Attributes:
         id: `resp_…`.
@@ -43,13 +50,20 @@ class RememberedResponse:
     """
 
     def __init__(
-        self, document: Json, input_items: Sequence[Item], output: Sequence[Json], before: RememberedResponse | None
+        self,
+        document: Json,
+        input_items: Sequence[Item],
+        output: Sequence[Json],
+        before: RememberedResponse | None,
+        *,
+        input_size: int | None = None,
     ) -> None:
         self.id: str = document["id"]
         self.document, self.output, self._before = document, output, before
         self._input, self._seed = tuple(input_items), self.id.removeprefix("resp_")
         self._output = output_as_items(output)
-        self.characters = characters([document, self._input, self._output], per_value=_PER_VALUE)
+        input_size = size_of(self._input) if input_size is None else input_size
+        self.characters = size_of([document, self._output]) + input_size
         self.is_counted = False
         self.all_characters: int = self.characters + (before.all_characters if before is not None else 0)
 
