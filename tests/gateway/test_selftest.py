@@ -103,6 +103,7 @@ def test_its_json_tells_model_tokens_threads_and_ids_and_its_flags_are_those_of_
     assert "detail" not in rows["chat"]
 
 
+@pytest.mark.full
 def test_of_a_model_that_answers_wrongly_each_line_says_what_is_wrong(one_home: Home) -> None:
     def wrong(request: Request) -> ReplyLike:
         last = text_of(request.body["input"][-1])
