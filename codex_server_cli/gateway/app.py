@@ -54,11 +54,10 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 
 async def _not_allowed(request: Request, error: Exception) -> Response:
-    # A path may have a route for each method, and the error names the methods of one route.
-    allowed = ", ".join(sorted(methods_of(request.app.routes, request.url.path)))
+    allowed = ", ".join(sorted(methods_of(request.app.routes, request.url.path)))  # of all routes of the path
     message = f"{_shown(request)} does not take {request.method}, but {allowed}"
-    kind, code = "invalid_request_error", "method_not_allowed"
-    return error_answer(405, message, type=kind, code=code, headers={"Allow": allowed})
+    headers = {"Allow": allowed}
+    return error_answer(405, message, type="invalid_request_error", code="method_not_allowed", headers=headers)
 
 
 def _shown(request: Request) -> str:

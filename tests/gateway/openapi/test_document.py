@@ -214,12 +214,6 @@ def test_a_path_says_which_methods_it_takes() -> None:
         assert asked(LOCAL, path, "OPTIONS").headers["allow"] == methods
 
 
-def test_another_method_is_refused_with_all_that_the_path_takes() -> None:
-    answer = asked(LOCAL, "/turns", "PUT")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
-    assert "GET, HEAD, POST" in answer.json()["error"]["message"]
-
-
 def test_another_method_below_v1_is_refused_as_one_and_another_path_as_none() -> None:
     answer = asked(LOCAL, "/v1/models", "POST")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")

@@ -1,4 +1,4 @@
-"""One scenario of each client for node, in the runs that have no judges."""
+"""One scenario of each client for node, for the full run; and the recipes of the manual, as a judge."""
 
 from __future__ import annotations
 
