@@ -12,7 +12,6 @@ import openai
 import pytest
 
 from codex_server_cli.disk.turn.compaction import compact
-from codex_server_cli.gateway.turns.face import _MOST_ACTIONS, _MOST_READERS
 from tests.gateway.background.conftest import official
 from tests.gateway.turns.conftest import Serve
 from tests.kit.cases import for_each
@@ -23,8 +22,6 @@ from tests.kit.support import Json, wait_until
 from tests.kit.turns_face import TurnsFaceServer
 
 STREAMS = 300
-OTHER_THREADS = 5
-"""What the gateway may have beside those of the face: the one that follows files, for one."""
 BEGUN = ["response.created", "response.queued", "response.in_progress"]
 DONE = ["response.output_text.done", "response.content_part.done", "response.output_item.done"]
 LONG = [f"piece {n} of a text that is worth to be dropped, 😀, " for n in range(200)]
@@ -267,7 +264,7 @@ def test_a_head_of_a_stream_is_no_stream(one_home: Home, face: TurnsFaceServer) 
 
 
 def test_many_streams_cost_no_thread_each(one_home: Home, face: TurnsFaceServer) -> None:
-    turn, before = hold(one_home), threading.active_count()
+    turn = hold(one_home)
     sockets = []
     for _ in range(STREAMS):
         connection = socket.create_connection(("127.0.0.1", httpx.URL(face.url).port or 0))
@@ -275,7 +272,7 @@ def test_many_streams_cost_no_thread_each(one_home: Home, face: TurnsFaceServer)
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
         sockets.append(connection)
     wait_until(lambda: all(FIRST_HALF.encode() in each.recv(1 << 20, socket.MSG_PEEK) for each in sockets))
-    assert threading.active_count() - before <= _MOST_READERS + _MOST_ACTIONS + OTHER_THREADS, threading.enumerate()
+    assert threading.active_count() < 30, threading.enumerate()
     let_go(turn)
     for connection in sockets:
         with connection:
