@@ -7,7 +7,6 @@ it. They may do what `serve` was started with, and no request can widen it: the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -21,6 +20,7 @@ from codex_server_cli.actions.read.asked import asked_of
 from codex_server_cli.actions.read.feed import Turn
 from codex_server_cli.actions.start.options import Once, StartOptions
 from codex_server_cli.actions.start.start import Started
+from codex_server_cli.actions.start.thread_writer import is_last_of_thread
 from codex_server_cli.core.model.codex_toml import text_value
 from codex_server_cli.core.model.request import Sandbox
 from codex_server_cli.core.model.turn import State
@@ -30,12 +30,11 @@ from codex_server_cli.core.openai.responses.items import shown_input
 from codex_server_cli.core.openai.responses.turn_document import input_items, response_id, turn_id_in, turn_response
 from codex_server_cli.core.openai.responses.turn_request import TurnAsk, parse_turn_ask
 from codex_server_cli.core.protocol.rpc import object_at, text_or_none
-from codex_server_cli.disk.stored_turns import last_turn_id
 from codex_server_cli.errors import BusyError, NotFoundError
 from codex_server_cli.gateway.answers import EventStream, json_answer
 from codex_server_cli.gateway.responses.memory import RememberedResponse
 from codex_server_cli.gateway.responses.pages import deleted, page_of
-from codex_server_cli.gateway.responses.turn_stream import FIRST, TurnStream, whole_response
+from codex_server_cli.gateway.responses.turn_stream import FIRST, ResponseStream, whole_response
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.turns.face import TurnsFace
 from codex_server_cli.gateway.turns.query import QueryOf
@@ -107,20 +106,24 @@ class Background:
             None where no turn is it.
 
         Raises:
-            ApiError: 400, it has not ended.
+            ApiError: 400, it has not ended, or not all before it is there.
         """
         turn_id = turn_id_in(id_)
         if turn_id is None:
             return None
         way_back: list[tuple[Turn, TurnView]] = []
-        with suppress(ApiError):  # this one was deleted, or one before it
-            while turn_id is not None and len(way_back) < _MOST_BEFORE:
+        while turn_id is not None:
+            try:
                 way_back.append(await self._find(turn_id))
-                turn_id = text_or_none(way_back[-1][1].meta.get("resumed_from"))
-        if not way_back:
-            return None
-        if way_back[0][1].state is State.RUNNING:
-            raise _in_progress(id_)
+            except ApiError:  # deleted: then so is what the model would have to know
+                if not way_back:
+                    return None
+                raise _gone(id_, turn_id) from None
+            if way_back[0][1].state is State.RUNNING:
+                raise _in_progress(id_)
+            turn_id = text_or_none(way_back[-1][1].meta.get("resumed_from"))
+            if len(way_back) >= _MOST_BEFORE and turn_id is not None:
+                raise _gone(id_, turn_id)
         found: RememberedResponse | None = None
         for directory, view in reversed(way_back):
             found = await self._face.act(_remembered, directory, view, found)
@@ -157,7 +160,7 @@ class Background:
                 " with. Leave them out, or send the same."
             )
             raise invalid(message, "instructions", "unsupported_value")
-        is_newest = self._is_newest(view)
+        is_newest = is_last_of_thread(self._face.settings, view)
         forks = Forks(fork=not is_newest, fork_if_busy=is_newest)  # another one may be about to go on from it
         return NextTurn(directory, _with_settings(options, ask, instructions), forks)
 
@@ -176,21 +179,6 @@ class Background:
         if view.state is State.RUNNING:
             raise _in_progress(id_)
         return directory, view
-
-    def _is_newest(self, view: TurnView) -> bool:
-        """Whether its thread ends with it: else what follows goes on from a copy of it, as it was then.
-
-        Codex's own file knows best: a later turn may be deleted by now, or may have been none of ours.
-        """
-        codex_turn_id = view.meta.get("codex_turn_id")
-        if view.thread_id is None:
-            return True
-        last = last_turn_id(self._face.settings.codex_home, view.thread_id)
-        if None not in (last, codex_turn_id) and last != codex_turn_id:
-            return False
-        wanted = read.TurnFilter(thread_ids=frozenset([view.thread_id]))
-        newest = read.list_turns(self._face.settings, 1, wanted, None)
-        return [each.turn_id for each in newest] in ([], [view.turn_id])
 
     # --- reading
 
@@ -220,7 +208,7 @@ class Background:
         return await self._face.act(whole_response, directory, view)
 
     def _stream(self, directory: Turn, view: TurnView, after: int, headers: Mapping[str, str]) -> Response:
-        stream = TurnStream(self._face, directory, view, after)
+        stream = ResponseStream(self._face, directory, view, after)
         return EventStream(stream.events(), headers, last_words=stream.last_words)
 
 
@@ -237,6 +225,14 @@ def _with_settings(options: StartOptions, ask: TurnAsk, instructions: str | None
 
 def _in_progress(id_: str) -> ApiError:
     return invalid(f"{id_} is still in progress.", "previous_response_id", "response_in_progress")
+
+
+def _gone(id_: str, turn_id: str) -> ApiError:
+    message = (
+        f"{id_} goes on from {response_id(turn_id)}, which was deleted or lies too far back. A response in the"
+        " background can go on from it all the same."
+    )
+    return invalid(message, "previous_response_id", "previous_response_not_found")
 
 
 def _not_found(turn_id: str) -> ApiError:

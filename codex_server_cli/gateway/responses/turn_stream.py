@@ -7,7 +7,8 @@ stream ends with the turn; where the gateway ends first, it ends with an error, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Any
 
 from codex_server_cli.actions.read import read
@@ -68,7 +69,7 @@ class _Followed:
             self._has_ended = True
 
 
-class TurnStream:
+class ResponseStream:
     """The events of a response behind one of them, for one client.
 
     Args:
@@ -77,7 +78,9 @@ class TurnStream:
     """
 
     def __init__(self, face: TurnsFace, directory: Turn, view: TurnView, after: int) -> None:
-        self._face, self._directory, self._view = face, directory, view
+        self._face, self._directory = face, directory
+        self._has_ended = view.state is not State.RUNNING
+        self._follow: Callable[[], _Followed] | None = partial(_Followed, view)
         self._after = self._at = after
         self._is_amid_event = False
 
@@ -87,9 +90,10 @@ class TurnStream:
         Raises:
             ApiError: the turn was deleted, or the gateway ends.
         """
-        face, directory, view = self._face, self._directory, self._view
-        async with face.hub.feed(directory, has_ended=view.state is not State.RUNNING) as feed:
-            followed = feed.attached(lambda: _Followed(view))
+        face, directory = self._face, self._directory
+        async with face.hub.feed(directory, has_ended=self._has_ended) as feed:
+            followed = feed.attached(self._follow)
+            self._follow = None  # with it goes the view, which has the whole answer
             while not feed.is_cut:
                 size, is_over = feed.size, feed.is_over  # before its lines, or the last ones may be missed
                 has_more = await followed.advance(feed)

@@ -294,7 +294,7 @@ def test_many_streams_cost_no_thread_each(one_home: Home, face: TurnsFaceServer)
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
         sockets.append(connection)
     wait_until(lambda: all(FIRST_HALF.encode() in each.recv(1 << 20, socket.MSG_PEEK) for each in sockets))
-    assert threading.active_count() < 30, threading.enumerate()
+    assert threading.active_count() < STREAMS / 4, threading.enumerate()  # those of the pools, which are bounded
     let_go(turn)
     for connection in sockets:
         with connection:
@@ -318,6 +318,18 @@ def test_what_cannot_be_started_is_refused_and_starts_nothing(
     answer = face.client.post("/v1/responses", json={"input": "hi", "background": True, **body}, headers=headers)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
     assert one_home.turn_ids == []
+
+
+def test_what_is_not_all_there_is_not_gone_on_from_at_once(one_home: Home, client: openai.OpenAI) -> None:
+    first = hold(one_home)
+    let_go(first)
+    second = hold(one_home)
+    let_go(second)
+    (second.path / "meta.json").write_text(json.dumps({**second.meta, "resumed_from": first.id}))
+    client.responses.delete(id_of(first))
+    with pytest.raises(openai.BadRequestError, match=f"{id_of(second)} goes on from {id_of(first)}") as caught:
+        client.responses.create(input="hi", previous_response_id=id_of(second))
+    assert (caught.value.param, caught.value.code) == ("previous_response_id", "previous_response_not_found")
 
 
 def test_a_turn_that_may_do_more_is_not_continued_from_here(one_home: Home, client: openai.OpenAI) -> None:
