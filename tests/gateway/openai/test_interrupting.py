@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from codex_server_cli.gateway.openai import client_thread
-from codex_server_cli.gateway.openai.client_thread import ClientThread
+from codex_server_cli.gateway.openai.client_thread import ClientThread, ClientTurn
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow, ThreadFeed
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
@@ -108,5 +108,23 @@ def test_what_has_come_is_taken_at_once_unless_something_has_to_be_answered_befo
         assert [turn.take_message(), turn.take_message()] == [STARTED, asks]
         assert turn.take_message() is None
         assert (await turn.next_message(), turn.is_over, played.refused) == (OVER, True, [7])
+
+    asyncio.run(body())
+
+
+def test_a_message_without_raw_events_says_the_same_whether_it_was_waited_for_or_there_already() -> None:
+    counts = {"inputTokens": 100, "outputTokens": 20, "totalTokens": 120}
+    spent = {"threadId": "thread", "turnId": "turn", "tokenUsage": {"total": counts, "last": counts}}
+
+    async def read(*, is_waited_for: bool) -> Any:
+        played = Played()
+        turn = ClientTurn(ClientThread(cast(UpstreamConnection, played), "thread", has_raw_events=False), "turn")
+        played.feed.put({"method": "thread/tokenUsage/updated", "params": spent}, 1)
+        return await turn.next_message() if is_waited_for else turn.take_message()
+
+    async def body() -> None:
+        waited, there = await read(is_waited_for=True), await read(is_waited_for=False)
+        assert waited["method"] == "rawResponse/completed"
+        assert waited == there
 
     asyncio.run(body())
