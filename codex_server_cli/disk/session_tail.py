@@ -1,12 +1,15 @@
-"""One turn in Codex's session file of its thread. Owns finding that part from the file's end; must never write.
+"""A turn in Codex's session file of its thread. Owns finding that part from the file's end; must never write.
 
 A turn's lines follow its `task_started` line, and there is no other writer to the thread meanwhile.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from codex_server_cli.core.history.entries import parse_line, payload_of
+from codex_server_cli.core.protocol.rpc import at
 from codex_server_cli.disk.files import read_end
 
 _BLOCKS = (256 * 1024, 2 * 1024 * 1024, 16 * 1024 * 1024)
@@ -18,15 +21,33 @@ def calls_of_turn(path: Path, codex_turn_id: str) -> list[bytes]:
 
     Empty where the file cannot be read, or the turn takes more than its last 16 MB.
     """
+    for lines in _ends(path):
+        for number in range(len(lines) - 1, -1, -1):
+            if _START in lines[number] and codex_turn_id.encode() in lines[number]:
+                return [line for line in lines[number + 1 :] if _CALL in line]
+    return []
+
+
+def last_turn_in(path: Path) -> str | None:
+    """Codex's id of the last turn that has begun.
+
+    None where the file cannot be read, or the turn takes more than its last 16 MB.
+    """
+    for lines in _ends(path):
+        for line in reversed(lines):
+            payload = payload_of(parse_line(line), "event_msg") if _START in line else {}
+            if payload.get("type") == "task_started":
+                return at(payload, "turn_id", str)
+    return None
+
+
+def _ends(path: Path) -> Iterator[list[bytes]]:
+    """The lines at the end of a file, more each time; the first one may lack its beginning."""
     for size in _BLOCKS:
         try:
             data, is_whole = read_end(path, size)
         except ValueError:  # Codex named what can be no path
-            break
-        lines = data.split(b"\n")
-        for number in range(len(lines) - 1, -1, -1):
-            if _START in lines[number] and codex_turn_id.encode() in lines[number]:
-                return [line for line in lines[number + 1 :] if _CALL in line]
+            return
+        yield data.split(b"\n")
         if is_whole:
-            break
-    return []
+            return

@@ -8,15 +8,27 @@ from codex_server_cli.core.history.session_file_turns import turns_of_rollout
 from codex_server_cli.core.history.stored_turn import find_match
 from codex_server_cli.core.protocol.rpc import Message
 from codex_server_cli.disk.codex_sessions import find_threads
+from codex_server_cli.disk.session_tail import last_turn_in
 
 
 def read_stored_turn(codex_home: Path, thread_id: str, turn_id: str) -> Message | None:
     """A turn from its thread's session file; None where there is no such file, or the turn is not in it."""
-    found = find_threads(codex_home, thread_id, limit=1)
-    if not found or found[0].thread_id != thread_id:
+    path = _session_file(codex_home, thread_id)
+    if path is None:
         return None
     try:
-        with found[0].path.open("rb") as file:
+        with path.open("rb") as file:
             return find_match(turns_of_rollout(file), turn_id)
     except OSError:  # another user's, or deleted meanwhile
         return None
+
+
+def last_turn_id(codex_home: Path, thread_id: str) -> str | None:
+    """Codex's id of the last turn of a thread, whoever asked for it; None where it is not known."""
+    path = _session_file(codex_home, thread_id)
+    return last_turn_in(path) if path is not None else None
+
+
+def _session_file(codex_home: Path, thread_id: str) -> Path | None:
+    found = find_threads(codex_home, thread_id, limit=1)
+    return found[0].path if found and found[0].thread_id == thread_id else None

@@ -39,7 +39,7 @@ class ServeOptions(NamedTuple):
         allowed_hosts: further names that a `Host` header may have; `*.example.org` for all below one.
         has_raw_rpc: whether the bridge lets every method through.
         cwd: the directory in which turns work that name none, absolute.
-        may_write: whether turns there may write, if they ask to.
+        may_write: whether turns there may write if they ask to, and responses in the background without.
         most_streams: the maximum of concurrent streams.
         model_aliases: names of models of clients → ours.
         is_strict: whether parameters that have no effect are refused.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.disk.session_tail import calls_of_turn
+from codex_server_cli.disk.session_tail import calls_of_turn, last_turn_in
 
 
 def started(turn: str) -> str:
@@ -42,3 +42,15 @@ def test_a_turn_that_began_too_far_up_tells_nothing(tmp_path: Path) -> None:
         file.write(started("t1") + "\n")
         file.truncate(20 * 1024 * 1024)
     assert calls_of_turn(path, "t1") == []
+
+
+def test_the_last_turn_is_the_one_that_began_last(tmp_path: Path) -> None:
+    path = tmp_path / "rollout.jsonl"
+    quoting = json.dumps({"type": "response_item", "payload": {"task_started": started("t3")}})
+    for filler in (0, 300_000):
+        more = json.dumps({"type": "event_msg", "payload": {"text": "x" * filler}})
+        path.write_text("\n".join([started("t1"), started("t2"), call("a"), more, quoting, '{"torn": "task_started"']))
+        assert last_turn_in(path) == "t2"
+    path.write_text(call("a"))
+    assert last_turn_in(path) is None
+    assert last_turn_in(tmp_path / "none.jsonl") is None

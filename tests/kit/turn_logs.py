@@ -97,8 +97,9 @@ BEGIN = encode({"dir": "out", "id": 1, "method": "turn/start", "params": {"threa
     {"dir": "in", "id": 1, "result": {"turn": {"id": "c"}}}
 )
 _WORDS = ["", "a", "b", "ab", "aba\n"]
-_IDS, _TYPES = ["i", "j"], ["agentMessage", "agentMessage", "commandExecution", "plan"]
+_IDS, _TYPES = ["i", "j"], ["agentMessage", "agentMessage", "reasoning", "reasoning", "commandExecution", "plan"]
 _words, _ids, _types = st.sampled_from(_WORDS), st.sampled_from(_IDS), st.sampled_from(_TYPES)
+_parts = st.sampled_from([0, 0, 0, 1, 1, 2, -1, None])
 _others = [
     event("error", willRetry=True, error={"message": "x"}),
     event("thread/tokenUsage/updated", tokenUsage={"last": {"totalTokens": 1}}),
@@ -112,11 +113,17 @@ _others = [
     {"dir": "out", "id": 2, "method": "turn/steer", "params": {}},
     {**event("item/commandExecution/requestApproval", itemId="i"), "id": 0},
 ]
+thoughts = st.builds(lambda text, id_, n: delta(text, SUMMED, itemId=id_, summaryIndex=n), _words, _ids, _parts)
+"""Pieces of summaries."""
 single_lines = st.one_of(
     st.builds(lambda text, id_: delta(text, itemId=id_), _words, _ids),
     st.builds(lambda text, id_: delta(text, PRINTED, itemId=id_), _words, _ids),
     st.builds(lambda type_, id_, text: started(type_, id_, text=text), _types, _ids, st.sampled_from(["", "", "a"])),
-    st.builds(lambda type_, id_, text: completed(type_, id_, text=text, aggregatedOutput=text), _types, _ids, _words),
+    st.builds(
+        lambda type_, id_, text, parts: completed(type_, id_, text=text, aggregatedOutput=text, summary=parts),
+        *(_types, _ids, _words, st.lists(_words, max_size=3)),
+    ),
+    thoughts,
     st.sampled_from(_others),
 )
 whole_messages = st.builds(
@@ -125,6 +132,14 @@ whole_messages = st.builds(
     st.lists(st.one_of(st.builds(delta, _words), st.builds(delta, _words, st.just(PRINTED))), max_size=4),
     _words,
 ).map(lambda events: [{**each, "params": {**each["params"], "itemId": _id_of(events)}} for each in events])
+
+whole_reasonings = st.builds(
+    lambda id_, pieces, parts: [started("reasoning", id_), *pieces, completed("reasoning", id_, summary=parts)],
+    _ids,
+    st.lists(st.one_of(thoughts, thoughts, st.builds(delta, _words, st.just(PRINTED))), max_size=4),
+    st.lists(_words, max_size=3),
+).map(lambda events: [{**each, "params": {**each["params"], "itemId": _id_of(events)}} for each in events])
+whole_items = st.one_of(whole_messages, whole_reasonings)
 
 
 def _said(pieces: list[Json]) -> str:

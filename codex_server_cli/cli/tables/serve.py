@@ -23,7 +23,7 @@ SERVE_FLAGS: Final = (
     option("allow_host", "--allow-host", help="Also accept Host header H; needs a token.", metavar="H", is_list=True),
     switch("allow_raw_rpc", "--allow-raw-rpc", help="Let the bridge call every method: it can run anything."),
     option("cwd", "--cwd", "-C", help="Where turns work that name no directory.", metavar="DIR"),
-    switch("write", "--write", "-w", help="Allow turns there to write, if they ask to."),
+    switch("write", "--write", "-w", help="Let turns there write if they ask to, and background responses."),
     number("max_streams", "--max-streams", help="Maximum concurrent streams (default: 16).", minimum=1),
     switch("strict_params", "--strict-params", help="Refuse parameters that have no effect."),
     option(

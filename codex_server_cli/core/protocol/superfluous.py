@@ -1,17 +1,19 @@
 """Which lines of an ended turn's `events.jsonl` say nothing that another line does not. Owns only that choice.
 
 Superfluous are the deltas of an item whose `item/completed` holds their text, and each `turn/diff/updated` that another
-one follows: it has the whole diff again. Without them a replay makes the same record and the same text. Therefore the
-deltas of a message are kept where any other line of its thread comes before its end: `out.txt` may have something
-there, in the middle of the message. Where a line is unclear, it is kept.
+one follows: it has the whole diff again. Without them a replay makes the same record, the same text, and the same
+events of a Response, in which each character has its number (`core.openai.responses.turn_events`). Therefore the deltas
+of a message or of reasoning are kept, all of them, where any other line of its thread comes before its end: `out.txt`
+may have something there, or it was ended there; and where they are not the beginning of what the end holds, part for
+part. Where a line is unclear, it is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from codex_server_cli.core.protocol.rpc import Message, object_at, params_of, parse_line, text_in
+from codex_server_cli.core.protocol.rpc import Message, at, object_at, params_of, parse_line, text_in
 
 Span = tuple[int, int]
 """Where a line, or several without a gap, begins and ends in the log, in bytes."""
@@ -23,31 +25,53 @@ them, and memory is limited."""
 _Item = tuple[str, str, str]
 """The ids of thread, turn and item."""
 
-_MESSAGE = "item/agentMessage/delta"
-_MEMBER_OF_ITEM = {
-    "item/plan/delta": "text",
-    "item/commandExecution/outputDelta": "aggregatedOutput",
-    "item/reasoning/summaryTextDelta": "summary",
-    "item/reasoning/textDelta": "content",
-}
-"""The other deltas, which are never shown, and the member of the completed item that repeats them: a text, or a list of
-texts."""
 
-_NEVER_SHOWN = {*_MEMBER_OF_ITEM, "account/rateLimits/updated"}
+class _Told(NamedTuple):
+    """What of an item is told by deltas of one kind, and repeated at its end.
+
+    Attributes:
+        type: of the item.
+        member: of the completed item: a text, or a list of texts, its parts.
+        part: the parameter of a delta that says which part it belongs to.
+    """
+
+    type: str
+    member: str
+    part: str = ""
+
+
+_MESSAGE = "item/agentMessage/delta"
+_TOLD = {
+    _MESSAGE: _Told("agentMessage", "text"),
+    "item/reasoning/summaryTextDelta": _Told("reasoning", "summary", "summaryIndex"),
+    "item/reasoning/textDelta": _Told("reasoning", "content", "contentIndex"),
+}
+"""The deltas whose places count, or those of their item."""
+
+_MEMBER_OF_ITEM = {"item/plan/delta": "text", "item/commandExecution/outputDelta": "aggregatedOutput"}
+"""The other deltas, which are never shown, and the text of the completed item that repeats them."""
+
+_NEVER_SHOWN = {
+    *_TOLD.keys() - {_MESSAGE},
+    *_MEMBER_OF_ITEM,
+    "item/reasoning/summaryPartAdded",
+    "account/rateLimits/updated",
+}
 
 
 class _Run:
     """The deltas of one text."""
 
-    def __init__(self, item: _Item, begun: str = "") -> None:
-        self.item = item
+    def __init__(self, begun: str = "") -> None:
         self.spans: list[Span] = []
+        self.is_too_long = False
         self._pieces = [begun]
         self._chars = 0
 
     def add(self, delta: str, span: Span) -> None:
         self._chars += len(delta)
-        if self._chars > MOST_CHARS:
+        self.is_too_long = self._chars > MOST_CHARS
+        if self.is_too_long:
             self._pieces.clear()
             self.spans.clear()
             return
@@ -61,14 +85,56 @@ class _Run:
         return "".join(self._pieces)
 
 
+class _Open:
+    """A message or reasoning that is open, and the deltas of it: of each kind the parts, in their order."""
+
+    def __init__(self, key: _Item, type_: str, begun: str) -> None:
+        self.key, self.type = key, type_
+        self._is_unclear = False
+        self._runs = {method: [_Run(begun)] for method, told in _TOLD.items() if told.type == type_}
+
+    def add(self, method: str, params: Message, span: Span) -> None:
+        runs, name = self._runs.get(method), _TOLD[method].part
+        part = at(params, name, int) if name else 0
+        if runs is None or part not in (len(runs) - 1, len(runs)):
+            self._is_unclear = True
+            return
+        if part == len(runs):
+            runs.append(_Run())
+        runs[-1].add(text_in(params.get("delta")), span)
+
+    def found(self, item: Message) -> list[Span]:
+        """Those that the completed item makes superfluous."""
+        is_known = item.get("type") == self.type and not self._is_unclear
+        if not is_known or not all(_is_beginning(runs, _texts_in(item, method)) for method, runs in self._runs.items()):
+            return []
+        return [span for runs in self._runs.values() for run in runs for span in run.spans]
+
+
+def _is_beginning(runs: Sequence[_Run], whole: Sequence[str]) -> bool:
+    """Whether the whole begins with what was told: a part is over when the next one begins."""
+    *over, last = [run.text for run in runs]
+    n_over = len(over)
+    if any(run.is_too_long for run in runs) or list(whole[:n_over]) != over:
+        return False
+    return "".join(whole[n_over : n_over + 1]).startswith(last)
+
+
+def _texts_in(item: Message, method: str) -> list[str]:
+    told = _TOLD[method]
+    if not told.part:
+        return [text_in(item.get(told.member))]
+    return [text_in(part) for part in at(item, told.member, list) or []]
+
+
 class _Search:
     """Takes the lines, oldest first. Remembers the texts of the open items, as far as `MOST_CHARS` each."""
 
     def __init__(self) -> None:
         self.found: list[Span] = []
         self._position = 0
-        self._messages: dict[str, _Run] = {}  # by thread: the message of which alone the last lines were
-        self._others: dict[_Item, dict[tuple[str, Any], _Run]] = {}
+        self._open: dict[str, _Open] = {}  # by thread: the item of which alone the last lines were
+        self._others: dict[_Item, dict[str, _Run]] = {}
         self._diffs: dict[tuple[str, str], Span] = {}  # the last one of a thread's turn
 
     def take(self, line: bytes) -> None:
@@ -78,9 +144,9 @@ class _Search:
         method, params = text_in(event.get("method")), params_of(event)
         thread_id, turn_id = text_in(params.get("threadId")), text_in(params.get("turnId"))
         if event.get("dir") != "in" or "id" in event or not (thread_id or method in _NEVER_SHOWN):
-            self._messages.clear()  # it may be about any thread
-        elif method == _MESSAGE:
-            self._take_message((thread_id, turn_id, text_in(params.get("itemId"))), params, span)
+            self._open.clear()  # it may be about any thread
+        elif method in _TOLD:
+            self._take_told((thread_id, turn_id, text_in(params.get("itemId"))), method, params, span)
         elif method in _MEMBER_OF_ITEM:
             self._take_other((thread_id, turn_id, text_in(params.get("itemId"))), method, params, span)
         elif method not in _NEVER_SHOWN:
@@ -88,7 +154,7 @@ class _Search:
             key = (thread_id, turn_id, text_in(item.get("id")))
             if method == "item/completed":
                 self._complete(key, item)
-            self._messages.pop(thread_id, None)
+            self._open.pop(thread_id, None)
             if method == "item/started":
                 self._start(key, item)
             elif method == "turn/diff/updated" and turn_id and isinstance(params.get("diff"), str):
@@ -100,38 +166,31 @@ class _Search:
         if not all(key):
             return
         self._others[key] = {}
-        if item.get("type") == "agentMessage":
-            self._messages[key[0]] = _Run(key, text_in(item.get("text")))
+        type_ = text_in(item.get("type"))
+        if any(told.type == type_ for told in _TOLD.values()):
+            begun = text_in(item.get("text")) if type_ == _TOLD[_MESSAGE].type else ""
+            self._open[key[0]] = _Open(key, type_, begun)
 
-    def _take_message(self, key: _Item, params: Message, span: Span) -> None:
-        run = self._messages.get(key[0])
-        if run is not None and run.item == key:
-            run.add(text_in(params.get("delta")), span)
-        else:
-            self._messages.pop(key[0], None)
+    def _take_told(self, key: _Item, method: str, params: Message, span: Span) -> None:
+        item = self._open.get(key[0])
+        if item is not None and item.key == key:
+            item.add(method, params, span)
+        elif method == _MESSAGE:
+            self._open.pop(key[0], None)
 
     def _take_other(self, key: _Item, method: str, params: Message, span: Span) -> None:
         runs = self._others.get(key)
         if runs is not None:
-            index = params.get("summaryIndex", params.get("contentIndex"))
-            part = (method, index if isinstance(index, int) else None)
-            runs.setdefault(part, _Run(key)).add(text_in(params.get("delta")), span)
+            runs.setdefault(method, _Run()).add(text_in(params.get("delta")), span)
 
     def _complete(self, key: _Item, item: Message) -> None:
-        run = self._messages.get(key[0])
-        is_message = run is not None and run.item == key and item.get("type") == "agentMessage"
-        if run is not None and is_message and text_in(item.get("text")).startswith(run.text):
-            self.found += run.spans
-        for (method, index), other in self._others.pop(key, {}).items():
+        is_open = self._open.get(key[0])
+        if is_open is not None and is_open.key == key:
+            self.found += is_open.found(item)
+        for method, other in self._others.pop(key, {}).items():
             # The deltas of a command may lack the beginning of its output.
-            if other.text in _text_at(item.get(_MEMBER_OF_ITEM[method]), index):
+            if other.text in text_in(item.get(_MEMBER_OF_ITEM[method])):
                 self.found += other.spans
-
-
-def _text_at(value: Any, index: int | None) -> str:
-    if isinstance(value, list) and index is not None:
-        value = value[index] if 0 <= index < len(value) else None
-    return text_in(value)
 
 
 def superfluous(lines: Iterable[bytes]) -> list[Span]:

@@ -146,7 +146,7 @@ def operations(*, is_strict: bool) -> dict[tuple[str, str], Operation]:
         "The answer; with `stream` in chunks.",
         {
             JSON: ref("ChatCompletion"),
-            EVENTS: event_of("JSON: a chunk, or an error; at last `[DONE]`.", one_of(("message",))),
+            EVENTS: _EVENT,
         },
         IGNORED,
     )

@@ -55,14 +55,7 @@ def document_of(routes: Iterable[BaseRoute], options: ServeOptions) -> Schema:
         "security": [token] if options.token is not None else [{}, token],
         "paths": paths,
         "components": {
-            "schemas": {
-                "Error": ERROR,
-                **service.SCHEMAS,
-                **turn_schemas.SCHEMAS,
-                **bridge.SCHEMAS,
-                **chat.SCHEMAS,
-                **responses.SCHEMAS,
-            },
+            "schemas": _SCHEMAS,
             "headers": {
                 "RequestId": {"description": "Its id in the log.", "required": True, "schema": {"type": "string"}}
             },

@@ -6,8 +6,8 @@ it. They may do what `serve` was started with, and no request can widen it: the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -20,6 +20,7 @@ from codex_server_cli.actions.read.asked import asked_of
 from codex_server_cli.actions.read.feed import Turn
 from codex_server_cli.actions.start.options import Once, StartOptions
 from codex_server_cli.actions.start.start import Started
+from codex_server_cli.actions.start.thread_writer import is_last_of_thread
 from codex_server_cli.core.model.codex_toml import text_value
 from codex_server_cli.core.model.request import Sandbox
 from codex_server_cli.core.model.turn import State
@@ -33,11 +34,11 @@ from codex_server_cli.errors import BusyError, NotFoundError
 from codex_server_cli.gateway.answers import EventStream, json_answer
 from codex_server_cli.gateway.responses.memory import RememberedResponse
 from codex_server_cli.gateway.responses.pages import deleted, page_of
-from codex_server_cli.gateway.responses.turn_stream import FIRST, turn_stream, whole_response
+from codex_server_cli.gateway.responses.turn_stream import FIRST, ResponseStream, whole_response
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.turns.face import TurnsFace
 from codex_server_cli.gateway.turns.query import QueryOf
-from codex_server_cli.gateway.turns.starting import Forks, Starter, idempotency_key
+from codex_server_cli.gateway.turns.starting import Forks, NextTurn, Starter, idempotency_key
 
 _INSTRUCTIONS = "developer_instructions"
 _MOST_BEFORE = 1000
@@ -63,7 +64,7 @@ class Background:
         started = await self._start(ask, idempotency_key(request))
         headers = {"x-codex-ignored": ",".join(ask.ignored)} if ask.ignored else {}
         if ask.is_stream:
-            return EventStream(self._stream(read.directory_of(started.view), started.view, FIRST), headers)
+            return self._stream(read.directory_of(started.view), started.view, FIRST, headers)
         return json_answer(await self._document(read.directory_of(started.view), started.view), headers=headers)
 
     async def retrieve(self, request: Request, turn_id: str) -> Response:
@@ -75,7 +76,7 @@ class Background:
             return json_answer(await self._document(directory, view))
         if request.method == "HEAD":
             return Response(media_type="text/event-stream")
-        return EventStream(self._stream(directory, view, FIRST if after is None else after))
+        return self._stream(directory, view, FIRST if after is None else after, {})
 
     async def cancel(self, request: Request, turn_id: str) -> Response:
         """Interrupt a response. One that has ended stays as it is."""
@@ -105,20 +106,24 @@ class Background:
             None where no turn is it.
 
         Raises:
-            ApiError: 400, it has not ended.
+            ApiError: 400, it has not ended, or not all before it is there.
         """
         turn_id = turn_id_in(id_)
         if turn_id is None:
             return None
         way_back: list[tuple[Turn, TurnView]] = []
-        with suppress(ApiError):  # this one was deleted, or one before it
-            while turn_id is not None and len(way_back) < _MOST_BEFORE:
+        while turn_id is not None:
+            try:
                 way_back.append(await self._find(turn_id))
-                turn_id = text_or_none(way_back[-1][1].meta.get("resumed_from"))
-        if not way_back:
-            return None
-        if way_back[0][1].state is State.RUNNING:
-            raise invalid(f"{id_} is still in progress.", "previous_response_id", "response_in_progress")
+            except ApiError:  # deleted: then so is what the model would have to know
+                if not way_back:
+                    return None
+                raise _gone(id_, turn_id) from None
+            if way_back[0][1].state is State.RUNNING:
+                raise _in_progress(id_)
+            turn_id = text_or_none(way_back[-1][1].meta.get("resumed_from"))
+            if len(way_back) >= _MOST_BEFORE and turn_id is not None:
+                raise _gone(id_, turn_id)
         found: RememberedResponse | None = None
         for directory, view in reversed(way_back):
             found = await self._face.act(_remembered, directory, view, found)
@@ -141,7 +146,13 @@ class Background:
         options = await self._face.look(consent.checked, options)
         if ask.previous is None:
             return await self._starter.start_new(_with_settings(options, ask, ask.instructions))
-        directory, view = await self._find_previous(ask.previous)
+        call = {"verb": ["continue"], "--turn": [str(turn_id_in(ask.previous))]}
+        asked = _with_settings(options, ask, ask.instructions)
+        return await self._starter.start_next(asked, call, partial(self._next, ask, ask.previous))
+
+    def _next(self, ask: TurnAsk, previous: str, options: StartOptions) -> NextTurn:
+        """What a response goes on from: the thread of the one before, where that ends with it and nobody writes it."""
+        directory, view = self._found_previous(previous)
         instructions = object_at(view.meta, "request.config").get(_INSTRUCTIONS)
         if ask.instructions not in (None, instructions):
             message = (
@@ -149,10 +160,11 @@ class Background:
                 " with. Leave them out, or send the same."
             )
             raise invalid(message, "instructions", "unsupported_value")
-        forks = Forks(fork=not await self._face.look(self._is_newest, view))
-        return await self._starter.start_next(directory, _with_settings(options, ask, instructions), forks)
+        is_newest = is_last_of_thread(self._face.settings, view)
+        forks = Forks(fork=not is_newest, fork_if_busy=is_newest)  # another one may be about to go on from it
+        return NextTurn(directory, _with_settings(options, ask, instructions), forks)
 
-    async def _find_previous(self, id_: str) -> tuple[Turn, TurnView]:
+    def _found_previous(self, id_: str) -> tuple[Turn, TurnView]:
         turn_id = turn_id_in(id_)
         if turn_id is None:
             message = (
@@ -161,17 +173,12 @@ class Background:
             )
             raise invalid(message, "previous_response_id", "previous_response_not_found")
         try:
-            return await self._find(turn_id)
+            directory, view = self._found(turn_id)
         except ApiError as error:
             raise invalid(error.message, "previous_response_id", "previous_response_not_found") from error
-
-    def _is_newest(self, view: TurnView) -> bool:
-        """Whether no later turn is on its thread: else what follows goes on from a copy of it, as it was then."""
-        if view.thread_id is None:
-            return True
-        wanted = read.TurnFilter(thread_ids=frozenset([view.thread_id]))
-        newest = read.list_turns(self._face.settings, 1, wanted, None)
-        return [each.turn_id for each in newest] in ([], [view.turn_id])
+        if view.state is State.RUNNING:
+            raise _in_progress(id_)
+        return directory, view
 
     # --- reading
 
@@ -182,11 +189,15 @@ class Background:
             ApiError: 404, there is none.
             HomeError: it is another user's.
         """
+        return await self._face.act(self._found, turn_id)
+
+    def _found(self, turn_id: str) -> tuple[Turn, TurnView]:
         try:
-            directory = await self._face.look(read.find, self._face.settings, turn_id, None)
+            directory = read.find(self._face.settings, turn_id, None)
         except NotFoundError:
             raise _not_found(turn_id) from None
-        view = await self._face.act(_readable_after_repair, directory)
+        read.status_after_repair(directory)
+        view = read.readable(directory)
         if view.state is State.MISSING:
             raise _not_found(turn_id)
         return directory, view
@@ -196,8 +207,9 @@ class Background:
             return turn_response(view)
         return await self._face.act(whole_response, directory, view)
 
-    def _stream(self, directory: Turn, view: TurnView, after: int) -> AsyncIterator[bytes]:
-        return turn_stream(self._face, directory, view, after)
+    def _stream(self, directory: Turn, view: TurnView, after: int, headers: Mapping[str, str]) -> Response:
+        stream = ResponseStream(self._face, directory, view, after)
+        return EventStream(stream.events(), headers, last_words=stream.last_words)
 
 
 def _remembered(directory: Turn, view: TurnView, before: RememberedResponse | None) -> RememberedResponse:
@@ -211,9 +223,16 @@ def _with_settings(options: StartOptions, ask: TurnAsk, instructions: str | None
     return options._replace(config=tuple(f"{name}={text_value(value)}" for name, value in settings.items()))
 
 
-def _readable_after_repair(directory: Turn) -> TurnView:
-    read.status_after_repair(directory)
-    return read.readable(directory)
+def _in_progress(id_: str) -> ApiError:
+    return invalid(f"{id_} is still in progress.", "previous_response_id", "response_in_progress")
+
+
+def _gone(id_: str, turn_id: str) -> ApiError:
+    message = (
+        f"{id_} goes on from {response_id(turn_id)}, which was deleted or lies too far back. A response in the"
+        " background can go on from it all the same."
+    )
+    return invalid(message, "previous_response_id", "previous_response_not_found")
 
 
 def _not_found(turn_id: str) -> ApiError:

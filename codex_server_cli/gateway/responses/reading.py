@@ -11,12 +11,13 @@ from codex_server_cli.gateway.answers import json_answer
 from codex_server_cli.gateway.responses.face import ResponsesFace
 from codex_server_cli.gateway.responses.memory import RememberedResponse
 from codex_server_cli.gateway.responses.pages import deleted, page_of
+from codex_server_cli.gateway.turns.query import QueryOf
 
 
 async def retrieve(face: ResponsesFace, request: Request) -> Response:
     """Read a response."""
     found = remembered(face, request)
-    if request.query_params.get("stream") == "true":
+    if QueryOf(request, "stream", may_have_more=True).switch("stream"):
         raise invalid("Only a background response can be streamed again.", "stream")
     return json_answer(found.document)
 

@@ -7,7 +7,8 @@ stream ends with the turn; where the gateway ends first, it ends with an error, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Any
 
 from codex_server_cli.actions.read import read
@@ -15,9 +16,11 @@ from codex_server_cli.actions.read.feed import EventsFile, Turn
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.core.openai.responses.events import error_event, event
 from codex_server_cli.core.openai.responses.told_events import ToldEvents
 from codex_server_cli.core.openai.responses.turn_document import last_event, response_id, turn_response
 from codex_server_cli.core.openai.responses.turn_events import Numbered, TurnEvents
+from codex_server_cli.gateway.answers import refusal_of
 from codex_server_cli.gateway.errors import stopping
 from codex_server_cli.gateway.turns.face import TurnsFace
 from codex_server_cli.gateway.turns.hub import PIECE_BYTES, Feed
@@ -66,38 +69,68 @@ class _Followed:
             self._has_ended = True
 
 
-async def turn_stream(face: TurnsFace, directory: Turn, view: TurnView, after: int) -> AsyncIterator[bytes]:
-    """The events of a response behind one of them.
+class ResponseStream:
+    """The events of a response behind one of them, for one client.
 
     Args:
         view: the turn, as it was just now.
         after: the number of the last event that the client has.
-
-    Raises:
-        ApiError: the turn was deleted, or the gateway ends.
     """
-    async with face.hub.feed(directory, has_ended=view.state is not State.RUNNING) as feed:
-        followed = feed.attached(lambda: _Followed(view))
-        at = after
-        while not feed.is_cut:
-            size, is_over = feed.size, feed.is_over  # before its lines, or the last ones may be missed
-            has_more = await followed.advance(feed)
-            while news := followed.told.behind(at):
-                at = news[-1].number
-                yield _encoded(news)
-            if not has_more:
-                if is_over:
-                    break
-                await feed.change_after(size)
-        if feed.is_cut:
-            raise stopping()
-        await followed.end(face, directory)
-    last = followed.told.last
-    while news := followed.told.behind(at):
-        at = news[-1].number
-        yield _encoded(news)
-    if after > last.number:  # which never was: it has to be told at least that this is the end
-        yield _encoded([last])
+
+    def __init__(self, face: TurnsFace, directory: Turn, view: TurnView, after: int) -> None:
+        self._face, self._directory = face, directory
+        self._has_ended = view.state is not State.RUNNING
+        self._follow: Callable[[], _Followed] | None = partial(_Followed, view)
+        self._after = self._at = after
+        self._is_amid_event = False
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """The events, as they are sent: a long one in pieces, or each client that does not read costs all of it.
+
+        Raises:
+            ApiError: the turn was deleted, or the gateway ends.
+        """
+        face, directory = self._face, self._directory
+        async with face.hub.feed(directory, has_ended=self._has_ended) as feed:
+            followed = feed.attached(self._follow)
+            self._follow = None  # with it goes the view, which has the whole answer
+            while not feed.is_cut:
+                size, is_over = feed.size, feed.is_over  # before its lines, or the last ones may be missed
+                has_more = await followed.advance(feed)
+                for data in self._news(followed.told):
+                    yield data
+                if not has_more:
+                    if is_over:
+                        break
+                    await feed.change_after(size)
+            if feed.is_cut:
+                raise stopping()
+            await followed.end(face, directory)
+            for data in self._news(followed.told):
+                yield data
+        last = followed.told.last
+        if self._after > last.number:  # which never was: it has to be told at least that this is the end
+            yield last.encoded()
+
+    def last_words(self, error: Exception) -> bytes:
+        """The end of a stream that fails: an event with the number of the last one, behind which the client goes on.
+
+        Nothing in the middle of an event, which is lost with the connection.
+        """
+        if self._is_amid_event:
+            return b""
+        failed = error_event(refusal_of(error)[0])
+        return event(failed.type, max(self._at, 0), **failed.fields)
+
+    def _news(self, told: ToldEvents) -> Iterator[bytes]:
+        while news := told.behind(self._at):
+            for each in news:
+                data = told.encoded(each)
+                self._is_amid_event = True
+                for start in range(0, len(data) - PIECE_BYTES, PIECE_BYTES):
+                    yield data[start : start + PIECE_BYTES]
+                self._at, self._is_amid_event = each.number, False
+                yield data[(len(data) - 1) // PIECE_BYTES * PIECE_BYTES :]
 
 
 def whole_response(directory: Turn, view: TurnView) -> dict[str, Any]:
@@ -121,7 +154,3 @@ def _events_of(view: TurnView) -> TurnEvents:
 def _end(events: TurnEvents, view: TurnView) -> list[Numbered]:
     answer = view.answer if view.state is State.COMPLETE else None
     return events.end(answer, last_event(view), lambda output: turn_response(view, output))
-
-
-def _encoded(events: list[Numbered]) -> bytes:
-    return b"".join(each.encoded() for each in events)

@@ -62,8 +62,12 @@ class TurnsFace:
         Raises:
             ApiError: none, or several.
         """
+        return await self.look(self.found, request.path_params["turn"])
+
+    def found(self, selector: str) -> Turn:
+        """As `find`, by what the path has; called beside the loop."""
         try:
-            return await self.look(read.find, self.settings, request.path_params["turn"], self.consent.cwd)
+            return read.find(self.settings, selector, self.consent.cwd)
         except AmbiguousError as error:
             raise ApiError(404, error.message, type="not_found", code="turn_ambiguous") from error
         except NotFoundError as error:

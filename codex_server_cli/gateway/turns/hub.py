@@ -57,6 +57,11 @@ class Feed:
         found: T = self._attached
         return found
 
+    async def measure(self) -> None:
+        """Look once how long the file is; of a turn that nobody has to follow."""
+        async with self._reading:
+            self.size = self.size or await self._run(self.file.size)
+
     async def lines_at(self, offset: int) -> bytes:
         """Whole lines from an offset on; empty where there is none yet."""
         if offset >= self.size:
@@ -98,6 +103,7 @@ class Hub:
     def __init__(self, run: Run, run_long: Run) -> None:
         self._run, self._run_long = run, run_long
         self._feeds: dict[str, Feed] = {}
+        self._ended: dict[str, Feed] = {}
         self._left: list[Feed] = []
         self._watch: TurnsWatch | None = None
         self._task: asyncio.Task[None] | None = None
@@ -110,14 +116,14 @@ class Hub:
         Args:
             has_ended: it is known to have: then nobody has to follow it.
         """
-        if has_ended or self._is_stopping:
-            feed = Feed(directory, self._run)
-            feed.size = await self._run(feed.file.size)
-            feed.is_over, feed.is_cut = True, not has_ended
-            try:
+        if has_ended:
+            async with self._ended_feed(directory) as feed:
                 yield feed
-            finally:
-                feed.file.close()
+            return
+        if self._is_stopping:
+            feed = Feed(directory, self._run)
+            feed.is_over = feed.is_cut = True
+            yield feed
             return
         feed = self._feeds.setdefault(directory.turn_id, Feed(directory, self._run))
         feed.streams += 1
@@ -132,6 +138,21 @@ class Hub:
                 if self._task is None:
                     self._close_left()
                 self._interrupt()
+
+    @asynccontextmanager
+    async def _ended_feed(self, directory: Turn) -> AsyncIterator[Feed]:
+        """The feed of a turn that has ended: its streams share it, too, for as long as there is one."""
+        feed = self._ended.setdefault(directory.turn_id, Feed(directory, self._run))
+        feed.is_over = True
+        feed.streams += 1
+        try:
+            await feed.measure()
+            yield feed
+        finally:
+            feed.streams -= 1
+            if not feed.streams:
+                del self._ended[directory.turn_id]
+                feed.file.close()
 
     async def stop(self) -> None:
         """End all streams: their clients come back with their cursors once there is a gateway again."""

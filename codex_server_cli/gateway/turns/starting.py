@@ -58,13 +58,19 @@ class Starter:
     async def go_on(self, request: Request) -> Response:
         """Start the next turn on the thread of a turn."""
         is_full = QueryOf(request, *FULL).switch("full")
-        directory = await self.face.find(request)
         body = parameters.members_of(await read_json(request), (PROMPT, *START, *CONTINUE), OF_A_SHELL)
         forks = Forks(**parameters.read(body, CONTINUE))
         options = await self._options(request, body)
         if options.is_ephemeral and not any(forks):
             raise UsageError("--ephemeral needs --fork", hint="An existing thread stays what it is.")
-        return _answer(await self.start_next(directory, options, forks), is_full=is_full)
+        selector = request.path_params["turn"]
+        call = {"verb": ["continue"], "--turn": [selector]}  # as given: what it means may be another turn by now
+        call |= {f"--{name.replace('_', '-')}": [] for name, is_given in forks._asdict().items() if is_given}
+
+        def choose(keyed: StartOptions) -> NextTurn:
+            return NextTurn(self.face.found(selector), keyed, forks)
+
+        return _answer(await self.start_next(options, call, choose), is_full=is_full)
 
     async def start_new(self, options: StartOptions) -> start.Started:
         """Start a turn on a new thread.
@@ -77,22 +83,26 @@ class Starter:
         settings = self.face.settings
         return await self._start(options, {"verb": ["new"]}, lambda keyed, launch: start.new(settings, keyed, launch))
 
-    async def start_next(self, directory: Turn, options: StartOptions, forks: Forks) -> start.Started:
+    async def start_next(
+        self, options: StartOptions, call: Call, choose: Callable[[StartOptions], NextTurn]
+    ) -> start.Started:
         """Start the next turn on the thread of a turn, which is checked.
 
         Args:
             options: as `start_new`.
+            call: what a repeated call has in common with the first one, besides its options.
+            choose: says what to go on from, given the options; beside the loop, and only where there is no turn with
+                this key yet: by then the thread is longer.
         """
-        call = {"verb": ["continue"], "--turn": [directory.turn_id]}
-        call |= {f"--{name.replace('_', '-')}": [] for name, is_given in forks._asdict().items() if is_given}
 
         def begin(keyed: StartOptions, launch: Worker) -> start.Started:
+            directory, chosen, forks = choose(keyed)
             self._check_turn(directory)
             choice = threads.choose_by_turn(self.face.settings, directory.turn_id, None)
-            self._check_choice(choice, keyed)
+            self._check_choice(choice, chosen)
             return start.go_on(
                 self.face.settings,
-                keyed,
+                chosen,
                 launch,
                 choice,
                 is_fork=forks.fork,
@@ -215,3 +225,11 @@ class Forks(NamedTuple):
 
     fork: bool = False
     fork_if_busy: bool = False
+
+
+class NextTurn(NamedTuple):
+    """What the next turn of a thread goes on from, and how."""
+
+    directory: Turn
+    options: StartOptions
+    forks: Forks

@@ -32,7 +32,7 @@ from tests.kit.turn_logs import (
     left_of,
     single_lines,
     started,
-    whole_messages,
+    whole_items,
 )
 
 
@@ -103,9 +103,26 @@ _SAID_ONCE: dict[str, list[Json]] = {
     "a retry": [started(), delta("a"), event("error", willRetry=True), delta("a"), completed(text="a")],
     "no output": [started("x"), delta("a", PRINTED), completed("x", aggregatedOutput=None)],
     "output that was cut": [started("x"), delta("abc", PRINTED), completed("x", aggregatedOutput="a … c")],
-    "no such part": [started("x"), delta("a", SUMMED, summaryIndex=1), completed("x", summary=["a"])],
-    "no part": [started("x"), delta("a", SUMMED), completed("x", summary=["a"])],
-    "an odd part": [started("x"), delta("a", SUMMED, summaryIndex=[]), completed("x", summary=["a"])],
+    "a text that begins later": [
+        started("reasoning"),
+        delta("b", THOUGHT, contentIndex=0),
+        completed("reasoning", content=["ab"]),
+    ],
+    "a part that ends otherwise": [
+        started("reasoning"),
+        delta("a", SUMMED, summaryIndex=0),
+        delta("b", SUMMED, summaryIndex=1),
+        completed("reasoning", summary=["ac", "b"]),
+    ],
+    "a retry of reasoning": [
+        started("reasoning"),
+        delta("a", SUMMED, summaryIndex=0),
+        event("error", willRetry=True),
+        completed("reasoning", summary=["a"]),
+    ],
+    "no such part": [started("reasoning"), delta("a", SUMMED, summaryIndex=1), completed("reasoning", summary=["a"])],
+    "no part": [started("reasoning"), delta("a", SUMMED), completed("reasoning", summary=["a"])],
+    "an odd part": [started("reasoning"), delta("a", SUMMED, summaryIndex=[]), completed("reasoning", summary=["a"])],
     "an item without an id": [started(item_id=None), delta("a", itemId=""), completed(item_id=None, text="a")],
     "deltas of another kind": [started("x"), delta("a", "item/fileChange/outputDelta"), completed("x", text="a")],
     "one diff": [diff()],
@@ -125,12 +142,12 @@ def test_a_message_that_starts_again_is_judged_from_there() -> None:
 
 
 def test_a_text_that_is_too_long_to_be_remembered_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = [started("x"), delta("ab", PRINTED), delta("cd", PRINTED), completed("x", aggregatedOutput="abcd")]
+    thought = [started("reasoning"), *(delta(text, SUMMED, summaryIndex=0) for text in ("ab", "cd"))]
     for most, kept in ((4, [0, 3]), (3, [0, 1, 2, 3])):
         monkeypatch.setattr(superfluous_lines, "MOST_CHARS", most)
-        assert (
-            left(started("x"), delta("ab", PRINTED), delta("cd", PRINTED), completed("x", aggregatedOutput="abcd"))
-            == kept
-        )
+        assert left(*printed) == kept
+        assert left(*thought, completed("reasoning", summary=["abcd"])) == kept
 
 
 def test_lines_that_are_no_messages_are_kept() -> None:
@@ -174,6 +191,6 @@ def test_a_turn_that_went_otherwise_reads_the_same_without_it_too(turn: Captured
 
 
 @settings(max_examples=600)
-@given(st.lists(st.one_of(whole_messages, single_lines.map(lambda line: [line])), max_size=12))
+@given(st.lists(st.one_of(whole_items, single_lines.map(lambda line: [line])), max_size=12))
 def test_whatever_order_its_lines_come_in_a_turn_reads_the_same(parts: list[list[Json]]) -> None:
     assert_reads_the_same(BEGIN + b"".join(encode(line) for part in parts for line in part))

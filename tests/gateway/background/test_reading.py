@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,7 @@ from tests.gateway.background.conftest import official
 from tests.gateway.turns.conftest import Serve
 from tests.kit.cases import for_each
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
-from tests.kit.official import strangers_in
+from tests.kit.official import official_event, strangers_in
 from tests.kit.played_turn import ASKING, PlayedTurn, hold, let_go
 from tests.kit.support import Json, wait_until
 from tests.kit.turns_face import TurnsFaceServer
@@ -129,6 +130,15 @@ def test_a_stream_that_broke_off_anywhere_goes_on_from_there_though_the_turn_has
     assert text_of(stream_of(client, turn, in_a_piece)) == LONG[-1][-3:] + "The end."
 
 
+def test_an_answer_is_whole_however_long_it_is(one_home: Home, client: openai.OpenAI) -> None:
+    turn = hold(one_home)
+    turn.say("😀" * 50_000)
+    let_go(turn)
+    events = list(stream_of(client, turn))
+    assert text_of(events) == FIRST_HALF + "😀" * 50_000 + SECOND_HALF
+    assert events[-1].response == client.responses.retrieve(id_of(turn))
+
+
 def test_behind_its_end_nothing_comes_and_a_number_that_never_was_gets_the_end(
     one_home: Home, client: openai.OpenAI
 ) -> None:
@@ -153,6 +163,18 @@ def test_the_end_of_the_gateway_is_an_error_and_the_next_gateway_goes_on(one_hom
         stream = stream_of(client, turn, seen[-1].sequence_number)
         let_go(turn)
         assert text_of([*seen, *stream]) == FIRST_HALF + "more, " + SECOND_HALF
+
+
+def test_the_error_that_ends_a_stream_has_the_number_to_go_on_from(one_home: Home, serve: Serve) -> None:
+    turn, gateway = hold(one_home), serve()
+    with gateway.client.stream("GET", f"/v1/responses/{id_of(turn)}?stream=true") as answer:
+        lines = answer.iter_lines()
+        told = next(json.loads(line[6:]) for line in lines if FIRST_HALF in line)
+        gateway.begin_to_stop()
+        failed = [json.loads(line[6:]) for line in lines if line.startswith("data: ")][-1]
+    inner = failed.pop("error")
+    assert official_event(failed).sequence_number == told["sequence_number"]
+    assert (failed["code"], inner["code"]) == ("gateway_stopping", "gateway_stopping")
 
 
 def test_a_response_is_cancelled_once_and_for_all(one_home: Home, client: openai.OpenAI) -> None:
@@ -272,7 +294,7 @@ def test_many_streams_cost_no_thread_each(one_home: Home, face: TurnsFaceServer)
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
         sockets.append(connection)
     wait_until(lambda: all(FIRST_HALF.encode() in each.recv(1 << 20, socket.MSG_PEEK) for each in sockets))
-    assert threading.active_count() < 30, threading.enumerate()
+    assert threading.active_count() < STREAMS / 4, threading.enumerate()  # those of the pools, which are bounded
     let_go(turn)
     for connection in sockets:
         with connection:
@@ -298,12 +320,33 @@ def test_what_cannot_be_started_is_refused_and_starts_nothing(
     assert one_home.turn_ids == []
 
 
+def test_what_is_not_all_there_is_not_gone_on_from_at_once(one_home: Home, client: openai.OpenAI) -> None:
+    first = hold(one_home)
+    let_go(first)
+    second = hold(one_home)
+    let_go(second)
+    (second.path / "meta.json").write_text(json.dumps({**second.meta, "resumed_from": first.id}))
+    client.responses.delete(id_of(first))
+    with pytest.raises(openai.BadRequestError, match=f"{id_of(second)} goes on from {id_of(first)}") as caught:
+        client.responses.create(input="hi", previous_response_id=id_of(second))
+    assert (caught.value.param, caught.value.code) == ("previous_response_id", "previous_response_not_found")
+
+
 def test_a_turn_that_may_do_more_is_not_continued_from_here(one_home: Home, client: openai.OpenAI) -> None:
     turn = hold(one_home, has_network=True)
     let_go(turn)
     with pytest.raises(openai.PermissionDeniedError, match="--allow-raw-rpc"):
         client.responses.create(input="hi", background=True, previous_response_id=id_of(turn))
     assert client.responses.retrieve(id_of(turn)).status == "completed"
+
+
+def test_a_response_that_is_in_progress_is_not_continued(one_home: Home, client: openai.OpenAI) -> None:
+    turn = hold(one_home)
+    for is_background in (True, False):
+        with pytest.raises(openai.BadRequestError, match="still in progress") as caught:
+            client.responses.create(input="hi", background=is_background, previous_response_id=id_of(turn))
+        assert (caught.value.param, caught.value.code) == ("previous_response_id", "response_in_progress")
+    assert one_home.turn_ids == [turn.id]
 
 
 def test_a_conversation_keeps_its_instructions(one_home: Home, client: openai.OpenAI) -> None:

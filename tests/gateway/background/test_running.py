@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import openai
@@ -98,7 +100,7 @@ def test_a_response_outlives_its_client_and_the_gateway_and_its_conversation_goe
         "metadata": {"about": "a test"},
         "background": True,
     }
-    keyed = {"extra_headers": {"Idempotency-Key": "k"}}
+    keyed, keyed_2 = ({"extra_headers": {"Idempotency-Key": key}} for key in ("k", "k 2"))
     begun = client.responses.create(**asked, **keyed)
     assert begun.status in ("queued", "in_progress")
     assert (begun.background, begun.metadata, begun.instructions) == (True, {"about": "a test"}, "Be brief.")
@@ -135,13 +137,15 @@ def test_a_response_outlives_its_client_and_the_gateway_and_its_conversation_goe
     assert text_of([*seen[:8], *older]) == WHOLE
 
     # Its conversation goes on, on its thread.
-    stream = client.responses.create(input="and now", previous_response_id=begun.id, background=True, stream=True)
+    asked = {"input": "and now", "previous_response_id": begun.id, "background": True}
+    stream = client.responses.create(**asked, stream=True, **keyed_2)
     events = [next(stream)]
     stream.close()  # a client that leaves ends nothing
     assert events[0].type == "response.created"
     next_ = ended(client, events[0].response.id)
     assert (next_.output_text, next_.previous_response_id) == ("echo: and now", begun.id)
     assert next_.model_extra["x_codex"]["thread_id"] == whole.model_extra["x_codex"]["thread_id"]
+    assert client.responses.create(**asked, **keyed_2).id == next_.id  # though the thread is longer by now
     said = said_to(model.model_requests[-1], "user")
     assert (said[-1], "slow" in said) == ("and now", True)
     assert "Be brief." in said_to(model.model_requests[-1], "developer")
@@ -164,9 +168,23 @@ def test_a_response_outlives_its_client_and_the_gateway_and_its_conversation_goe
         client.responses.create(input="hi", previous_response_id=at_once.id, background=True)
     assert caught.value.param == "previous_response_id"
 
-    client.responses.delete(other.id)
+    # What was deleted is no part of it any more.
+    client.responses.delete(next_.id)
     with pytest.raises(openai.NotFoundError):
-        client.responses.retrieve(other.id)
+        client.responses.retrieve(next_.id)
+    ended(client, client.responses.create(input="once more", previous_response_id=begun.id, background=True).id)
+    said = said_to(model.model_requests[-1], "user")
+    assert (said[-1], "slow" in said, "and now" in said) == ("once more", True, False)
+
+    # Several go on from one at once: one of them on its thread.
+    with ThreadPoolExecutor(3) as pool:
+        ask = partial(client.responses.create, previous_response_id=other.id, background=True)
+        several = [pool.submit(ask, input=f"way {n}") for n in range(3)]
+    ways = [ended(client, each.result().id) for each in several]
+    assert [way.output_text for way in ways] == [f"echo: way {n}" for n in range(3)]
+    threads = [way.model_extra["x_codex"]["thread_id"] for way in ways]
+    assert (len({*threads}), other.model_extra["x_codex"]["thread_id"] in threads) == (3, True)
+    assert not any({"way 0", "way 1", "way 2"} < {*said_to(each, "user")} for each in model.model_requests)
 
 
 def test_what_a_response_may_do_is_what_serve_was_started_with_and_how_it_ends_is_its_status(

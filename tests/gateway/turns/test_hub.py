@@ -51,6 +51,22 @@ def test_two_streams_of_a_turn_share_its_feed_and_the_last_one_ends_it(tmp_path:
     gc.collect()  # a file that was left open is a warning, and so a failure
 
 
+def test_the_streams_of_an_ended_turn_share_its_feed_too(tmp_path: Path) -> None:
+    async def follow() -> None:
+        hub, turn = Hub(run, run), turns.complete()
+        async with hub.feed(turn, has_ended=True) as first:
+            async with hub.feed(turn, has_ended=True) as second:
+                assert (first is second, first.is_over, first.size) == (True, True, turn.events.stat().st_size)
+                assert first.attached(object) is second.attached(object)
+            assert len(await first.lines_at(0)) == first.size
+        async with hub.feed(turn, has_ended=True) as third:
+            assert third is not first
+
+    with TurnsOnDisk(tmp_path / "turns") as turns:
+        asyncio.run(follow())
+    gc.collect()  # a file that was left open is a warning, and so a failure
+
+
 def test_a_turn_that_only_looks_over_is_followed_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     turns, turn = running(tmp_path)
     answers = iter([False, True])

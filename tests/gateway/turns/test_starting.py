@@ -47,7 +47,10 @@ def test_a_turn_is_started_with_the_document_of_new_seen_by_the_command_line_and
     assert one_home.call("answer", "greeting").stdout == "Hello.\n"
     first = face.ended("greeting")
     assert (first["cwd"], first["sandbox"]) == (str(one_home.project), "read-only")
-    second = face.client.post("/turns/greeting/continue?full=true", json={"prompt": "more"}).json()
+    keyed = {"Idempotency-Key": "k"}
+    second = face.client.post("/turns/last/continue?full=true", json={"prompt": "more"}, headers=keyed).json()
+    again = face.client.post("/turns/last/continue", json={"prompt": "more"}, headers=keyed).json()
+    assert (again["turn_id"], again["existing"]) == (second["turn_id"], True)  # though another turn is the last one now
     assert {"events_path", "meta_path", "existing"} <= set(second)
     ended = face.ended(second["turn_id"])
     assert (ended["state"], ended["thread_id"]) == ("complete", first["thread_id"])

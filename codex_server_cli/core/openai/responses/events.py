@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.openai.responses.document import (
     ItemStatus,
     Json,
@@ -38,6 +39,12 @@ def event(type: str, sequence_number: int, **fields: Any) -> bytes:
 def of_response(type: str, document: Json) -> StreamEvent:
     """An event about the whole response, e.g. `response.created`."""
     return StreamEvent(type, {"response": document})
+
+
+def error_event(error: ApiError) -> StreamEvent:
+    """The event that makes every official client raise. Some look for its members in `error`."""
+    flat = {"code": error.code or error.type, "message": error.message, "param": error.param}
+    return StreamEvent("error", {**flat, "error": {"type": error.type, **flat}})
 
 
 # --- a message

@@ -1,4 +1,5 @@
-"""The events of a response that were told so far, for all who follow it. Owns how they are kept: each text once.
+"""The events of a response that were told so far, for all who follow it. Owns how they are kept: each text once, and
+what is the same for all of them, as it is sent.
 
 What is known by its number needs no place of its own: pieces of a text are put together as they grow old, and who comes
 later gets larger ones.
@@ -24,6 +25,7 @@ class ToldEvents:
 
     def __init__(self) -> None:
         self._events: list[Numbered] = []
+        self._encoded: dict[int, bytes] = {}
 
     @property
     def last(self) -> Numbered:
@@ -38,6 +40,14 @@ class ToldEvents:
                 self._events.append(each)
             else:
                 self._events[-1] = joined
+
+    def encoded(self, each: Numbered) -> bytes:
+        """One of them, or what is left of one, as it is sent: but for the pieces of texts encoded once."""
+        if _DELTA in each.event.fields:
+            return each.encoded()
+        if each.number not in self._encoded:
+            self._encoded[each.number] = each.encoded()
+        return self._encoded[each.number]
 
     def behind(self, number: int) -> list[Numbered]:
         """What comes behind a number, but no more than is sent at once; nothing where there is no more."""

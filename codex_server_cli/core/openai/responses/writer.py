@@ -97,12 +97,10 @@ class ResponseWriter:
         """The response has failed; and the event that makes every official client raise, which a failure does not."""
         closed = self._content.close()
         failed = self._document("failed", self._content.output(), error=document.response_error(error))
-        code = error.code or error.type
-        flat = {"code": code, "message": error.message, "param": error.param}
         return [
             *closed,
             events.of_response("response.failed", failed),
-            StreamEvent("error", {**flat, "error": {"type": error.type, **flat}}),
+            events.error_event(error),
         ]
 
     def _document(self, status: ResponseStatus, output: Sequence[Json], **more: object) -> Json:

@@ -26,7 +26,7 @@ from tests.kit.turn_logs import (
     left_of,
     single_lines,
     started,
-    whole_messages,
+    whole_items,
 )
 
 RETRY = event("error", willRetry=True, error={"message": "x"})
@@ -189,6 +189,32 @@ _TWICE: dict[str, tuple[list[Json], list[str]]] = {
             delta("x", SUMMED, summaryIndex=0),
         ],
         ["b", "c"],
+    ),
+    "a summary whose first piece was lost": (
+        [started("reasoning"), delta("bc", SUMMED, summaryIndex=0), completed("reasoning", summary=["abc"])],
+        ["abc"],
+    ),
+    "a summary of which one part ends otherwise": (
+        [
+            started("reasoning"),
+            delta("ab", SUMMED, summaryIndex=0),
+            delta("xy", SUMMED, summaryIndex=1),
+            completed("reasoning", summary=["ab", "zz"]),
+        ],
+        ["ab", "zz"],
+    ),
+    "a summary whose parts came in another order": (
+        [
+            started("reasoning"),
+            delta("xy", SUMMED, summaryIndex=1),
+            delta("ab", SUMMED, summaryIndex=0),
+            completed("reasoning", summary=["ab", "xy"]),
+        ],
+        ["ab", "xy"],
+    ),
+    "a summary that is cut off, and ends all the same": (
+        [started("reasoning"), delta("a", SUMMED, summaryIndex=0), RETRY, completed("reasoning", summary=["a"])],
+        ["a"],
     ),
     "reasoning beside a message": (
         [
@@ -404,6 +430,6 @@ def test_a_turn_that_went_otherwise_has_the_same_numbers_too(turn: CapturedTurn)
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.lists(st.one_of(whole_messages, single_lines.map(lambda line: [line])), max_size=12))
+@given(st.lists(st.one_of(whole_items, single_lines.map(lambda line: [line])), max_size=12))
 def test_whatever_order_its_lines_come_in_the_numbers_are_the_same(parts: list[list[Json]]) -> None:
     assert_the_same_from_everywhere(BEGIN + b"".join(encode(line) for part in parts for line in part))
