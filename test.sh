@@ -91,6 +91,11 @@ fetch_second_codex() {
         --loglevel=error "$npm_codex" </dev/null || true
 }
 
+# The clients for node, ahead of the tests, whose time it would be otherwise.
+fetch_node_clients() {
+    "$venv/bin/python" -c 'from tests.kit.node_clients import fetch; fetch()'
+}
+
 # tests/kit/support.py reads the variable; the tests that want a second version skip themselves without it.
 find_second_codex() {
     if ! CODEX_SERVER_TEST_NPM_CODEX=$(npm_binary); then
@@ -139,8 +144,11 @@ make_environment
 check_text &
 text_job=$!
 if [[ $mode != everyday ]]; then
+    fetch_node_clients &
+    node_job=$!
     make_judges &
     wait $! || { echo "test.sh: no suites of others" >&2 && first_failure=1; }
+    wait "$node_job" || { echo "test.sh: no clients for node" >&2 && first_failure=1; }
     wait "$fetch_job"
     find_second_codex
 fi

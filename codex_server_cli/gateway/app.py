@@ -14,6 +14,7 @@ from codex_server_cli.errors import CodexServerError
 from codex_server_cli.gateway import health
 from codex_server_cli.gateway.answers import answer_of, error_answer
 from codex_server_cli.gateway.bridge import routes as bridge
+from codex_server_cli.gateway.guard import methods_of
 from codex_server_cli.gateway.openai import routes as openai
 from codex_server_cli.gateway.openapi import routes as openapi
 from codex_server_cli.gateway.state import Gateway
@@ -53,8 +54,9 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 
 async def _not_allowed(request: Request, error: Exception) -> Response:
-    headers = getattr(error, "headers", None) or {}
-    message = f"{_shown(request)} does not take {request.method}, but {headers.get('Allow', 'other methods')}"
+    allowed = ", ".join(sorted(methods_of(request.app.routes, request.url.path)))  # of all routes of the path
+    message = f"{_shown(request)} does not take {request.method}, but {allowed}"
+    headers = {"Allow": allowed}
     return error_answer(405, message, type="invalid_request_error", code="method_not_allowed", headers=headers)
 
 

@@ -71,7 +71,7 @@ async def read_json(request: Request, *, may_have_halves: bool = False) -> Any:
     n_values = await to_thread.run_sync(_n_values, body) if is_long else _n_values(body)
     if n_values > _MOST_VALUES:
         raise _too_large(f"the body has more than {_MOST_VALUES} values")
-    _room_of(request).take(request.scope, n_values * _VALUE_BYTES)
+    room_of(request).take(request.scope, n_values * _VALUE_BYTES)
     if not is_long:
         return _parsed(body, may_have_halves)
     return await to_thread.run_sync(_parsed, body, may_have_halves)  # other requests go on meanwhile
@@ -87,7 +87,7 @@ async def read_body(request: Request) -> bytes:
     if length.isascii() and length.isdigit() and int(length[:20]) > MOST_BODY_BYTES:
         raise _too_large(f"the body has more than {MOST_BODY_BYTES >> 20} MiB")
     inflater = _inflater(request.headers.get("content-encoding", ""))
-    pieces, room = bytearray(), _room_of(request)
+    pieces, room = bytearray(), room_of(request)
     try:
         async with asyncio.timeout(_BODY_S):
             async for piece in request.stream():
@@ -107,7 +107,7 @@ async def read_body(request: Request) -> bytes:
     return bytes(pieces)
 
 
-def _room_of(request: Request) -> BodyRoom:
+def room_of(request: Request) -> BodyRoom:
     """That of the gateway, which `RequestMiddleware` has put there; it gives back what was taken."""
     room: BodyRoom = request.scope.setdefault("body_room", BodyRoom())
     return room

@@ -91,6 +91,7 @@ def test_of_a_model_that_does_all_it_should_each_line_is_ok(home: Home) -> None:
     assert run.stderr.count("\n") == 1
 
 
+@pytest.mark.full
 def test_its_json_tells_model_tokens_threads_and_ids_and_its_flags_are_those_of_serve(one_home: Home) -> None:
     rows = rows_by_name(
         one_home, right, "--model-alias", "mine=gpt-5.5:high", "--strict-params", "--max-streams", "1", code=0
@@ -103,6 +104,7 @@ def test_its_json_tells_model_tokens_threads_and_ids_and_its_flags_are_those_of_
     assert "detail" not in rows["chat"]
 
 
+@pytest.mark.full
 def test_of_a_model_that_answers_wrongly_each_line_says_what_is_wrong(one_home: Home) -> None:
     def wrong(request: Request) -> ReplyLike:
         last = text_of(request.body["input"][-1])
@@ -128,6 +130,7 @@ def test_of_a_model_that_fails_each_line_has_the_services_words(one_home: Home) 
     assert all("start `serve` with `--instructions codex`" in row["detail"] for row in rows.values())
 
 
+@pytest.mark.full
 def test_without_a_login_it_ends_with_the_guide(one_home: Home) -> None:
     run = one_home.run("serve", "--selftest")
     assert (run.code, run.stdout) == (2, "")

@@ -28,7 +28,7 @@ TOOLS = tuple(
 
 def chat_request(**terms: Any) -> ChatRequest:
     """A streamed request with two tools, which wants summaries."""
-    given: dict[str, Any] = {"model": None, "effort": None, "items": (), "tools": TOOLS}
+    given: dict[str, Any] = {"model": None, "effort": None, "items": (), "needs_raw_items": True, "tools": TOOLS}
     return ChatRequest(**{**given, "is_stream": True, "summary": "auto", **terms})
 
 

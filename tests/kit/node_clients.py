@@ -35,7 +35,7 @@ def absence() -> str | None:
 
 
 def fetch() -> None:
-    """Fetch the packages ahead of the tests, which wait for it; nothing where there is no node."""
+    """Fetch the packages ahead of the tests (test.sh calls it); nothing where there is no node."""
     if absence() is None:
         _installed()
 

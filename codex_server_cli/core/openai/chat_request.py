@@ -27,6 +27,8 @@ class ChatRequest(NamedTuple):
         effort: the reasoning effort; whether the model has it is not checked.
         items: the conversation as items for `thread/inject_items`: never empty, calls and outputs paired, no ids of
             items, no role `system`.
+        needs_raw_items: whether the answer is read from raw items of the Responses API: calls of tools, encrypted
+            reasoning. Its thread shares no prompt cache but with those who continue it.
         closing: developer items to inject after `items` (the emulation of `tool_choice` and of `response_format`). They
             are no part of the conversation: the client does not send them back.
         tools: what the model is offered, each `{"name", "description", "inputSchema"}`.
@@ -44,13 +46,12 @@ class ChatRequest(NamedTuple):
         uses_functions: legacy `functions` or `function_call`: answer with `function_call`.
         ignored: parameters that were given and have no effect here, for the header `x-codex-ignored`.
         cache_key: `prompt_cache_key`, else `user`.
-        needs_raw_items: whether the answer is read from raw items of the Responses API: calls of tools, encrypted
-            reasoning. Its thread shares no prompt cache but with those who continue it.
     """
 
     model: str | None
     effort: str | None
     items: tuple[dict[str, Any], ...]
+    needs_raw_items: bool
     closing: tuple[dict[str, Any], ...] = ()
     tools: tuple[dict[str, Any], ...] = ()
     forced: ForcedTool | None = None
@@ -66,7 +67,6 @@ class ChatRequest(NamedTuple):
     uses_functions: bool = False
     ignored: tuple[str, ...] = ()
     cache_key: str | None = None
-    needs_raw_items: bool = True
 
 
 def parse_chat(body: Any, *, aliases: Mapping[str, str], is_strict: bool) -> ChatRequest:

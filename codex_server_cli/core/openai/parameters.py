@@ -51,7 +51,7 @@ PARAMETERS = (
     ApiParameter("stream", _U, "server-sent events"),
     ApiParameter("stream_options.include_usage", _U, "a last chunk with the usage"),
     ApiParameter("stream_options.include_obfuscation", _I, _NO_LEVER, (False,)),
-    ApiParameter("prompt_cache_key", _U, "requests share a thread, and so its cache, only with the same key"),
+    ApiParameter("prompt_cache_key", _U, "names the prompt cache; requests share a thread only with the same key"),
     ApiParameter("user", _U, "in place of `prompt_cache_key` where that is absent"),
     ApiParameter("parallel_tool_calls", _I, "the model decides", (True,)),
     ApiParameter("max_tokens", _I, _NO_LEVER),

@@ -2,12 +2,13 @@
 
 Codex reads such a file once, while it forks: so each is written for one fork, in a directory of ours, and deleted
 behind it. Nothing is written into Codex's home, and no list of Codex's shows anything. What a process that was killed
-left behind, the next one deletes.
+left behind, the next one deletes some minutes later.
 Never here: what is in them (`core.openai.thread_terms`), when a thread is forked (`opening`).
 """
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import tempfile
@@ -37,7 +38,7 @@ class Anchors:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._seed, self._unix_ms = secrets.token_bytes(16), time.time_ns() // 1_000_000
-        self._is_swept = False
+        self._swept_s = -math.inf
 
     def id_of(self, key: str) -> str:
         """The id of the anchor with this key: the same for as long as this process lives."""
@@ -62,8 +63,8 @@ class Anchors:
 
     def _write(self, anchor: str, cwd: str) -> Path:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not self._is_swept:
-            self._is_swept = True
+        if time.monotonic() - self._swept_s >= _ABANDONED_S:
+            self._swept_s = time.monotonic()
             self._sweep()
         descriptor, path = tempfile.mkstemp(_SUFFIX, dir=self._directory)
         with os.fdopen(descriptor, "w") as file:

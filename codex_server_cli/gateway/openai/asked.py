@@ -18,7 +18,8 @@ from codex_server_cli.gateway.upstream.weight import characters
 T = TypeVar("T")
 
 _LONG_DIGITS = 6
-"""Of the length of a body that takes a while to understand: 100 kB."""
+"""Of the length of a body that takes a while to understand: `LONG_CHARACTERS`."""
+LONG_CHARACTERS = 10 ** (_LONG_DIGITS - 1)
 _LARGE = 4 * 1024 * 1024
 _MANY = 1000
 
@@ -48,10 +49,14 @@ async def read_understood(request: Request, understand: Callable[[Any], T]) -> T
     return await beside(request, partial(understand, await read_json(request, may_have_halves=True)))
 
 
-async def beside(request: Request, work: Callable[[], T]) -> T:
-    """The result of work on the body of a request, which is as long as the body; raises what the work raises."""
+async def beside(request: Request, work: Callable[[], T], *, is_long: bool = False) -> T:
+    """The result of work on the body of a request, which is as long as the body; raises what the work raises.
+
+    Args:
+        is_long: it may take longer than the body tells.
+    """
     length = request.headers.get("content-length", "")
-    if length.isdigit() and len(length) < _LONG_DIGITS and "content-encoding" not in request.headers:
+    if not is_long and length.isdigit() and len(length) < _LONG_DIGITS and "content-encoding" not in request.headers:
         return work()
     return await to_thread.run_sync(work)
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from codex_server_cli.core.openai import conversation
 from codex_server_cli.core.openai.answer.outputs import AnswerContent, Failed, Finish, Interrupt, Output
 from codex_server_cli.core.openai.chat_run import ChatRun
-from codex_server_cli.core.openai.wire_errors import AccountLimits, deadline_passed
+from codex_server_cli.core.openai.wire_errors import AccountLimits, deadline_passed, turn_in_doubt
 from codex_server_cli.gateway.answers import refusal_of
 from codex_server_cli.gateway.openai.asked import Asked
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
@@ -106,7 +106,9 @@ class ChatAnswer:
         except TimeoutError:
             is_late = time.monotonic() >= self._ends_s
             return self.run.give_up(deadline_passed(_LONGEST_S)) if is_late else self.run.tick(time.monotonic())
-        except (UpstreamGone, FeedOverflow) as error:
+        except UpstreamGone as error:
+            return self.run.give_up(turn_in_doubt(error.reason))
+        except FeedOverflow as error:
             return self.run.give_up(refusal_of(error)[0])
         return self.run.feed(message, time.monotonic())
 

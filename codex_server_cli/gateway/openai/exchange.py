@@ -6,8 +6,9 @@ Never here: parsing, the form of what is sent (`core.openai`), turns (`opening`,
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
@@ -55,6 +56,7 @@ class _Running(NamedTuple):
     opened: AsyncExitStack
 
 
+_Start = Callable[[], Awaitable[_Running]]
 FormMaker = Callable[[str], AnswerForm]
 """From the name of the model that answers."""
 
@@ -67,13 +69,13 @@ async def answer(state: ChatMemory, asked: Asked, request: Request, make: FormMa
     """
     ignored = asked.request.ignored
     headers = {"x-codex-ignored": ",".join(ignored)} if ignored else {}
-    running = _start(state, asked, request.scope.get("log", {}), make)
-    way = (_stream if asked.request.is_stream else _whole)(running, headers)
+    start = partial(_start, state, asked, request.scope.get("log", {}), make)
+    way = (_stream if asked.request.is_stream else _whole)(start, headers)
     return await until_gone(request, way) or answer_of(client_gone())
 
 
-async def _whole(starting: Coroutine[Any, Any, _Running], headers: dict[str, str]) -> Response:
-    running = await starting
+async def _whole(start: _Start, headers: dict[str, str]) -> Response:
+    running = await start()
     async with running.opened:
         while outputs := await running.exchange.outputs():
             for output in outputs:
@@ -82,8 +84,8 @@ async def _whole(starting: Coroutine[Any, Any, _Running], headers: dict[str, str
         return json_answer(running.form.document(running.exchange.run), headers=headers)
 
 
-async def _stream(starting: Coroutine[Any, Any, _Running], headers: dict[str, str]) -> Response:
-    running = await starting
+async def _stream(start: _Start, headers: dict[str, str]) -> Response:
+    running = await start()
     try:
         await running.exchange.begin()
     except BaseException:
@@ -97,8 +99,12 @@ async def _start(state: ChatMemory, asked: Asked, log: Facts, make: FormMaker) -
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(state.gateway.admission.stream())
         turn, limits, way = await open_turn(state, asked)
-        form = make(asked.name or turn.thread.model)
-        exchange = ChatAnswer(state, asked, turn, limits, form.content)
+        try:
+            form = make(asked.name or turn.thread.model)
+            exchange = ChatAnswer(state, asked, turn, limits, form.content)
+        except BaseException:  # nobody else knows of the turn, which would be paid for to its end
+            state.end_turn(turn)
+            raise
         opened.callback(exchange.close)
         log.update(model=turn.thread.model, thread=way)
         return _Running(exchange, form, opened.pop_all())

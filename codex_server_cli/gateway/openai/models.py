@@ -55,12 +55,14 @@ class Backend:
         connection: as given.
         account: the result of `account/read`; empty before `check_login`.
         limits: the account's limits, as last reported.
+        can_fork: false as soon as it has refused to fork a thread of which it then started the like.
     """
 
     def __init__(self, connection: UpstreamConnection) -> None:
         self.connection = connection
         self.account: dict[str, Any] = {}
         self.limits = AccountLimits()
+        self.can_fork = True
         self._models: tuple[float, dict[str, CodexModel]] | None = None
         self._needs_login: bool | None = None
         self._lock = asyncio.Lock()

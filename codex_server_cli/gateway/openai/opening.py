@@ -150,7 +150,7 @@ async def _start_new(state: ChatMemory, backend: Backend, asked: Asked, *, may_b
         names = _servers_in(await _config(connection, cwd))
     while True:
         try:
-            thread, way = await _new_thread(state, connection, asked, cwd, names)
+            thread, way = await _new_thread(state, backend, asked, cwd, names)
         except UpstreamError:
             now = _servers_in(await _config(connection, cwd))
             if now == names:
@@ -173,14 +173,21 @@ async def _start_new(state: ChatMemory, backend: Backend, asked: Asked, *, may_b
 
 
 async def _new_thread(
-    state: ChatMemory, connection: UpstreamConnection, asked: Asked, cwd: str, off: frozenset[str]
+    state: ChatMemory, backend: Backend, asked: Asked, cwd: str, off: frozenset[str]
 ) -> tuple[ClientThread, str]:
     """A thread without these MCP servers, and how it was made; raises `UpstreamError`, `UpstreamGone`."""
-    if not asked.request.needs_raw_items:
-        with contextlib.suppress(UpstreamError, OSError):
-            return await _fork(state, connection, asked, cwd, off), "forked"
+    can_fork = True
+    if backend.can_fork and not asked.request.needs_raw_items:
+        try:
+            return await _fork(state, backend.connection, asked, cwd, off), "forked"
+        except UpstreamError:  # a Codex that forks otherwise, or not at all: the client gets its answer all the same
+            can_fork = False
+        except OSError:  # no place for the file, which there may be next time
+            pass
     params = thread_terms.thread_start(asked.request, cwd=cwd, instructions=state.gateway.options.instructions)
-    return await _started(state, connection, asked, "thread/start", _without(params, off)), "fresh"
+    thread = await _started(state, backend.connection, asked, "thread/start", _without(params, off))
+    backend.can_fork = backend.can_fork and can_fork
+    return thread, "fresh"
 
 
 async def _fork(

@@ -64,8 +64,7 @@ def _on(path: str, handler: Callable[[Request], Awaitable[Response]], method: st
 
 
 async def _absent(request: Request) -> NoReturn:
-    methods = methods_of(request.app.routes, request.url.path)
-    if request.method not in methods:  # there is another route of this path
-        raise HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})
+    if request.method not in methods_of(request.app.routes, request.url.path):  # there is another route of this path
+        raise HTTPException(405)
     message = f"There is no {request.method} {request.url.path} here. {_EXISTS}"
     raise ApiError(404, message, type="not_found", code="unknown_url")

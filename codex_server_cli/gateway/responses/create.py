@@ -19,10 +19,11 @@ from codex_server_cli.core.openai.responses.parameters import is_background, own
 from codex_server_cli.core.openai.responses.request import Remembered, ResponsesRequest, parse_response_request
 from codex_server_cli.core.openai.responses.writer import ResponseWriter
 from codex_server_cli.gateway.answers import read_json, refusal_of
-from codex_server_cli.gateway.openai.asked import Asked, asked_by, beside
+from codex_server_cli.gateway.bodies import room_of
+from codex_server_cli.gateway.openai.asked import LONG_CHARACTERS, Asked, asked_by, beside
 from codex_server_cli.gateway.openai.exchange import answer
 from codex_server_cli.gateway.responses.face import ResponsesFace
-from codex_server_cli.gateway.responses.memory import RememberedResponse
+from codex_server_cli.gateway.responses.memory import SEED_CHARACTERS, ReferredItems, RememberedResponse, size_of
 
 
 class AskedResponse(NamedTuple):
@@ -32,11 +33,13 @@ class AskedResponse(NamedTuple):
         response: what is asked for.
         asked: the same, for the threads.
         before: the response that it goes on from.
+        input_size: of what it adds to the conversation.
     """
 
     response: ResponsesRequest
     asked: Asked
     before: RememberedResponse | None
+    input_size: int
 
 
 async def create(face: ResponsesFace, request: Request) -> Response:
@@ -49,19 +52,19 @@ async def create(face: ResponsesFace, request: Request) -> Response:
     try:
         if is_background(body):
             return await face.background.create(request, body)
-        before = await before_in(face, body)
-        asked = await beside(request, partial(_understood, face, body, before))
+        before = await before_in(face, request, body)
+        asked = await beside(request, partial(_understood, face, body, before), is_long=_is_long(body, before))
         return await answer(face.chats, asked.asked, request, partial(_ResponseForm, face, asked))
     except ApiError as error:
         error.param = own_name(error.param)
         raise
 
 
-async def before_in(face: ResponsesFace, body: Any) -> RememberedResponse | None:
+async def before_in(face: ResponsesFace, request: Request, body: Any) -> RememberedResponse | None:
     """The response that a request goes on from.
 
     Raises:
-        ApiError: 400, it is not remembered.
+        ApiError: 400, it is not remembered; 503, what was read of it takes more than there is room for now.
     """
     response_id = body.get("previous_response_id") if isinstance(body, dict) else None
     if response_id is None or response_id == "":
@@ -69,6 +72,7 @@ async def before_in(face: ResponsesFace, body: Any) -> RememberedResponse | None
     found = face.memory.get(response_id) if isinstance(response_id, str) else None
     if found is None and isinstance(response_id, str):
         found = await face.background.remembered(response_id)
+        room_of(request).take(request.scope, found.all_characters if found is not None else 0)
     if found is None:
         message = (
             f"Previous response with id {str(response_id)[:80]!r} not found. Responses are remembered as long as there"
@@ -78,13 +82,21 @@ async def before_in(face: ResponsesFace, body: Any) -> RememberedResponse | None
     return found
 
 
+def _is_long(body: Any, before: RememberedResponse | None) -> bool:
+    """Whether what a request goes on from is long, or what it refers to may be."""
+    listed = body.get("input") if isinstance(body, dict) else None
+    refers = isinstance(listed, list) and any(isinstance(item, dict) and "id" in item for item in listed)
+    return refers or (before is not None and before.all_characters >= LONG_CHARACTERS)
+
+
 def _understood(face: ResponsesFace, body: Any, before: RememberedResponse | None) -> AskedResponse:
     options = face.gateway.options
-    remembered = Remembered(before.conversation() if before else (), face.memory.find_item)
+    find = ReferredItems(face.memory, before).find
+    remembered = Remembered(before.conversation() if before else (), find)
     response = parse_response_request(
         body, aliases=options.model_aliases, is_strict=options.is_strict, remembered=remembered
     )
-    return AskedResponse(response, asked_by(response.chat, response.name), before)
+    return AskedResponse(response, asked_by(response.chat, response.name), before, size_of(response.items))
 
 
 class _ResponseForm:
@@ -92,7 +104,7 @@ class _ResponseForm:
 
     def __init__(self, face: ResponsesFace, asked: AskedResponse, model: str) -> None:
         self._face, self._asked = face, asked
-        response, seed = asked.response, secrets.token_hex(16)
+        response, seed = asked.response, secrets.token_hex(SEED_CHARACTERS // 2)
         head = ResponseHead(f"resp_{seed}", int(time.time()), model, response.echoed)
         self.content = ResponseContent(response.chat, seed, has_encrypted=response.has_encrypted)
         self._writer = ResponseWriter(head, self.content, response.previous_response_id)
@@ -122,6 +134,7 @@ class _ResponseForm:
 
     def _remember(self, whole: Json) -> None:
         if self._asked.response.is_stored:
-            output = [*self.content.output(has_encrypted=True), *self._writer.calls]
-            remembered = RememberedResponse(whole, self._asked.response.items, output, self._asked.before)
+            asked, output = self._asked, [*self.content.output(has_encrypted=True), *self._writer.calls]
+            items, size = asked.response.items, asked.input_size
+            remembered = RememberedResponse(whole, items, output, asked.before, input_size=size)
             self._face.memory.remember(remembered)

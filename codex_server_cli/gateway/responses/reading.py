@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -36,7 +37,8 @@ async def cancel(face: ResponsesFace, request: Request) -> Response:
 
 async def input_items(face: ResponsesFace, request: Request) -> Response:
     """List what the request of a response added to the conversation."""
-    return json_answer(page_of(remembered(face, request).input, request))
+    found = remembered(face, request)
+    return await to_thread.run_sync(lambda: json_answer(page_of(found.input, request)))
 
 
 def remembered(face: ResponsesFace, request: Request) -> RememberedResponse:

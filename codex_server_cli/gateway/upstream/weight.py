@@ -8,7 +8,7 @@ LONG = 256 * 1024
 """Characters that take a while to encode: that is done beside the event loop."""
 
 
-def characters(value: Any) -> int:
+def characters(value: Any, *, per_value: int = 4) -> int:
     """The characters of all strings in a JSON value, and some for each value."""
     total, rest = 0, [value]
     while rest:
@@ -20,5 +20,5 @@ def characters(value: Any) -> int:
             total += sum(map(len, each))
         elif isinstance(each, list | tuple):
             rest += each
-        total += 4
+        total += per_value
     return total

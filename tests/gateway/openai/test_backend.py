@@ -40,7 +40,7 @@ def backend_of(account: Account) -> Backend:
 
 
 def asked(model: str | None, effort: str | None = None) -> ChatRequest:
-    return ChatRequest(model, effort, ({"type": "message"},))
+    return ChatRequest(model, effort, ({"type": "message"},), needs_raw_items=False)
 
 
 def test_models_are_asked_for_once_a_minute_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from codex_server_cli.demo.codex_home import write_chatgpt_login, write_custom_provider
 from codex_server_cli.demo.scripted_model import ScriptedModel
-from codex_server_cli.gateway.openai import chat_answer
+from codex_server_cli.gateway.openai import chat, chat_answer
 from tests.gateway.openai.conftest import running
 from tests.kit.chat_gateway import ChatGateway
 from tests.kit.chat_model import ChatModel
@@ -100,23 +100,41 @@ def test_a_kill_of_the_app_server_ends_each_request_and_the_next_one_works(
     kept = client.chat.completions.create(model=MODEL, messages=[user("say one")]).choices[0].message
     gate = rules.close_gate()
 
-    def ask() -> str:
+    def ask() -> tuple[str, str | None]:
         with pytest.raises(openai.APIError) as raised:
             for _ in client.chat.completions.create(model=MODEL, messages=[user("hold")], stream=is_stream):
                 pass
-        return str(raised.value.code)
+        answer = getattr(raised.value, "response", None)  # that of a stream has begun
+        return str(raised.value.code), None if answer is None else answer.headers.get("x-should-retry")
 
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(ask) for _ in range(4)]
         wait_until(lambda: len(rules.seen) == 5, what="four requests at the model")
         os.kill(chats.app_server_pid, signal.SIGKILL)
-        assert [each.result() for each in asked] == ["codex_unavailable"] * 4
+        assert [each.result() for each in asked] == [("codex_unavailable", None if is_stream else "false")] * 4
     gate.open()
     began = time.monotonic()
     messages: list[Any] = [user("say one"), kept, user("say two")]
     answer = client.chat.completions.create(model=MODEL, messages=messages)
     assert answer.choices[0].message.content == "two"
     assert time.monotonic() - began < 60
+
+
+def test_a_turn_whose_answer_cannot_be_written_is_ended(
+    chats: ChatGateway, rules: ChatModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("a defect")
+
+    gate = rules.close_gate()
+    monkeypatch.setattr(chat, "ChunkWriter", fail)
+    with chats.http() as http:
+        answer = http.post("/v1/chat/completions", json={"model": MODEL, "messages": [user("hold")]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
+    wait_until(lambda: not chats.loaded_turns(), what="the end of its turn")
+    gate.open()
+    assert [str(defect) for defect in chats.log.defects] == ["a defect"]
+    chats.log.defects.clear()
 
 
 @pytest.fixture(scope="module", params=[path for _, path in _BINARIES], ids=[label for label, _ in _BINARIES])

@@ -14,6 +14,7 @@ from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.opening import open_turn
 from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.state import Gateway
+from codex_server_cli.gateway.upstream.connection import UpstreamError
 from codex_server_cli.gateway.upstream.feed import ThreadFeed
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 from codex_server_cli.settings.places import Settings
@@ -27,12 +28,16 @@ STARTED = {"method": "turn/started", "params": {"turn": {"id": "turn"}}}
 class Upstream:
     """Connections to an app-server that says `replies`, or else what a good one says.
 
+    Args:
+        n_turns: that are opened on it.
+
     Attributes:
         replies: by method; an error is raised, once.
         called: what was asked for.
     """
 
-    def __init__(self, **replies: Any) -> None:
+    def __init__(self, *, n_turns: int = 1, **replies: Any) -> None:
+        self.n_turns = n_turns
         self.is_open, self.broadcasts = True, None
         self.replies = {method.replace("_", "/", 1): reply for method, reply in replies.items()}
         self.called: list[str] = []
@@ -61,6 +66,7 @@ class Upstream:
 
 
 Open = Callable[[Upstream], str]
+CANNOT_FORK = UpstreamError({"code": -32600, "message": "no rollout found"})
 
 
 @pytest.fixture
@@ -81,7 +87,7 @@ def opened(one_home: Home, monkeypatch: pytest.MonkeyPatch) -> Open:
         monkeypatch.setattr(gateway.app_server, "kept", kept)
         asked = understood({"messages": [{"role": "user", "content": "x"}]}, ServeOptions())
         try:
-            return (await open_turn(memory, asked)).way
+            return " ".join([(await open_turn(memory, asked)).way for _ in range(upstream.n_turns)])
         finally:
             await gateway.close()
 
@@ -90,7 +96,8 @@ def opened(one_home: Home, monkeypatch: pytest.MonkeyPatch) -> Open:
 
 def test_what_is_lost_before_the_turn_was_sent_is_tried_again(opened: Open) -> None:
     for method in ("thread_start", "thread_inject_items", "config_read"):
-        upstream = Upstream(**{method: LOST})
+        lost: dict[str, Any] = {method: LOST}
+        upstream = Upstream(**lost)
         assert opened(upstream) == "fresh"
         assert upstream.called.count("turn/start") == 1
 
@@ -103,6 +110,18 @@ def test_a_turn_that_was_sent_and_lost_is_interrupted_and_never_sent_twice(opene
     assert ("x-should-retry", "false") in raised.value.headers
     assert upstream.called[-3:] == ["turn/start", "turn/interrupt", "thread/unsubscribe"]
     assert upstream.called.count("turn/start") == 1
+
+
+def test_a_codex_that_refuses_to_fork_is_asked_once(opened: Open) -> None:
+    upstream = Upstream(n_turns=2, thread_fork=CANNOT_FORK)
+    assert opened(upstream) == "fresh fresh"
+    assert upstream.called.count("thread/fork") == 1
+
+
+def test_a_fork_that_fails_where_a_fresh_thread_does_too_is_tried_again(opened: Open) -> None:
+    upstream = Upstream(thread_fork=CANNOT_FORK, thread_start=LOST)
+    assert opened(upstream) == "fresh"
+    assert upstream.called.count("thread/fork") == 2
 
 
 def test_a_thread_that_is_not_named_is_an_error_and_no_defect(opened: Open) -> None:

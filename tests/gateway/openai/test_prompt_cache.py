@@ -92,6 +92,23 @@ def test_clients_at_once_share_the_cache_that_they_name(client: openai.OpenAI, r
     assert len(set(keys_of(rules))) == 2
 
 
+def test_responses_share_the_cache_as_chats_do_and_with_them(
+    client: openai.OpenAI, rules: ChatModel, chats: ChatGateway
+) -> None:
+    first = client.responses.create(model=MODEL, input="think it over", reasoning={"summary": "auto"})
+    again = client.responses.create(model=MODEL, input="think it over", reasoning={"summary": "auto"}, store=False)
+    for response in (first, again):
+        assert [item.type for item in response.output] == ["reasoning", "message"]
+        assert response.usage is not None
+        assert response.usage.total_tokens == 120
+    client.responses.create(model=MODEL, input="say one", previous_response_id=first.id, reasoning={"summary": "auto"})
+    ask(client, [user("think it over")])
+    assert len(set(keys_of(rules))) == 1
+    wait_until(lambda: ways_of(chats, 4) == ["forked", "forked", "kept", "forked"], what="their lines in the log")
+    client.responses.create(model=MODEL, input="think it over", include=["reasoning.encrypted_content"])
+    assert len(set(keys_of(rules))) == 2
+
+
 def test_usage_is_that_of_the_answer_alone(client: openai.OpenAI, rules: ChatModel) -> None:
     rules.attempts = [replies.call("exec_command", {"cmd": "ls"})]  # which Codex answers itself
     first = client.chat.completions.create(model=MODEL, messages=[user("try")])
@@ -115,6 +132,7 @@ def test_nothing_of_it_stays_in_codexs_home_or_in_ours(client: openai.OpenAI, ch
 def test_where_no_thread_can_be_forked_a_fresh_one_answers(
     client: openai.OpenAI, rules: ChatModel, chats: ChatGateway, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
+    monkeypatch.setattr(chats.run(chats.state.backend()), "can_fork", True)  # it is put back, too
     if trouble == "refused":
         monkeypatch.setattr(anchors, "anchor_line", lambda *_, **__: "{}\n")
     else:
@@ -136,12 +154,20 @@ def test_calls_of_tools_need_a_thread_with_raw_events(
     wait_until(lambda: ways_of(chats, 2) == ["fresh", "forked"], what="their lines in the log")
 
 
-def test_what_a_killed_gateway_left_is_deleted_by_the_next(tmp_path: Path) -> None:
+def test_what_a_killed_gateway_left_is_deleted_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old, young, other = (tmp_path / name for name in ("old.jsonl", "young.jsonl", "other.txt"))
     for path in (old, young, other):
         path.write_text("")
     for path in (old, other):
         os.utime(path, (0, 0))
-    path = anchors.Anchors(tmp_path)._write("id", "/empty")
+    made = anchors.Anchors(tmp_path)
+    path = made._write("id", "/empty")
     assert set(tmp_path.iterdir()) == {young, other, path}
     assert path.stat().st_mode & 0o777 == 0o600
+    os.utime(young, (0, 0))
+    path.unlink()
+    assert made._write("id", "/empty") in tmp_path.iterdir()
+    assert young.exists()  # until it is time again
+    monkeypatch.setattr(anchors, "_ABANDONED_S", 0.0)
+    made._write("id", "/empty")
+    assert not young.exists()

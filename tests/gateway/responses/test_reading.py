@@ -65,4 +65,6 @@ def test_what_cannot_be_done_with_a_response_is_said(client: openai.OpenAI, chat
         assert http.get(f"{path}?after={last}").json() == empty
         assert http.delete("/responses/resp_0").status_code == 404
         assert http.post("/v1/responses/input_tokens", json={}).status_code == 405
-        assert http.put(f"/v1/responses/{made.id}").status_code == 405
+        for method in ("PUT", "POST"):
+            refused = http.request(method, f"/v1/responses/{made.id}")
+            assert (refused.status_code, refused.headers["allow"]) == (405, "DELETE, GET, HEAD")

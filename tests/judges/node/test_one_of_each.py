@@ -1,4 +1,4 @@
-"""One scenario of each client for node, in the runs that have no judges."""
+"""One scenario of each client for node, for the full run; and the recipes of the manual, as a judge."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from tests.kit.chat_gateway import ChatGateway
 from tests.kit.node_clients import Client, NodeClients
 from tests.kit.support import codex_binaries
 
-pytestmark = pytest.mark.full
-
 DEFAULT_URL = "http://127.0.0.1:8787"
 MODEL = "gpt-6.1-sol"
 WEATHER = 'call get_weather {"city": "Oslo"}'
@@ -28,6 +26,7 @@ def chats(
     yield from running(tmp_path_factory.mktemp("chats"), request.param)
 
 
+@pytest.mark.full
 def test_a_tool_is_called_and_answered_with_each_client_for_node(chats: ChatGateway, node: NodeClients) -> None:
     chats.rules.forget()
     client = Client(node, chats.url, "openai_node", model=MODEL)
@@ -41,6 +40,7 @@ def test_a_tool_is_called_and_answered_with_each_client_for_node(chats: ChatGate
     assert chats.rules.problems == []
 
 
+@pytest.mark.judge
 def test_the_manuals_recipes_for_node_answer_as_they_stand(chats: ChatGateway, node: NodeClients) -> None:
     manual = (Path(__file__).parents[3] / "references" / "gateway.md").read_text()
     recipes = [

@@ -2,8 +2,8 @@
 
 Every message of the model is an item of its own, commentary too, with its `phase`; so is each piece of reasoning. In
 answers that are to be JSON commentary is shown only where calls follow, or nothing else is said: many clients take all
-text together for the JSON. An item is told to have ended when its raw form has come, which alone has the citations and
-the encrypted reasoning, or when it is clear that none will come.
+text together for the JSON. Where the request needs raw items, an item is told to have ended when its raw form has come,
+which alone has the citations and the encrypted reasoning, or when it is clear that none will come.
 """
 
 from __future__ import annotations
@@ -87,13 +87,13 @@ class ResponseContent:
     def take(self, method: str, params: Message) -> list[StreamEvent]:
         """Take a notification about an item of the turn."""
         if (spoken := self._messages.take(method, params)) is not None:
-            return self._say(spoken.message, spoken.text)
+            return [*self._say(spoken.message, spoken.text), *self._end_of(spoken.message)]
         item = object_at(params, "item")
         match method:
             case "item/started" | "item/completed" if item.get("type") == "reasoning":
                 begun, thinking = self._think(text_in(item.get("id")))
                 is_end = method == "item/completed"
-                return [*begun, *thinking.complete(item.get("summary"))] if is_end else begun
+                return [*begun, *thinking.complete(item.get("summary")), *self._end_of(thinking)] if is_end else begun
             case "item/reasoning/summaryPartAdded":
                 begun, thinking = self._think(text_in(params.get("itemId")))
                 return [*begun, *thinking.end_part()]
@@ -113,6 +113,11 @@ class ResponseContent:
             return []
         cited = message.cite(annotations_in(item))
         return [*cited, *message.close()] if message.is_complete else cited
+
+    def _end_of(self, item: SaidItem | Thinking) -> list[StreamEvent]:
+        """The end of an item that is complete, unless its raw form is waited for."""
+        is_end = item.is_complete and item.is_open and not self._request.needs_raw_items
+        return item.close(has_encrypted=False) if is_end else []
 
     def _say(self, message: SaidItem, text: str) -> list[StreamEvent]:
         is_kept_back = self._is_json if message.is_commentary else self._request.forced is not None

@@ -107,6 +107,8 @@ class _Input(ItemHistory):
 
     def _add_reference(self, item_id: Any, param: str) -> None:
         found = self._found(item_id)
+        if found is None and isinstance(item_id, str) and item_id.startswith("rs_"):
+            return  # reasoning, which may be missing
         if found is None:
             message = f"No item {json.dumps(item_id)[:80]} is remembered here. Send the item itself"
             raise invalid(f"{message}, as clients do with `store: false`.", f"{param}.id", "item_not_found")
@@ -140,10 +142,15 @@ def shown_input(items: Iterable[Item], seed: str) -> list[Json]:
     Args:
         seed: what makes their ids unique.
     """
-    return [_shown(item, f"{seed}i{index}") for index, item in enumerate(items)]
+    return [shown_item(item, f"{seed}i{index}") for index, item in enumerate(items)]
 
 
-def _shown(item: Item, id_: str) -> Json:
+def shown_item(item: Item, id_: str) -> Json:
+    """One of them.
+
+    Args:
+        id_: without the prefix that says its type.
+    """
     whole = {key: value for key, value in item.items() if (key, value) != ("namespace", NAMESPACE)}
     match item["type"]:
         case "message":

@@ -66,7 +66,7 @@ RESPONSE_PARAMETERS = (
     ApiParameter("stream", _U, "server-sent events"),
     ApiParameter("stream_options.include_obfuscation", _I, _NO_LEVER, (False,)),
     ApiParameter("metadata", _U, "comes back in the response"),
-    ApiParameter("prompt_cache_key", _U, "requests share a thread, and so its cache, only with the same key"),
+    ApiParameter("prompt_cache_key", _U, "names the prompt cache; requests share a thread only with the same key"),
     ApiParameter("user", _U, "in place of `prompt_cache_key` where that is absent"),
     ApiParameter("parallel_tool_calls", _I, "the model decides", (True,)),
     ApiParameter("max_output_tokens", _I, _NO_LEVER),

@@ -83,9 +83,10 @@ def parse_response_request(
     form = parse_response_format(object_in(sound, "text").get("format"), "text.format", "")
     wish = box.wish if box.is_forced else form.wish
     added = parse_input(sound.get("input"), remembered.items, remembered.find)
-    instructions = text_at(sound, "instructions")
+    instructions, has_encrypted = text_at(sound, "instructions"), includes_encrypted(sound)
     chat = ChatRequest(
         items=(*([developer_item(instructions)] if instructions else []), *remembered.items, *added),
+        needs_raw_items=bool(box.tools) or has_encrypted,
         closing=(developer_item(wish),) if wish else (),
         tools=box.tools,
         forced=box.forced,
@@ -100,7 +101,7 @@ def parse_response_request(
         name=text_at(sound, "model"),
         previous_response_id=text_at(sound, "previous_response_id"),
         is_stored=flag(sound, "store", default=True),
-        has_encrypted=includes_encrypted(sound),
+        has_encrypted=has_encrypted,
         echoed=echoed_of(sound, settings),
     )
 

@@ -55,9 +55,11 @@ class SaidItem(SpokenMessage):
         ]
 
     def close(self, *, has_encrypted: bool = False) -> list[StreamEvent]:
-        """It is told to have ended, whether it has or not."""
+        """It is told to have ended, whether it has or not; what a fence has held back before that."""
+        rest = self.fence.flush() if self.fence is not None else ""
+        told = [self.show(rest)] if rest else []
         self.is_closed = True
-        return events.message_done(self.index, self.document())
+        return [*told, *events.message_done(self.index, self.document())]
 
     def document(self, *, has_encrypted: bool = False) -> Json:
         """The item."""

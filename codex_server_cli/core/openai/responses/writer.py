@@ -86,9 +86,10 @@ class ResponseWriter:
 
     def _told(self, calls: Sequence[ClientCall]) -> list[StreamEvent]:
         first = len(self._content.output())
+        id_ = f"fc_{self._head.id.removeprefix('resp_')}c"  # a call id may come again, of another model
         self.calls = [
-            document.call_item(f"fc_{call.id.removeprefix('call_')}", call.id, call.name, call.arguments)
-            for call in calls
+            document.call_item(f"{id_}{number}", call.id, call.name, call.arguments)
+            for number, call in enumerate(calls)
         ]
         return [told for number, call in enumerate(self.calls) for told in events.called(first + number, call)]
 

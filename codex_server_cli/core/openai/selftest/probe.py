@@ -96,9 +96,8 @@ def message_of(reply: ProbeReply) -> tuple[dict[str, Any], str | None]:
 def text_of(reply: ProbeReply, wanted: str = "") -> str:
     """The text of a completion that ended by itself, with this in it; raises `WrongAnswer`."""
     message, reason = message_of(reply)
-    text = _with(wanted, text_in(message.get("content")))
     need(reason == "stop", f"the finish reason is {reason!r} in place of 'stop'")
-    return text
+    return _with(wanted, text_in(message.get("content")))
 
 
 def response_text_of(reply: ProbeReply, wanted: str) -> str:
@@ -106,10 +105,9 @@ def response_text_of(reply: ProbeReply, wanted: str) -> str:
     _check_status(reply)
     items = objects_in(at(reply.document, "output", list))
     parts = [part for item in items for part in objects_in(item.get("content"))]
-    text = _with(wanted, "".join(text_in(part.get("text")) for part in parts))
     status = at(reply.document, "status", str)
     need(status == "completed", f"the status is {status!r} in place of 'completed'")
-    return text
+    return _with(wanted, "".join(text_in(part.get("text")) for part in parts))
 
 
 def _check_status(reply: ProbeReply) -> None:

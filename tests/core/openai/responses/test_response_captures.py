@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from codex_server_cli.core.openai.answer.outputs import Failed, Finish
+from codex_server_cli.core.openai.answer.spent import SpentTokens
 from codex_server_cli.core.openai.wire_errors import codex_unavailable
 from tests.kit.cases import for_each
 from tests.kit.chat import CAPTURES, NOW_S, VERSIONS, chat_request, end_of, recorded
@@ -133,6 +134,26 @@ def _with(message: Any, key: str, junk: Any) -> Any:
     if not isinstance(message, dict):
         return message
     return {name: junk if name == key else _with(value, key, junk) for name, value in message.items()}
+
+
+def fed_by_a_fork(name: str, version: str) -> ResponseDialogue:
+    """The same as a thread without raw events tells it."""
+    dialogue, spent = dialogue_of(name, tools=(), needs_raw_items=False), SpentTokens()
+    for each in recorded(name, version):
+        if not each.message["method"].startswith("raw"):
+            dialogue.receive(spent.as_raw(each.message), at_s=each.at_s)
+    return dialogue
+
+
+@for_each(("name", "version"), [(name, version) for name, version in product(NAMES, VERSIONS) if "call" not in name])
+def test_without_tools_an_answer_needs_no_raw_events(name: str, version: str) -> None:
+    raw, forked = fed(name, version, tools=()), fed_by_a_fork(name, version)
+    assert end_of(forked.outputs) == end_of(raw.outputs)
+    assert shape_of(forked.ended) == shape_of(raw.ended)
+    assert forked.ended["usage"] == raw.ended["usage"]
+    assert sorted(forked.types) == sorted(each for each in raw.types if "annotation" not in each)
+    items = [each.output_index for each in forked.events if each.type.startswith("response.output_item")]
+    assert items == sorted(items)  # each has ended before the next one begins
 
 
 @pytest.mark.parametrize("version", VERSIONS)

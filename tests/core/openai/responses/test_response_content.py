@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from codex_server_cli.core.openai.answer.outputs import Calls, Finish, Interrupt
 from codex_server_cli.core.openai.responses.events import StreamEvent
 from codex_server_cli.core.openai.responses.items import output_as_items, shown_input
@@ -25,7 +27,7 @@ from tests.kit.dialogue import (
     said,
 )
 from tests.kit.official import official_item
-from tests.kit.responses import ResponseDialogue, shape_of
+from tests.kit.responses import ResponseDialogue, put_together, shape_of
 
 SCHEMA = {"type": "object", "properties": {}}
 FORCED = ForcedTool({"look": {"type": "object", "properties": {"x": {"type": "integer"}}}}, is_single=True)
@@ -109,6 +111,31 @@ def test_a_message_without_a_raw_item_ends_before_the_next_one_begins() -> None:
     assert shape_of(dialogue.ended) == [("final_answer", "One."), ("final_answer", "Two.")]
 
 
+def test_an_item_whose_raw_form_is_not_needed_ends_where_it_is_complete() -> None:
+    dialogue = started(tools=(), needs_raw_items=False)
+    dialogue.receive(item_notification("item/started", "reasoning", id="rs-1"))
+    dialogue.receive(item_notification("item/completed", "reasoning", id="rs-1", summary=["one"]))
+    assert dialogue.types[-1] == "output_item.done"
+    dialogue.receive(
+        item_notification("item/started", "reasoning", id="rs-1"), thought("summaryTextDelta", delta="two")
+    )
+    dialogue.receive(item_notification("item/completed", "reasoning", id="rs-1", summary=["two"]), *said("Hi"))
+    assert dialogue.types[-1] == "output_item.done"
+    dialogue.receive(raw_message("Hi"), COMPLETED)  # of a thread that has raw events all the same
+    assert shape_of(dialogue.ended) == [("reasoning", "one"), ("reasoning", "two"), ("final_answer", "Hi")]
+    assert dialogue.types.count("output_item.done") == 3
+
+
+@pytest.mark.parametrize("needs_raw_items", [True, False])
+def test_what_a_fence_has_held_back_comes_before_the_end_of_its_message(*, needs_raw_items: bool) -> None:
+    text = "```json\n{}\n``` and `"
+    dialogue = started(is_json_object=True, needs_raw_items=needs_raw_items)
+    dialogue.receive(*said(text), raw_message(text), response_completed(), COMPLETED)
+    added = put_together(dialogue.events)
+    assert added.output[0].content[0].text == dialogue.end.output_text == "{}\n``` and `"
+    assert dialogue.types[-2:] == ["output_item.done", "completed"]
+
+
 def test_a_message_of_no_phase_says_none() -> None:
     dialogue = started().receive(
         message_started(phase=None), delta("Hi"), message_completed("Hi", phase=None), COMPLETED
@@ -148,7 +175,8 @@ def test_the_text_of_a_forced_call_is_a_call() -> None:
     dialogue = started(forced=FORCED, output_schema=SCHEMA).receive(*said('{"x": 1}'), response_completed(), COMPLETED)
     ((name, call_id, arguments),) = shape_of(dialogue.ended)
     assert (name, arguments) == ("look", '{"x": 1}')
-    assert dialogue.ended["output"][0]["id"] == f"fc_{call_id.removeprefix('call_')}"
+    assert call_id.startswith("call_")
+    assert dialogue.ended["output"][0]["id"] == "fc_1c0"  # of the response, as a call id may come again
     assert dialogue.ended["status"] == "completed"
     assert dialogue.content.text == ""
 

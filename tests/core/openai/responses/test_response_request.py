@@ -141,6 +141,8 @@ def test_a_reference_is_the_item_that_it_refers_to() -> None:
         {"id": "msg_1"},
         remembered=remembered,
     ) == [thought, thought, message("assistant", "a")]
+    said = {"role": "user", "content": "a"}
+    assert items({"type": "item_reference", "id": "rs_2"}, said) == [message("user", "a")]
     for unknown in ("msg_2", "loop", None, 7):
         given = {"type": "item_reference", "id": unknown}
         assert refusal(remembered, input=[given]) == (400, "input[0].id", "item_not_found")
@@ -332,6 +334,14 @@ def test_what_a_chat_has_too_is_understood_alike() -> None:
     assert (response.metadata, response.user, response.service_tier) == ({"a": "b"}, "u", "priority")
     assert response.reasoning is not None
     assert (response.reasoning.effort, response.reasoning.summary) == ("low", "auto")
+
+
+def test_raw_items_are_needed_for_tools_and_for_encrypted_reasoning_alone() -> None:
+    assert not read().chat.needs_raw_items
+    assert not read(tools=[LOOK], tool_choice="none", reasoning={"summary": "auto"}).chat.needs_raw_items
+    assert not read(include=["web_search_call.results"]).chat.needs_raw_items
+    assert read(tools=[LOOK]).chat.needs_raw_items
+    assert read(include=["reasoning.encrypted_content"]).chat.needs_raw_items
 
 
 def test_every_body_that_is_understood_can_be_repeated() -> None:
