@@ -7,8 +7,7 @@ stream ends with the turn; where the gateway ends first, it ends with an error, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from functools import partial
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from codex_server_cli.actions.read import read
@@ -80,7 +79,7 @@ class ResponseStream:
     def __init__(self, face: TurnsFace, directory: Turn, view: TurnView, after: int) -> None:
         self._face, self._directory = face, directory
         self._has_ended = view.state is not State.RUNNING
-        self._follow: Callable[[], _Followed] | None = partial(_Followed, view)
+        self._view: TurnView | None = view
         self._after = self._at = after
         self._is_amid_event = False
 
@@ -92,8 +91,8 @@ class ResponseStream:
         """
         face, directory = self._face, self._directory
         async with face.hub.feed(directory, has_ended=self._has_ended) as feed:
-            followed = feed.attached(self._follow)
-            self._follow = None  # with it goes the view, which has the whole answer
+            followed = feed.attached(self._followed)
+            self._view = None  # it has the whole answer, and a client may take long
             while not feed.is_cut:
                 size, is_over = feed.size, feed.is_over  # before its lines, or the last ones may be missed
                 has_more = await followed.advance(feed)
@@ -121,6 +120,10 @@ class ResponseStream:
             return b""
         failed = error_event(refusal_of(error)[0])
         return event(failed.type, max(self._at, 0), **failed.fields)
+
+    def _followed(self) -> _Followed:
+        assert self._view is not None
+        return _Followed(self._view)
 
     def _news(self, told: ToldEvents) -> Iterator[bytes]:
         while news := told.behind(self._at):

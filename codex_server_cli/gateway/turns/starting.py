@@ -6,6 +6,7 @@ The worker of a turn is a child of this process until one of both ends: it is re
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -47,6 +48,8 @@ class Starter:
     def __init__(self, gateway: Gateway) -> None:
         self.face = gateway.shared(TurnsFace)
         self._workers: list[Worker] = []
+        self._begun: set[Worker] = set()  # being started: none of the others yet
+        self._lock = threading.Lock()
         self._reaping: asyncio.TimerHandle | None = None
 
     async def new(self, request: Request) -> Response:
@@ -126,7 +129,9 @@ class Starter:
         try:
             return await self.face.act(begin, worker)
         finally:
-            self._workers.append(worker)  # refused, it was never spawned, or has been told to go
+            with self._lock:
+                self._begun.discard(worker)
+                self._workers.append(worker)  # refused, it was never spawned, or has been told to go
             self._reap_later()
 
     def check_thread(self, choice: ThreadChoice, options: StartOptions) -> None:
@@ -161,7 +166,7 @@ class Starter:
     ) -> start.Started:
         def begin_keyed(worker: Worker) -> start.Started:
             def begin_here(keyed: StartOptions) -> start.Started:
-                self._check_room()  # not before: the turn of a key may be there already
+                self._take_room(worker)  # not before: the turn of a key may be there already
                 return begin(keyed, worker)
 
             return self._started(options, call, begin_here)
@@ -175,16 +180,20 @@ class Starter:
             return begin(options)
         return only_once(self.face.settings, options, None, call, begin)
 
-    def _check_room(self) -> None:
-        """Check that not too many turns that were started here run, or wait in the queue: each is a process.
+    def _take_room(self, worker: Worker) -> None:
+        """See that not too many turns that were started here run, or wait in the queue: each is a process.
 
         Raises:
             ApiError: they do.
         """
-        if len(self._workers) >= MOST_TURNS:
-            message = f"{len(self._workers)} turns of this gateway run or wait in the queue; try again later"
-            again = (("Retry-After", "5"),)
-            raise ApiError(429, message, type="rate_limit_error", code="gateway_busy", headers=again)
+        with self._lock:
+            n_turns = len(self._workers) + len(self._begun)
+            if n_turns < MOST_TURNS:
+                self._begun.add(worker)
+                return
+        message = f"{n_turns} turns of this gateway run or wait in the queue; try again later"
+        again = (("Retry-After", "5"),)
+        raise ApiError(429, message, type="rate_limit_error", code="gateway_busy", headers=again)
 
     def _reap_later(self) -> None:
         if self._workers and self._reaping is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -207,14 +208,19 @@ def test_no_caller_fills_the_machine_with_turns_that_wait(
     monkeypatch.setattr(starting, "MOST_TURNS", 1)
     gate = Gate()
     one_home.model([say(FIRST_HALF, hold_at(gate), "rest"), say("Two.")])
-    first = face.client.post("/turns", json={"prompt": "x", "once": "k"}).json()["turn_id"]
-    assert face.client.post("/turns", json={"prompt": "x", "once": "k"}).json()["turn_id"] == first
+    bodies = [{"prompt": "x", "once": f"k {n}"} for n in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        answers = [*pool.map(lambda body: face.client.post("/turns", json=body), bodies)]
+    assert sorted(each.status_code for each in answers) == [201, 429, 429, 429]
+    at = next(n for n, answer in enumerate(answers) if answer.is_success)
+    first = answers[at].json()["turn_id"]
+    assert face.client.post("/turns", json=bodies[at]).json()["turn_id"] == first
     refused = face.client.post("/turns", json={"prompt": "y"})
     error_of(refused, 429, "gateway_busy")
     assert refused.headers["retry-after"] == "5"
     gate.open()
     face.ended(first)
-    answers = iter(lambda: face.client.post("/turns", json={"prompt": "y"}), None)
-    second = wait_until(lambda: next(answers).json().get("turn_id"), what="room")
+    again = iter(lambda: face.client.post("/turns", json={"prompt": "y"}), None)
+    second = wait_until(lambda: next(again).json().get("turn_id"), what="room")
     assert face.ended(second)["state"] == "complete"
     assert len(one_home.turn_ids) == 2
