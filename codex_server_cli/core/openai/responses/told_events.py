@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from itertools import islice
+from itertools import chain, islice
 
 from codex_server_cli.core.openai.responses.events import StreamEvent
 from codex_server_cli.core.openai.responses.turn_events import Numbered
@@ -33,8 +33,11 @@ class ToldEvents:
         return self._events[-1]
 
     def add(self, events: Iterable[Numbered]) -> None:
-        """More were told."""
-        for each in events:
+        """More were told.
+
+        A long text is taken in pieces: of each stream that is not read, what is being sent stays in memory.
+        """
+        for each in chain.from_iterable(each.pieces(_PIECE_CHARS) for each in events):
             joined = _joined(self._events[-1], each) if self._events else None
             if joined is None:
                 self._events.append(each)

@@ -12,7 +12,7 @@ Responses API can do anything with a call that wants no answer, and some would t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from codex_server_cli.core.openai.responses.document import Json
@@ -46,6 +46,18 @@ class Numbered(NamedTuple):
             return self
         rest = {**self.event.fields, "delta": delta[number - self.number :]}
         return Numbered(self.number, StreamEvent(self.event.type, rest))
+
+    def pieces(self, most: int) -> Iterator[Numbered]:
+        """It, but a text in pieces of at most so many characters."""
+        delta = text_in(self.event.fields.get("delta"))
+        if len(delta) <= most:
+            yield self
+            return
+        for start in range(0, len(delta), most):
+            piece = delta[start : start + most]
+            fields = {**self.event.fields, "delta": piece}
+            number = self.number - len(delta) + start + len(piece)
+            yield Numbered(number, StreamEvent(self.event.type, fields))
 
     def encoded(self) -> bytes:
         """It, as it is sent."""

@@ -29,5 +29,14 @@ def test_no_more_is_told_at_once_than_is_sent_at_once() -> None:
     size = 50_000
     told.add(text(size * (n + 1) - 1, "x" * size) for n in range(5))
     first = told.behind(-1)
-    assert [each.number for each in first] == [49_999, 99_999, 149_999]
-    assert [each.number for each in told.behind(first[-1].number)] == [199_999, 249_999]
+    assert 128 * 1024 < first[-1].number < 140_000
+    assert [each.number for each in told.behind(first[-1].number)][-1] == 249_999
+
+
+def test_a_long_text_is_told_in_pieces_with_the_numbers_of_their_last_characters() -> None:
+    told, words = ToldEvents(), "ab" * 5_000
+    told.add([text(9_999, words), text(10_000, "c", 1)])
+    found = told.behind(-1)
+    assert [each.number for each in found] == [4_095, 8_191, 9_999, 10_000]
+    assert "".join(pieces(told, -1)) == f"{words}c"
+    assert "".join(pieces(told, 4_096)) == f"{words}c"[4_097:]
