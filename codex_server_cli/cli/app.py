@@ -23,6 +23,7 @@ from codex_server_cli.errors import (
     UsageError,
 )
 from codex_server_cli.settings.environment import is_completing
+from codex_server_cli.settings.held_signals import release
 
 _OF_THE_USERS_SYSTEM = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOTDIR)
 _NO_ROOM = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
@@ -77,6 +78,7 @@ def _run(arguments: list[str], verb: str | None, launch: object) -> int:
         return Exit.OK
     name, given = parsed
     function = VERBS[name].load()
+    release()
     code = function(**given) if launch is None else function(launch, **given)
     return Exit.OK if code is None else code
 
@@ -99,6 +101,8 @@ def parse(arguments: list[str], verb: str | None) -> tuple[str, dict[str, Any]] 
         if given is not None:
             return verb, given
     from codex_server_cli.cli import typer_parser
+
+    release()  # it may print pages, or ask the file system
 
     return typer_parser.parse(arguments, verb)
 

@@ -70,6 +70,9 @@ def _run(arguments: list[str]) -> int:
 
         launch = prepare()
 
+    from codex_server_cli.settings.held_signals import hold
+
+    hold()  # until the verb is loaded
     from codex_server_cli.settings.light_imports import load_pathlib, load_typing
 
     load_pathlib()

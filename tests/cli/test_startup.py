@@ -31,6 +31,24 @@ HEAVY = (
 )
 WORKER_MODULES = "import codex_server_cli.worker.main{more}, sys; print(*sys.modules, sep='\\n')"
 
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+from codex_server_cli.cli import entry, verb
+
+class Callback:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+def load(self, load=verb.Verb.load):
+    Callback()
+    return load(self)
+
+verb.Verb.load = load
+sys.argv = ["codex-server", "version"]
+entry.main()
+"""
+"""An interrupt comes where Python drops exceptions, as in the callbacks of its own import system."""
+
 
 def imported(importtime: str) -> set[str]:
     """The modules that `-X importtime` names."""
@@ -115,3 +133,8 @@ def test_a_queued_turn_imports_nothing_heavy_and_no_journal() -> None:
     modules = set(run.stdout.split()) - set(bare.stdout.split())  # bare: what the user's environment itself imports
     assert "codex_server_cli.worker.queue_wait" in modules
     assert heavy & modules == set()
+
+
+def test_an_interrupt_that_comes_while_modules_are_imported_ends_the_command() -> None:
+    run = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "")
