@@ -57,6 +57,8 @@ MEASURED = frozenset(
         "e2e/test_tidying.py",
         "e2e/test_watch.py",
         "e2e/test_worktree.py",
+        "gateway/background/test_running.py",
+        "gateway/test_selftest.py",
         "gateway/test_serve.py",
     }
 )
