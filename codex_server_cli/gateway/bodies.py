@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import zlib
@@ -11,6 +12,7 @@ from typing import Any
 
 from anyio import to_thread
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
 
 from codex_server_cli.core.openai.refusal import ApiError
 
@@ -20,6 +22,7 @@ _BODY_S = 120.0
 _MOST_VALUES = 2_000_000
 """A body of brackets alone would become twenty times as large in memory; the largest real ones have a tenth of this."""
 _LONG_BYTES = 1024 * 1024
+_SKIPPED_S, _SKIPPED_BYTES = 0.5, 1024 * 1024
 _SUSPECT = re.compile(rb"\\u[dD][89a-fA-F]|[0-9][eE]\+?[0-9]{3}")
 
 
@@ -105,6 +108,18 @@ async def read_body(request: Request) -> bytes:
     if inflater is not None and not inflater.eof:
         raise ApiError(400, "the body cannot be inflated: it ends too early", code="invalid_encoding")
     return bytes(pieces)
+
+
+async def skip_body(receive: Receive) -> None:
+    """Read the body of a request that is refused, as far as it comes within a moment.
+
+    A connection that is closed with a body unread is reset, and the client may lose its answer.
+    """
+    n_left = _SKIPPED_BYTES
+    with contextlib.suppress(TimeoutError):  # a client that sends slowly: it is told all the same
+        async with asyncio.timeout(_SKIPPED_S):
+            while n_left > 0 and (message := await receive()).get("more_body"):
+                n_left -= len(message.get("body", b""))
 
 
 def room_of(request: Request) -> BodyRoom:

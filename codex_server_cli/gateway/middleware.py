@@ -21,7 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.answers import DEFECT, answer_of, error_answer, refusal_of
-from codex_server_cli.gateway.bodies import BodyRoom
+from codex_server_cli.gateway.bodies import BodyRoom, skip_body
 from codex_server_cli.gateway.errors import CLIENT_GONE, client_gone, stopping
 from codex_server_cli.gateway.guard import OPEN_PATHS, Guard, cors_headers, methods_of, preflight_headers
 from codex_server_cli.gateway.state import Gateway
@@ -72,8 +72,10 @@ class RequestMiddleware:
             self._guard.check(scope)
             self._check_stopping(scope["path"])
         except ApiError as error:
-            exchange.error = error.code
-            await exchange.refuse(answer_of(error), receive)
+            exchange.error, answer = error.code, answer_of(error)
+            if scope["type"] == "http" and answer.headers.get("connection") == "close":
+                await skip_body(receive)
+            await exchange.refuse(answer, receive)
             return
         if scope.get("method") == "OPTIONS":
             methods = methods_of(self._routes, scope["path"])

@@ -165,3 +165,23 @@ def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(ApiError) as refusal:
         asyncio.run(read_json(Request({"type": "http", "headers": []}, receive)))
     assert (refusal.value.status, refusal.value.code) == (408, "request_timeout")
+
+
+def test_a_refused_body_is_read_to_its_end_to_a_bound_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    messages: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        if not messages:
+            await asyncio.Event().wait()
+        return messages.pop(0)
+
+    piece = {"type": "http.request", "body": b"x" * 1024, "more_body": True}
+    messages += [piece, piece, {"type": "http.request", "body": b"x"}, {"type": "http.disconnect"}]
+    asyncio.run(bodies.skip_body(receive))
+    assert messages == [{"type": "http.disconnect"}]
+    messages[:] = [piece] * 2000
+    asyncio.run(bodies.skip_body(receive))
+    assert len(messages) == 2000 - 1024
+    monkeypatch.setattr(bodies, "_SKIPPED_S", 0.0)
+    messages[:] = []
+    asyncio.run(bodies.skip_body(receive))

@@ -231,6 +231,28 @@ def test_while_it_stops_it_takes_no_new_work_and_ends_what_was_asked_to_end() ->
     run(use)
 
 
+def test_what_closes_its_connection_is_refused_behind_its_body_for_else_the_answer_may_be_lost() -> None:
+    async def use(place: Place) -> None:
+        order: list[str] = []
+
+        async def body() -> AsyncIterator[bytes]:
+            for piece in (b"1", b"2"):
+                await settle()
+                order.append("piece")
+                yield piece
+
+        async def note(response: httpx.Response) -> None:
+            order.append(f"answer {response.status_code}")
+
+        place.client.event_hooks = {"response": [note]}
+        place.gateway.begin_to_stop()
+        answer = await place.client.post("/read", content=body())
+        assert order == ["piece", "piece", "answer 503"]
+        assert answer.headers["connection"] == "close"
+
+    run(use)
+
+
 def test_a_failure_that_is_answered_or_no_fault_of_ours_is_no_defect_of_the_background() -> None:
     async def use(place: Place) -> None:
         async def fail(error: Exception) -> None:
