@@ -34,6 +34,8 @@ from codex_server_cli.settings.places import Settings
 C = TypeVar("C")
 _OWN_KEY = ("-c", "thread_unload_delay_secs=1")
 """Of a server for the gateway alone: what its clients do to it never reaches a turn of the command line."""
+_LIGHT = "thread/loaded/list"
+"""A request that costs an app-server next to nothing."""
 _CONNECT_S = 10.0
 _FRESH_S = 0.5
 """How long a generation counts as good, or as not to be started, without another look."""
@@ -152,7 +154,11 @@ class UpstreamServer:
         try:
             async with asyncio.timeout(timeout_s):
                 connection = await self.kept("health")
-                await connection.call("thread/loaded/list", {}, timeout_s=2 * timeout_s)
+                try:
+                    await connection.call(_LIGHT, {}, timeout_s=2 * timeout_s)
+                except UpstreamGone:  # it has ended since that connection was used last, and another one is started
+                    connection = await self.kept("health")
+                    await connection.call(_LIGHT, {}, timeout_s=2 * timeout_s)
         except TimeoutError as error:
             raise UpstreamGone(f"the app-server does not answer within {timeout_s:g} s") from error
 
