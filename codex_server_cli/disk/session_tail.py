@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from codex_server_cli.core.history.entries import parse_line, payload_of
-from codex_server_cli.core.protocol.rpc import at
 from codex_server_cli.disk.files import read_end
 
 _BLOCKS = (256 * 1024, 2 * 1024 * 1024, 16 * 1024 * 1024)
-_START, _CALL = b'"task_started"', b"_call"
+START, _CALL = b'"task_started"', b"_call"
 
 
 def calls_of_turn(path: Path, codex_turn_id: str) -> list[bytes]:
@@ -21,27 +19,14 @@ def calls_of_turn(path: Path, codex_turn_id: str) -> list[bytes]:
 
     Empty where the file cannot be read, or the turn takes more than its last 16 MB.
     """
-    for lines in _ends(path):
+    for lines in ends_of(path):
         for number in range(len(lines) - 1, -1, -1):
-            if _START in lines[number] and codex_turn_id.encode() in lines[number]:
+            if START in lines[number] and codex_turn_id.encode() in lines[number]:
                 return [line for line in lines[number + 1 :] if _CALL in line]
     return []
 
 
-def last_turn_in(path: Path) -> str | None:
-    """Codex's id of the last turn that has begun.
-
-    None where the file cannot be read, or the turn takes more than its last 16 MB.
-    """
-    for lines in _ends(path):
-        for line in reversed(lines):
-            payload = payload_of(parse_line(line), "event_msg") if _START in line else {}
-            if payload.get("type") == "task_started":
-                return at(payload, "turn_id", str)
-    return None
-
-
-def _ends(path: Path) -> Iterator[list[bytes]]:
+def ends_of(path: Path) -> Iterator[list[bytes]]:
     """The lines at the end of a file, more each time; the first one may lack its beginning."""
     for size in _BLOCKS:
         try:

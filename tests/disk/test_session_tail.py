@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.disk.session_tail import calls_of_turn, last_turn_in
+from codex_server_cli.disk.session_tail import calls_of_turn
+from codex_server_cli.disk.stored_turns import last_turn_in
 
 
 def started(turn: str) -> str:

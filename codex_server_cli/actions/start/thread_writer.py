@@ -1,7 +1,4 @@
-"""Who writes a thread of Codex's now, what it ends with, and what Codex would run in it before our turn.
-
-Must never write any of it.
-"""
+"""Who writes a thread of Codex's now, and what Codex would run in it before our turn. Must never write either."""
 
 from __future__ import annotations
 
@@ -9,15 +6,14 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from codex_server_cli.actions.read.read import TurnFilter, list_turns, status
+from codex_server_cli.actions.read.read import status
 from codex_server_cli.core.model.turn import parse_time_ms
-from codex_server_cli.core.model.view import TurnView, may_ask
+from codex_server_cli.core.model.view import may_ask
 from codex_server_cli.core.session.queued_messages import what_waits
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.codex_queue import read_goal, read_queue
 from codex_server_cli.disk.lock_holder import holder_pid
 from codex_server_cli.disk.queue import thread_locks
-from codex_server_cli.disk.stored_turns import last_turn_id
 from codex_server_cli.disk.turn import lookup
 from codex_server_cli.disk.turn.contents import meta_of
 from codex_server_cli.disk.turn.layout import TurnDir
@@ -77,20 +73,6 @@ def holder_of_thread(settings: Settings, thread_id: str, *, has_own_server: bool
 def _unknown_holder(thread_id: str, error: PermissionError) -> HomeError:
     hint = "Another user's turn made it: wait for that one, or go on from a copy with --fork."
     return HomeError(f"it is not known who writes thread {thread_id}: {error.filename}: {error.strerror}", hint=hint)
-
-
-def is_last_of_thread(settings: Settings, view: TurnView) -> bool:
-    """Whether a thread ends with this turn of ours: nobody has gone on from it there.
-
-    Codex's own file knows best: a later turn may be deleted by now, or may have been none of ours.
-    """
-    if view.thread_id is None:
-        return True
-    last, codex_turn_id = last_turn_id(settings.codex_home, view.thread_id), view.meta.get("codex_turn_id")
-    if None not in (last, codex_turn_id) and last != codex_turn_id:
-        return False
-    newest = list_turns(settings, 1, TurnFilter(thread_ids=frozenset([view.thread_id])), None)
-    return [each.turn_id for each in newest] in ([], [view.turn_id])
 
 
 def what_waits_in_thread(settings: Settings, thread_id: str) -> str | None:

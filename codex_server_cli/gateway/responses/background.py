@@ -20,7 +20,7 @@ from codex_server_cli.actions.read.asked import asked_of
 from codex_server_cli.actions.read.feed import Turn
 from codex_server_cli.actions.start.options import Once, StartOptions
 from codex_server_cli.actions.start.start import Started
-from codex_server_cli.actions.start.thread_writer import is_last_of_thread
+from codex_server_cli.actions.start.thread_end import is_last_of_thread
 from codex_server_cli.core.model.codex_toml import text_value
 from codex_server_cli.core.model.request import Sandbox
 from codex_server_cli.core.model.turn import State
