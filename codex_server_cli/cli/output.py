@@ -10,6 +10,7 @@ from typing import Any
 from codex_server_cli.core.documents.turn import dump
 from codex_server_cli.errors import CodexServerError, HomeError
 from codex_server_cli.render.escape import neutralise
+from codex_server_cli.render.style.ink import Ink
 from codex_server_cli.settings import terminal
 
 
@@ -44,6 +45,20 @@ def show(text: str) -> None:
 def can_redraw() -> bool:
     """Whether stdout is a terminal whose output can be erased."""
     return is_terminal() and terminal.can_redraw()
+
+
+def ink() -> Ink:
+    """What colours a short text for stdout: colours on a terminal that has them, unless `NO_COLOR` is set."""
+    return Ink(is_coloured=can_redraw() and terminal.has_color())
+
+
+def show_styled(text: str) -> None:
+    """Print text on stdout that is already safe, with the sequences of `ink` in it.
+
+    Raises:
+        ReaderGoneError: see `show_bytes`.
+    """
+    show_bytes(text.encode("utf-8", "replace"))
 
 
 def draw(text: str) -> None:

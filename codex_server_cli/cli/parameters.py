@@ -108,8 +108,8 @@ PRINTED = option(
 
 # --- turns, directories, formats
 
-_TURN_HELP = "An id, a unique prefix of one, a name, or last."
-_TURNS_HELP = "Ids, unique prefixes, names, patterns of names ('rev-*'), or last."
+_TURN_HELP = "An id, a unique prefix or end of one, a name, or last."
+_TURNS_HELP = "Ids, unique prefixes or ends, names, patterns of names ('rev-*'), or last."
 TURN = argument("turn", help=_TURN_HELP, metavar="TURN", is_required=True, is_turn=True)
 TURNS = argument("turns", help=_TURNS_HELP, metavar="TURN...", is_list=True, is_required=True, is_turn=True)
 SOME_TURNS = argument("turns", help=_TURNS_HELP, metavar="TURN...", is_list=True, is_turn=True)
@@ -117,7 +117,7 @@ ANY_TURNS = argument(
     "turns", help="As elsewhere; none: those that run now.", metavar="[TURN]...", is_list=True, is_turn=True
 )
 WAITING_TURN = argument(
-    "turn", help="An id, a unique prefix of one, or a name.", metavar="TURN", is_required=True, is_turn=True
+    "turn", help="An id, a unique prefix or end of one, or a name.", metavar="TURN", is_required=True, is_turn=True
 )
 REQUEST = argument("request", help="Its id; may be left out where the turn has asked only once.", metavar="[REQ]")
 LAST_CWD = option("cwd", "--cwd", "-C", help="The directory whose turn last means.", metavar="DIR")

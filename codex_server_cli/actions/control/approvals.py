@@ -50,7 +50,7 @@ def pending_of(view: TurnView) -> list[dict[str, Any]]:
 
 
 def find_waiting(settings: Settings, selector: str) -> TurnDir:
-    """The turn whose request a user decides: by id, unique id prefix, or a name that no other running turn has.
+    """The turn whose request a user decides: by (part of) its id, or a name that no other running turn has.
 
     Raises:
         UsageError: `last`: it would be a turn that was started since the user looked.

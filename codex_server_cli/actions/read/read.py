@@ -74,7 +74,7 @@ def check_codex_home(settings: Settings) -> None:
 
 
 def find(settings: Settings, selector: str, cwd: str | None = None) -> TurnDir:
-    """The turn that a user means: id, unique prefix, name, or `last` (newest of `cwd`, by default the current one).
+    """The turn that a user means: part of its id, name, or `last`: the newest of `cwd`, by default the current one.
 
     Raises:
         NotFoundError: none, or several, or no home to look in.

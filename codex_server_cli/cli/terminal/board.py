@@ -19,7 +19,7 @@ from codex_server_cli.actions.read.board import Board, Selection
 from codex_server_cli.cli.terminal.full_screen import FullScreen
 from codex_server_cli.core.model.monitor_event import MonitorEvent
 from codex_server_cli.core.model.turn import State
-from codex_server_cli.render import board as layout
+from codex_server_cli.render.turns import board as layout
 from codex_server_cli.settings.places import Settings
 
 _TICK_S = 1.0

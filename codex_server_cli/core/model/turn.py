@@ -18,6 +18,7 @@ from codex_server_cli.errors import ErrorKind, Exit
 # Compiled where they are used: few commands need one, and all four take 0.5 ms of each start.
 _ID = r"[0-9]{8}-[0-9]{6}-[0-9]{3}-[0-9a-f]{4}"
 _ID_PREFIX = r"[0-9a-f-]{1,24}"
+_ID_END = r"(?:(?:[0-9]{6}-)?[0-9]{3}-)?[0-9a-f]{4}"
 _TIME = r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{3})Z"
 _NAME = r"(?a)[A-Za-z][\w.-]{0,63}"
 
@@ -131,6 +132,11 @@ def is_turn_id(text: str) -> bool:
 def is_turn_id_prefix(text: str) -> bool:
     """Whether `text` can be the beginning of a turn id; never true for a path that leaves a directory."""
     return text[:1].isdigit() and _compiled(_ID_PREFIX).fullmatch(text) is not None
+
+
+def is_turn_id_end(text: str) -> bool:
+    """Whether `text` can be the end of a turn id, as `turn_id.short_id` makes it: `7f3a`, `482-7f3a`."""
+    return _compiled(_ID_END).fullmatch(text) is not None
 
 
 def is_turn_name(text: str) -> bool:

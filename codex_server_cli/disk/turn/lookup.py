@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from codex_server_cli.core.model.turn import is_turn_id, is_turn_id_prefix, is_turn_name
+from codex_server_cli.core.model.turn import is_turn_id, is_turn_id_end, is_turn_id_prefix, is_turn_name
 from codex_server_cli.disk.turn.contents import meta_of, read_meta
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.disk.turn.refusal import refusal_of
@@ -48,7 +48,7 @@ def iter_meta(turns_path: Path, before: str | None = None) -> Iterator[tuple[Tur
 
 
 def resolve(turns_path: Path, selector: str, cwd: str | None) -> TurnDir:
-    """The turn that a user means: an id, a unique prefix of one, a name, or `last`.
+    """The turn that a user means: an id, a unique prefix or end of one, a name, or `last`.
 
     Args:
         cwd: the directory whose newest turn `last` means; None is the current one.
@@ -61,8 +61,8 @@ def resolve(turns_path: Path, selector: str, cwd: str | None) -> TurnDir:
         return _last(turns_path, cwd)
     if is_turn_id(selector) and (turn := TurnDir(turns_path / selector)).exists:
         return turn
-    if is_turn_id_prefix(selector):
-        return _by_prefix(turns_path, selector)
+    if is_turn_id_prefix(selector) or is_turn_id_end(selector):
+        return _by_part(turns_path, selector)
     if is_turn_name(selector):
         return _by_name(turns_path, selector)
     raise NotFoundError(f"not a turn id, prefix or name: {selector!r}", hint="codex-server list-turns shows them.")
@@ -131,19 +131,35 @@ def is_place(path: str | None, real_path: str) -> bool:
     return path is not None and os.path.realpath(path) == real_path
 
 
-def _by_prefix(turns_path: Path, prefix: str) -> TurnDir:
-    found = [turn_id for turn_id in turn_ids(turns_path) if turn_id.startswith(prefix)]
+def _by_part(turns_path: Path, part: str) -> TurnDir:
+    """The turn whose id begins with this; else the one whose id ends with it, or that has it as its name."""
+    ids = turn_ids(turns_path)
+    if found := [turn_id for turn_id in ids if turn_id.startswith(part)]:
+        return _only(turns_path, found, f"begin with {part}")
+    named = _named(turns_path, part) if is_turn_name(part) else None
+    found = [turn_id for turn_id in ids if is_turn_id_end(part) and turn_id.endswith(f"-{part}")]
+    if named is not None:
+        found = [named.turn_id, *(turn_id for turn_id in found if turn_id != named.turn_id)]
+    if not found:
+        raise NotFoundError(f"no such turn: {part}", hint="codex-server list-turns shows the turns there are.")
+    return _only(turns_path, found, f"have {part} as the end of their id, or as their name")
+
+
+def _only(turns_path: Path, found: list[str], what: str) -> TurnDir:
     if len(found) == 1:
         return TurnDir(turns_path / found[0])
-    if not found:
-        raise NotFoundError(f"no such turn: {prefix}", hint="codex-server list-turns shows the turns there are.")
     some = ", ".join(found[:3]) + (" …" if len(found) > 3 else "")
-    raise AmbiguousError(f"{len(found)} turns begin with {prefix}: {some}", hint="Give more of the id.")
+    raise AmbiguousError(f"{len(found)} turns {what}: {some}", hint="Give more of the id.")
+
+
+def _named(turns_path: Path, name: str) -> TurnDir | None:
+    """The newest turn of this name."""
+    return next((turn for turn, meta in iter_meta(turns_path) if meta.get("name") == name), None)
 
 
 def _by_name(turns_path: Path, name: str) -> TurnDir:
-    for turn, meta in iter_meta(turns_path):
-        if meta.get("name") == name:
-            return turn
+    turn = _named(turns_path, name)
+    if turn is not None:
+        return turn
     _refuse_if_unknown(turns_path, f"no turn is named {name}")
     raise NotFoundError(f"no turn is named {name}", hint="codex-server list-turns shows the turns there are.")

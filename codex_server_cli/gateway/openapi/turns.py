@@ -83,7 +83,7 @@ _EVENT = event_of(
 )
 _ONE_FORM: Schema = {"anyOf": [{"required": ["answer"]}, {"required": ["answers"]}]}
 _TURN: Mapping[str, Schema] = {
-    "turn": described(TEXT, "An id, a unique prefix of one, a name, or `last` (not to delete or approve).")
+    "turn": described(TEXT, "An id, a unique prefix or end of one, a name, or `last` (not to delete or approve).")
 }
 
 

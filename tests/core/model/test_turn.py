@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codex_server_cli.core.model.short_ids import short_ids
 from codex_server_cli.core.model.turn import (
     EXIT_OF_STATE,
     Facts,
@@ -235,3 +236,18 @@ def test_every_error_has_the_same_keys() -> None:
         "partial_answer": "Hel",
     }
     assert TurnError(ErrorKind.NETWORK, "m").to_json().keys() == full.to_json().keys()
+
+
+def test_a_short_id_is_the_shortest_end_that_no_other_id_has_or_begins_with() -> None:
+    alone, twin, same_time = "20261120-165501-482-7f3a", "20261120-165502-482-beef", "20261120-165503-482-beef"
+    early, dated, day_before = "20261120-165501-111-aaaa", "20261121-165501-111-aaaa", "20261122-000000-000-2026"
+    every = (alone, twin, same_time, early, dated, day_before)
+    assert short_ids(every, every) == {
+        alone: "7f3a",
+        twin: "165502-482-beef",
+        same_time: "165503-482-beef",
+        early: early,  # nothing shorter is its own
+        dated: dated,
+        day_before: "000-2026",  # `2026` is the beginning of every id
+    }
+    assert short_ids([alone], []) == {alone: "7f3a"}

@@ -236,6 +236,20 @@ def test_a_turn_is_meant_by_its_id_or_any_unique_prefix_of_it(turns: TurnsOnDisk
         resolve(turns, "2026112")
 
 
+def test_a_turn_is_meant_by_the_end_of_its_id_unless_it_is_another_ones_name(turns: TurnsOnDisk) -> None:
+    first = turns.complete().turn_id
+    assert resolve(turns, first[-4:]) == resolve(turns, first[-8:]) == resolve(turns, first[-15:]) == first
+    absent = "0bad" if not first.endswith("0bad") else "0bae"
+    with pytest.raises(NotFoundError, match=f"no such turn: {absent}"):
+        resolve(turns, absent)
+    named = turns.complete(name="beef").turn_id
+    assert resolve(turns, "beef") == named
+    rival = f"{first[:-4]}beef"
+    (turns.path / first).rename(turns.path / rival)
+    with pytest.raises(AmbiguousError, match=f"2 turns have beef .*: {named}, {rival}"):
+        resolve(turns, "beef")
+
+
 def test_many_that_share_a_prefix_are_not_all_named(turns: TurnsOnDisk) -> None:
     for _ in range(5):
         turns.complete()

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from codex_server_cli.core.model.turn import Phase, State, format_time_ms
 from codex_server_cli.core.model.view import TurnView
-from codex_server_cli.render.board import Row, board, fitting
 from codex_server_cli.render.tables import short_path
+from codex_server_cli.render.turns.board import Row, board, fitting
 from tests.kit.cases import for_each
 from tests.render.test_escape import is_dangerous
 

@@ -1,0 +1,34 @@
+"""Short ids of turns for people. Owns how an id is shortened; `disk.turn.lookup` finds its turn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+_END_CHARS = (4, 8, 15)
+"""Of the ends of an id that begin at a hyphen: the random part, with the milliseconds, with the time of day."""
+
+
+def short_ids(turn_ids: Iterable[str], others: Iterable[str]) -> dict[str, str]:
+    """The shortest part of each id that selects its turn: an end of it, like `7f3a` or `482-7f3a`, else the whole id.
+
+    Args:
+        turn_ids: those that are shown.
+        others: the ids of all turns; the shown ones may be among them.
+
+    Returns:
+        The short id by the whole one.
+    """
+    shown = list(turn_ids)
+    every = {*shown, *others}
+    found: dict[str, str] = {}
+    for length in _END_CHARS:
+        if len(found) == len(shown):
+            break
+        count = Counter(each[-length:] for each in every)
+        beginnings = {each[:length] for each in every}  # a prefix is looked for first
+        for turn_id in shown:
+            end = turn_id[-length:]
+            if count[end] == 1 and end not in beginnings:
+                found.setdefault(turn_id, end)
+    return {turn_id: found.get(turn_id, turn_id) for turn_id in shown}

@@ -1,0 +1,1 @@
+"""Turns for people: their state, their title, cards, lists and the board."""
