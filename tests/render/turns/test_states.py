@@ -16,15 +16,15 @@ def view(phase: Phase | None = None, state: State = State.RUNNING, kind: str | N
 
 @for_each(
     "seen, shown",
-    {
-        "works": (view(Phase.RUNNING_COMMAND), "● running command"),
-        "asks for leave": (view(Phase.WAITING_APPROVAL), "! waits for approval"),
-        "asks": (view(Phase.WAITING_INPUT), "! waits for an answer"),
-        "waits its turn": (view(Phase.QUEUED), "· queued"),
-        "complete": (view(state=State.COMPLETE), "✓ complete"),
-        "failed, and why": (view(state=State.FAILED, kind="rate_limit"), "✗ failed (rate_limit)"),
-        "its kind says no more": (view(state=State.CANCELLED, kind="cancelled"), "– cancelled"),
-    },
+    [
+        (view(Phase.RUNNING_COMMAND), "● running command"),
+        (view(Phase.WAITING_APPROVAL), "! waits for approval"),
+        (view(Phase.WAITING_INPUT), "! waits for an answer"),
+        (view(Phase.QUEUED), "· queued"),
+        (view(state=State.COMPLETE), "✓ complete"),
+        (view(state=State.FAILED, kind="rate_limit"), "✗ failed (rate_limit)"),
+        (view(state=State.CANCELLED, kind="cancelled"), "– cancelled"),
+    ],
 )
 def test_a_state_has_a_glyph_and_words(seen: TurnView, shown: str) -> None:
     assert f"{look(seen)[0]} {state_words(seen)}" == shown
