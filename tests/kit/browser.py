@@ -91,6 +91,16 @@ class Tab:
         """The requests that went to none of these origins (`http://127.0.0.1:8787`)."""
         return [url for url in self.requests if _origin(url) not in {*origins, None}]
 
+    def misdeeds(self, *origins: str) -> list[str]:
+        """What it asked for elsewhere, and all that it complained of, until now."""
+        self.page.evaluate("0")  # what was said before it has come in then
+        return self.foreign_requests(*origins) + self.complaints
+
+    def forgive(self, *words: str) -> None:
+        """Drop the complaints that a test has provoked: those with one of these words."""
+        self.page.evaluate("0")
+        self.complaints[:] = [each for each in self.complaints if not any(word in each for word in words)]
+
     def faults(self) -> list[Finding]:
         """What axe finds in the page as it is now, of serious or critical impact."""
         self.page.evaluate((node_clients.packages() / "axe-core" / "axe.min.js").read_text())
