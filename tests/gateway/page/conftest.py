@@ -8,10 +8,11 @@ import pytest
 
 from tests.e2e.conftest import Initialised, initialised
 from tests.kit.browser import Chromium, Tab, absence
+from tests.kit.page_face import PageFace
 from tests.kit.page_house import PageHouse, make_house
 from tests.kit.support import codex_binaries
 
-__all__ = ["chromium", "house", "initialised", "tab"]
+__all__ = ["chromium", "face", "house", "initialised", "tab"]
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +44,9 @@ def tab(chromium: Chromium, house: PageHouse) -> Iterator[Tab]:
         tab.page.goto(house.url)
         yield tab
         assert tab.misdeeds(house.url) == []
+
+
+@pytest.fixture
+def face(tab: Tab) -> PageFace:
+    """The page, as a person uses it."""
+    return PageFace(tab)
