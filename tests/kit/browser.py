@@ -54,7 +54,8 @@ def expect(locator: Any) -> Any:
     """Playwright's assertions about a locator or page, which wait until they are true."""
     from playwright.sync_api import expect as expected
 
-    return expected(locator, None)
+    expected.set_options(timeout=WAIT_MS)
+    return expected(locator)
 
 
 class Finding(NamedTuple):
