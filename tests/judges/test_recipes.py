@@ -48,7 +48,7 @@ def test_the_manuals_recipe_for_llm_answers_and_goes_on_with_its_thread(judged: 
     env = os.environ | {"LLM_USER_PATH": str(tmp_path)}
 
     def llm(*words: str) -> str:
-        command = [FOLDER / "bin" / "llm", *words]
+        command = [str(FOLDER / "bin" / "llm"), *words]
         run = subprocess.run(command, env=env, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
         assert run.returncode == 0, run.stderr
         return run.stdout.strip()
