@@ -1,4 +1,6 @@
-"""Who is let in: by `Host`, `Origin`, and the token or a session of the page. Owns the refusals; what is behind it trusts each request.
+"""Who is let in: by `Host`, `Origin`, and the token or a session of the page. Owns the refusals.
+
+What is behind it trusts each request.
 
 A web page of somebody else can make a browser on this machine send requests here. It cannot choose the `Origin`, nor,
 where it lets its own name lead to this machine (DNS rebinding), another `Host`.

@@ -32,12 +32,12 @@ from codex_server_cli.gateway.turns.parameters import members_of
 def routes(gateway: Gateway) -> list[BaseRoute]:
     """What is answered here."""
     session, figures = _SessionRoute(gateway), Figures(gateway)
-    shown = {"include_in_schema": False}  # the page's own: it and they are of one version
     return [
-        Route(SESSION_PATH, session.look, **shown),
-        Route(SESSION_PATH, session.open, methods=["POST"], **shown),
-        Route(SESSION_PATH, session.close, methods=["DELETE"], **shown),
-        Route(f"{PREFIX}{{name:path}}", _file, **shown),
+        # In no document: they are the page's own, which is of the same version.
+        Route(SESSION_PATH, session.look, include_in_schema=False),
+        Route(SESSION_PATH, session.open, methods=["POST"], include_in_schema=False),
+        Route(SESSION_PATH, session.close, methods=["DELETE"], include_in_schema=False),
+        Route(f"{PREFIX}{{name:path}}", _file, include_in_schema=False),
         Route("/usage", figures.usage),
         Route("/limits", figures.limits),
     ]
@@ -62,7 +62,7 @@ class _SessionRoute:
     async def look(self, request: Request) -> Response:
         """Whether there is a session, and what turns may do; without one only whether a token is needed."""
         is_open = self._sessions.holds(request.headers)
-        return _private({"open": is_open, "needs_token": self._token is not None, **self._rights(is_open=is_open)})
+        return _private({"open": is_open, **self._facts(is_open=is_open)})
 
     async def open(self, request: Request) -> Response:
         """Begin a session, for the token where there is one."""
@@ -71,7 +71,7 @@ class _SessionRoute:
             raise ApiError(403, message, type="forbidden", code="origin_not_allowed")
         self._check_token(members_of(await read_json(request), ("token",)).get("token"))
         made = self._sessions.open()
-        answer = _private({"open": True, "proof": made.proof, **self._rights(is_open=True)})
+        answer = _private({"open": True, "proof": made.proof, **self._facts(is_open=True)})
         answer.set_cookie(value=made.cookie, max_age=int(LONGEST_S), **_cookie_of(request))
         return answer
 
@@ -92,12 +92,13 @@ class _SessionRoute:
         if not hmac.compare_digest(given.strip().encode("utf-8", "replace"), self._token.encode()):
             raise ApiError(401, "wrong token", code="invalid_api_key")
 
-    def _rights(self, *, is_open: bool) -> dict[str, Any]:
+    def _facts(self, *, is_open: bool) -> dict[str, Any]:
+        needs_token = {"needs_token": self._token is not None}
         if not is_open:
-            return {}
+            return needs_token
         may = self._consent
         rights = {"write": may.may_write or may.may_do_all, "approve": may.may_do_all, "all": may.may_do_all}
-        return {"version": __version__, "cwd": may.cwd, "may": rights}
+        return {**needs_token, "version": __version__, "cwd": may.cwd, "may": rights}
 
 
 def _private(document: dict[str, Any]) -> Response:

@@ -7,12 +7,10 @@ import { safe } from "./text/safe.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** @typedef {Node|string|number|null|undefined|false} Child */
-
 /**
  * @param {string} tag like `p`, or `p.class`
  * @param {Record<string, any>|null} properties attributes; `on…` are listeners; null, undefined and false are left out
- * @param {...(Child|Child[])} children
+ * @param {...any} children nodes and texts, in lists too; null, undefined and false are left out
  * @returns {any} an element
  */
 export function el(tag, properties = null, ...children) {
@@ -23,12 +21,12 @@ export function el(tag, properties = null, ...children) {
 }
 
 /** The same for SVG. */
-/** @param {string} tag @param {Record<string, any>|null} properties @param {...(Child|Child[])} children */
+/** @param {string} tag @param {Record<string, any>|null} properties @param {...any} children */
 export function svg(tag, properties = null, ...children) {
   return filled(document.createElementNS(SVG, tag), properties, children);
 }
 
-/** @param {any} node @param {Record<string, any>|null} properties @param {Array<Child|Child[]>} children */
+/** @param {any} node @param {Record<string, any>|null} properties @param {any[]} children */
 function filled(node, properties, children) {
   for (const [name, value] of Object.entries(properties ?? {})) {
     if (value === null || value === undefined || value === false) continue;
@@ -39,16 +37,16 @@ function filled(node, properties, children) {
   return node;
 }
 
-/** @param {Array<Child|Child[]>} children @returns {Node[]} */
+/** @param {any[]} children @returns {Node[]} */
 function nodesOf(children) {
   return children
-    .flat()
+    .flat(Infinity)
     .filter((child) => child !== null && child !== undefined && child !== false)
     .map((child) => (child instanceof Node ? child : document.createTextNode(safe(child))));
 }
 
 /** Replace what a node holds. */
-/** @param {Element} node @param {...(Child|Child[])} children */
+/** @param {Element} node @param {...any} children */
 export function fill(node, ...children) {
   node.replaceChildren(...nodesOf(children));
 }

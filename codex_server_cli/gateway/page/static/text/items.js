@@ -57,7 +57,6 @@ export class Items {
       return ids;
     }
     if (method === "turn/start") this._threadId = params.threadId ?? null;
-    if (method === "turn/steer") return [this._note(`steer-${event.seq}`, "steer", textOf(params.input))];
     if (event.id !== undefined && !method) this.hasAsked = true;
     return [];
   }
@@ -90,8 +89,15 @@ export class Items {
     if (!item || typeof item.id !== "string") return [];
     const known = this.items.get(item.id);
     const text = wholeText(item) || (isDone ? (known?.text ?? "") : "");
-    this.items.set(item.id, { id: item.id, kind: String(item.type), text, isDone, item });
+    this.items.set(item.id, { id: item.id, kind: this._kindOf(item), text, isDone, item });
     return [item.id];
+  }
+
+  /** @param {any} item @returns {string} its type; what the user says after the first message is a `steer` */
+  _kindOf(item) {
+    if (item.type !== "userMessage") return String(item.type);
+    const first = [...this.items.values()].find((each) => each.kind === "userMessage");
+    return first && first.id !== item.id ? "steer" : "userMessage";
   }
 
   /** @param {string} kind @param {any} params @returns {string[]} */

@@ -106,7 +106,7 @@ function itemAt(lines, at, mark) {
       inner.push("");
     } else if (indent >= Math.min(width, mark[1].length + 2)) {
       inner.push(line.slice(Math.min(indent, width)));
-    } else if (lines[end - 1].trim() && !startsBlock(lines, end)) {
+    } else if (lines[end - 1].trim() && !startsBlock(lines, end) && !ITEM.test(line)) {
       inner.push(line); // it goes on without its indentation
     } else {
       break;

@@ -19,6 +19,8 @@ const LABELS = new Map([
   ["fileChange", "change"],
   ["steps", "plan"],
 ]);
+/** What says by its sign what it is. */
+const NOTES = ["warning", "retry", "error"];
 const STEPS = new Map([
   ["completed", "☑"],
   ["inProgress", "▸"],
@@ -33,7 +35,8 @@ export function itemNode(item, cwd) {
   const body = bodyOf(item, cwd);
   if (body === null) return null;
   const label = LABELS.get(item.kind) ?? item.kind;
-  const head = el("h2.kind", null, item.item?.phase === "commentary" ? "codex, meanwhile" : label);
+  const isNote = NOTES.includes(item.kind);
+  const head = isNote ? null : el("h2.kind", null, item.item?.phase === "commentary" ? "codex, meanwhile" : label);
   return el("article.item", { "data-kind": item.kind, "data-item": item.id, "data-done": item.isDone ? "true" : "false" }, head, body);
 }
 

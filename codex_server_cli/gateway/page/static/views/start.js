@@ -4,6 +4,7 @@ import { ApiError, get, post } from "../api.js";
 import { openDialog } from "../dialogs.js";
 import { byId, el, fill, setText } from "../dom.js";
 import { store } from "../store.js";
+import { newKey } from "./say.js";
 
 let key = "";
 let lastCall = "";
@@ -69,7 +70,7 @@ async function send() {
     return;
   }
   const call = JSON.stringify(body());
-  if (call !== lastCall) key = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`; // the same again starts no second turn
+  if (call !== lastCall) key = newKey(); // the same again starts no second turn
   lastCall = call;
   setText(byId("start-error"), "");
   byId("start-send").disabled = true;

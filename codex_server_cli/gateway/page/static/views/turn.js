@@ -2,7 +2,7 @@
 
 import { ApiError, follow, get, post, Unreachable } from "../api.js";
 import { confirmed } from "../dialogs.js";
-import { announce, byId, el, fill, setText } from "../dom.js";
+import { byId, el, fill, setText } from "../dom.js";
 import { store } from "../store.js";
 import { Items } from "../text/items.js";
 import { duration, isRunning, lookOf, startedMs, stateWords, titleOf, tokens } from "../text/words.js";
@@ -10,6 +10,7 @@ import { filesOf } from "./diff.js";
 import { itemNode } from "./item.js";
 import { setOpen } from "./list.js";
 import { PendingView } from "./pending.js";
+import { closeDraft, drawSaying, openDraft, startSaying } from "./say.js";
 
 /** @typedef {import("../text/words.js").Turn} Turn */
 
@@ -19,8 +20,6 @@ const BOTTOM_PX = 80;
 
 /** @type {TurnView|null} */
 let shown = null;
-/** Drafts by turn: what was typed is there again after a look at another one. @type {Map<string, string>} */
-const drafts = new Map();
 
 /** @param {string} id */
 export function showTurn(id) {
@@ -41,13 +40,7 @@ export function leaveTurn() {
 /** Wire what is there once. */
 export function startTurnView() {
   store.addEventListener("change", () => shown?.drawHead());
-  byId("say").addEventListener("submit", (/** @type {Event} */ event) => {
-    event.preventDefault();
-    shown?.say();
-  });
-  byId("say-text").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("say").requestSubmit();
-  });
+  startSaying(() => shown?.turn ?? null);
   byId("cancel-turn").addEventListener("click", () => shown?.cancel());
   byId("to-end").addEventListener("click", () => byId("stream").lastElementChild?.scrollIntoView({ block: "end" }));
   byId("diff").addEventListener("toggle", () => shown?.drawDiff());
@@ -75,15 +68,13 @@ class TurnView {
     byId("turn").dataset.turn = id;
     byId("diff").open = false;
     byId("diff").hidden = true;
-    byId("say-text").value = drafts.get(id) ?? "";
-    byId("say-write").checked = false;
+    openDraft(id);
     setText(byId("turn-error"), "");
-    setText(byId("say-error"), "");
     this.drawHead();
   }
 
   close() {
-    drafts.set(this.id, byId("say-text").value);
+    closeDraft(this.id);
     this.abort.abort();
     clearTimeout(this.timer);
     this.pending.close();
@@ -209,11 +200,7 @@ class TurnView {
     byId("stream").setAttribute("aria-busy", String(isLive));
     this.drawFacts(turn);
     byId("cancel-turn").hidden = !isLive;
-    const isGone = turn.state === "missing";
-    byId("say").hidden = isGone;
-    setText(byId("say-label"), isLive ? "Tell it more while it works" : "Continue on the same thread");
-    setText(byId("say-send"), isLive ? "Steer" : "Continue");
-    byId("say-rights").hidden = isLive || !store.session.may?.write;
+    drawSaying(turn);
     const error = turn.error && !isLive ? [turn.error.message, turn.error.hint].filter(Boolean).join(" ") : "";
     if (error) setText(byId("turn-error"), error);
     byId("diff").hidden = !(this.items.diff || this.status?.changes?.length);
@@ -243,47 +230,6 @@ class TurnView {
       if (this.isClosed) return; // the diff of the stream is shown
     }
     fill(byId("diff-body"), text ? filesOf(text) : el("p.dim", null, "Nothing was changed."));
-  }
-
-  /** Steer the turn, or continue its thread. */
-  async say() {
-    const field = byId("say-text");
-    const text = field.value.trim();
-    const isLive = isRunning(this.turn);
-    if (!text) {
-      field.focus();
-      return;
-    }
-    setText(byId("say-error"), "");
-    byId("say-send").disabled = true;
-    try {
-      if (isLive) {
-        await post(`turns/${encodeURIComponent(this.id)}/steer`, { text });
-        announce("It was told.");
-      }
-      const next = isLive ? null : await this.goOn(text);
-      field.value = "";
-      drafts.delete(this.id);
-      if (next) location.hash = `#/turn/${next.turn_id}`;
-      store.refresh();
-    } catch (error) {
-      const hint = error instanceof ApiError && error.hint ? ` ${error.hint}` : "";
-      setText(byId("say-error"), `${/** @type {Error} */ (error).message}.${hint}`);
-      field.focus();
-    } finally {
-      byId("say-send").disabled = false;
-    }
-  }
-
-  /** The next turn; sent again after a lost answer it starts no second one. */
-  /** @param {string} prompt @returns {Promise<any>} */
-  goOn(prompt) {
-    const write = byId("say-write").checked && store.session.may?.write;
-    const body = { prompt, ...(write ? { write: true } : {}) };
-    const call = JSON.stringify(body);
-    if (this.lastCall !== call) this.key = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
-    this.lastCall = call;
-    return post(`turns/${encodeURIComponent(this.id)}/continue`, body, { "Idempotency-Key": this.key ?? "" });
   }
 
   async cancel() {

@@ -6,7 +6,8 @@ import { daysOf, plotOf } from "../text/plot.js";
 import { tokens } from "../text/words.js";
 
 const DAYS = 30;
-const WIDTH = 600;
+const WIDEST = 760;
+const NARROWEST = 300;
 const HEIGHT = 160;
 const LEFT = 48;
 const BELOW = 18;
@@ -61,9 +62,10 @@ async function drawPlot() {
 
 /** @param {import("../text/plot.js").Day[]} days @returns {Node} */
 function plotNode(days) {
-  const plot = plotOf(days, WIDTH - LEFT, HEIGHT);
+  const width = Math.max(NARROWEST, Math.min(WIDEST, byId("plot").clientWidth || WIDEST)); // so that its text is as large as all text
+  const plot = plotOf(days, width - LEFT, HEIGHT);
   const ticks = plot.ticks.map((tick) => [
-    svg("line", { class: "grid", x1: LEFT, x2: WIDTH, y1: tick.y + 8, y2: tick.y + 8 }),
+    svg("line", { class: "grid", x1: LEFT, x2: width, y1: tick.y + 8, y2: tick.y + 8 }),
     svg("text", { x: LEFT - 6, y: tick.y + 12, "text-anchor": "end" }, tokens(tick.value)),
   ]);
   const bars = plot.bars.map((bar) =>
@@ -73,5 +75,5 @@ function plotNode(days) {
   const labels = [0, Math.floor(days.length / 2), days.length - 1].map((index, which) =>
     svg("text", { x: LEFT + plot.bars[index].x + (which === 2 ? plot.bars[index].width : 0), y: HEIGHT + 8 + BELOW, "text-anchor": which === 2 ? "end" : "start" }, days[index].day.slice(5)),
   );
-  return svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT + 12 + BELOW}`, role: "img", "aria-label": `tokens per day of the last ${days.length} days; the table below has the figures` }, ticks, bars, labels);
+  return svg("svg", { viewBox: `0 0 ${width} ${HEIGHT + 12 + BELOW}`, role: "img", "aria-label": `tokens per day of the last ${days.length} days; the table below has the figures` }, ticks, bars, labels);
 }
