@@ -1,8 +1,9 @@
 /** One item of a turn as a node: a message, a command, a change, what else there is. Owns how each kind looks. */
 
 import { el, isolated } from "../dom.js";
+import { unwrapped } from "../text/command.js";
 import { changeLines, countsOf } from "../text/diff.js";
-import { duration, unwrapped } from "../text/words.js";
+import { duration } from "../text/words.js";
 import { countsNode, diffNode } from "./diff.js";
 import { codeNode, markdownNodes } from "./markdown.js";
 
@@ -77,7 +78,7 @@ function firstLine(text) {
 /** @param {Item} item @returns {Node[]} */
 function commandBody(item) {
   const command = unwrapped(item.item.command);
-  const nodes = [el("pre.command", { tabindex: 0, role: "region", "aria-label": "command" }, isolated("code", `$ ${command}`))];
+  const nodes = [el("pre.command", { tabindex: 0, role: "group", "aria-label": "command" }, isolated("code", `$ ${command}`))];
   const output = item.text.slice(0, MOST_CHARS).replace(/\n$/, "");
   if (output) {
     const lines = output.split("\n").length;

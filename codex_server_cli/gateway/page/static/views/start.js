@@ -30,7 +30,7 @@ export function openStart() {
   byId("start-write").hidden = !may?.write;
   byId("start-full").hidden = !may?.all;
   byId("start-ask-row").hidden = !may?.approve;
-  setText(byId("start-rights"), may?.write ? "" : "Turns of this serve read alone: it was started without --write.");
+  setText(byId("start-rights"), may?.write ? "" : "Turns of this serve only read: it was started without --write.");
   setText(byId("start-error"), "");
   openDialog("start-dialog", "start-prompt");
   if (!hasModels) loadModels();
