@@ -126,6 +126,7 @@ LIMIT = number("limit", "--limit", help="How many at the most.", minimum=1, defa
 STATE = option("state", "--state", help="running, complete, failed …", type=State, metavar="S")
 FULL = switch("full", "--full", help="In JSON: every key, empty ones too.")
 FIELDS = option("fields", "--fields", help="In JSON: only these keys.", metavar="A,B")
+LONG = switch("is_long", "--long", help="On a terminal: every column, whole ids.")
 TABLE_JSON = (switch("json", "--json", help="One JSON array instead of a table."), FULL, FIELDS)
 TEXT_JSON = (switch("json", "--json", help="One JSON array instead of text."), FULL, FIELDS)
 OBJECT_JSON = (switch("json", "--json", help="One JSON object instead of text."), FULL)

@@ -84,6 +84,7 @@ VERBS: Final[dict[str, Verb]] = {
             option("search", "--search", help="Only those whose prompt or name holds T.", metavar="T"),
             option("since", "--since", help="Only those started within the last 12h, or 7d.", metavar="AGE"),
             option("name", "--name", help="Only those whose name matches, like 'rev-*'.", metavar="GLOB"),
+            p.LONG,
             *p.TABLE_JSON,
         ),
     ),

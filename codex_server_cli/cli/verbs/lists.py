@@ -30,6 +30,7 @@ def list_turns(
     search: str | None,
     since: str | None,
     name: str | None,
+    is_long: bool,
     json: bool,
     full: bool,
     fields: str | None,
@@ -46,8 +47,22 @@ def list_turns(
         output.show_json([_row(view, prompt, names, is_full=full) for view, prompt in rows])
     elif not rows and wanted == read.TurnFilter():
         output.show("" if problem else 'No turns yet. Start one: codex-server new "your prompt"\n')
-    else:
+    elif is_long or not output.is_terminal():
         output.show(turns_table(rows, output.width()))
+    else:
+        _show_rows(settings, rows)
+
+
+def _show_rows(settings: Settings, rows: list[tuple[TurnView, str]]) -> None:
+    """Turns on a terminal, in short."""
+    from codex_server_cli.render.turns.rows import turn_rows
+
+    if not rows:
+        output.show("No turns.\n")
+        return
+    short = read.short_ids(settings, (view for view, _ in rows))
+    now_ms = time.time_ns() // 1_000_000
+    output.show_styled(turn_rows(rows, now_ms, str(settings.user_home), output.width(), output.ink(), short))
 
 
 def list_(*, limit: int, cwd: str | None, search: str | None, json: bool, full: bool, fields: str | None) -> None:
