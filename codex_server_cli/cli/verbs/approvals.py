@@ -13,6 +13,7 @@ from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.documents.fields import only, read_fields
 from codex_server_cli.core.inputs import is_blank
 from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.rpc import objects_in, text_in
 from codex_server_cli.errors import UsageError
 from codex_server_cli.render.notes import end_note
@@ -41,8 +42,16 @@ def pending(*, turn: str | None, json: bool, full: bool, fields: str | None, cwd
     elif not waiting:
         output.show("Nothing waits for an answer.\n")
     else:
-        width = output.width() if output.is_terminal() else None
-        output.show("\n".join(pending_text(view, entry, now_ms, width) for view, entry in waiting))
+        _show_waiting(settings, waiting, now_ms)
+
+
+def _show_waiting(settings: Settings, waiting: list[tuple[TurnView, Entry]], now_ms: int) -> None:
+    if not output.is_terminal():
+        output.show("\n".join(pending_text(view, entry, now_ms, None) for view, entry in waiting))
+        return
+    short, width, ink = read.short_ids(settings, (view for view, _ in waiting)), output.width(), output.ink()
+    called = [(view._replace(turn_id=short[view.turn_id]), entry) for view, entry in waiting]
+    output.show_styled("\n".join(pending_text(view, entry, now_ms, width, ink) for view, entry in called))
 
 
 def approve(*, turn: str, request: str | None, session: bool, full: bool) -> None:

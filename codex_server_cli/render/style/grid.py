@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
+from codex_server_cli.render.escape import one_line
 from codex_server_cli.render.style.cells import cut
 from codex_server_cli.render.style.ink import Ink, Style
 
 _GAP = 2
+_LEAST_FLEXIBLE, _MAX_CELL = 8, 400
 
 
 class Column(NamedTuple):
@@ -35,7 +37,7 @@ class Column(NamedTuple):
 
 
 def grid(columns: Sequence[Column], width: int, ink: Ink) -> str:
-    """The headings, if any, and the rows. Columns for which there is no room are cut, the last ones first."""
+    """The headings, if any, and the rows. Columns for which there is no room are left out."""
     shown = list(zip(columns, _widths(columns, width), strict=True))
     lines = [[_cell(column, column.heading, Style.DIM, room, ink) for column, room in shown]]
     if not any(column.heading for column in columns):
@@ -44,6 +46,22 @@ def grid(columns: Sequence[Column], width: int, ink: Ink) -> str:
         lines.append([_cell(column, column.cells[row], _style(column, row), room, ink) for column, room in shown])
     gaps = [_gap_after(column) for column in columns]
     return "".join(f"{_joined(line, gaps)}\n" for line in lines)
+
+
+def natural_width(columns: Sequence[Column]) -> int:
+    """The cells that a table takes where nothing is cut."""
+    return sum(_sizes(columns)) + sum(map(_gap_after, columns[:-1]))
+
+
+def styled_table(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int, ink: Ink) -> str:
+    """The table that `render.tables.table` makes of raw texts, for a terminal: the last column gives way."""
+    cells = [[one_line(cell, _MAX_CELL) for cell in column] for column in zip(*rows, strict=True)]
+    last = len(headings) - 1
+    columns = [
+        Column(heading, column, Style.PLAIN if at else Style.BOLD, is_flexible=at == last)
+        for at, (heading, column) in enumerate(zip(headings, cells, strict=True))
+    ]
+    return grid(columns, width, ink)
 
 
 def _joined(cells: Sequence[str], gaps: Sequence[int]) -> str:
@@ -63,18 +81,23 @@ def _cell(column: Column, text: str, style: Style, room: int, ink: Ink) -> str:
 
 
 def _widths(columns: Sequence[Column], width: int) -> list[int]:
-    """The cells of each column; 0 where it has no room."""
-    natural = [max(map(cell_len, (column.heading, *column.cells)), default=0) for column in columns]
-    over = sum(natural) + sum(map(_gap_after, columns[:-1])) - width
+    """The cells of each column; 0 where it has no room, as one has that would have to be cut but is not flexible."""
+    natural = _sizes(columns)
+    over = natural_width(columns) - width
     sizes = [
-        max(size - max(over, 0), min(size, 8)) if column.is_flexible else size
+        max(size - max(over, 0), min(size, _LEAST_FLEXIBLE)) if column.is_flexible else size
         for column, size in zip(columns, natural, strict=True)
     ]
     left, found = width, []
     for column, size in zip(columns, sizes, strict=True):
-        found.append(max(min(size, left), 0))
+        is_first = left == width
+        found.append(max(min(size, left), 0) if size <= left or column.is_flexible or is_first else 0)
         left -= size + _gap_after(column)
     return found
+
+
+def _sizes(columns: Sequence[Column]) -> list[int]:
+    return [max(map(cell_len, (column.heading, *column.cells))) for column in columns]
 
 
 def _gap_after(column: Column) -> int:
