@@ -86,12 +86,13 @@ def show_started(started: Started, options: StartOptions, flags: dict[str, Any])
 
 def _show_start(started: Started) -> None:
     """Say on stdout, a terminal, that a turn was started, and what to do now."""
-    from codex_server_cli.actions.read import called, read
+    from codex_server_cli.actions.read import for_people
     from codex_server_cli.render.turns import card  # a pipe needs none of these
 
-    view = read.status(read.directory_of(started.view))  # it may be queued by now
-    short_id = called.shortened(Settings.load(), [view.turn_id])[view.turn_id]
-    name = short_id if started.is_existing else called.newest_called(view, short_id)
+    settings = Settings.load()
+    view = started.view if started.is_existing else for_people.new_turn(settings, started.view)
+    short_id = for_people.shortened(settings, [view.turn_id])[view.turn_id]
+    name = short_id if started.is_existing else for_people.newest_called(view, short_id)
     output.show_styled(card.started(view, short_id, name, output.display(), is_existing=started.is_existing))
 
 
@@ -101,8 +102,8 @@ def _note_start(view: TurnView) -> None:
     if display is None:
         output.note(f"turn {view.turn_id}")
         return
-    from codex_server_cli.actions.read import called
+    from codex_server_cli.actions.read.for_people import shortened
     from codex_server_cli.render.turns import card
 
-    short_id = called.shortened(Settings.load(), [view.turn_id])[view.turn_id]
+    short_id = shortened(Settings.load(), [view.turn_id])[view.turn_id]
     output.note_styled(card.going_on(short_id, display))

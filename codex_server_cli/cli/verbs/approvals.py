@@ -98,7 +98,7 @@ def _show_decided(view: TurnView, op: str, request: Entry, *, is_json: bool, is_
 
 def _show_done(view: TurnView, what: str, about: str) -> None:
     """Tell a person what was done to a running turn, and how to follow it."""
-    from codex_server_cli.actions.read.called import shortened
+    from codex_server_cli.actions.read.for_people import shortened
     from codex_server_cli.render.turns import card
 
     short_id = shortened(Settings.load(), [view.turn_id])[view.turn_id]

@@ -58,7 +58,7 @@ def _cancel_all(settings: Settings, cwd: str | None) -> list[TurnView]:
 
 def _show_cancelled(settings: Settings, views: list[TurnView]) -> None:
     """Say on a terminal how the turns have ended; the others are told on stderr."""
-    from codex_server_cli.actions.read.called import shortened
+    from codex_server_cli.actions.read.for_people import shortened
     from codex_server_cli.render.turns import card
 
     short, display = shortened(settings, [view.turn_id for view in views]), output.display()
@@ -81,7 +81,7 @@ def apply(*, turn: str, json: bool, full: bool, cwd: str | None) -> Exit:
     if output.wants_json(json, full):
         output.show_json(turn_documents.applied(done.turn_id, done.changes, done._asdict(), is_full=full))
     else:
-        from codex_server_cli.actions.read.called import shortened
+        from codex_server_cli.actions.read.for_people import shortened
         from codex_server_cli.render.turns.outcomes import applied
 
         short_id = shortened(settings, [done.turn_id])[done.turn_id]
@@ -109,7 +109,7 @@ def recover(*, turn: str, json: bool, full: bool, cwd: str | None) -> Exit:
             )
         )
     else:
-        from codex_server_cli.actions.read.called import shortened
+        from codex_server_cli.actions.read.for_people import shortened
         from codex_server_cli.render.turns.outcomes import recovered as recovered_text
 
         short_id = shortened(settings, [recovered.view.turn_id])[recovered.view.turn_id]

@@ -42,13 +42,13 @@ def status(*, turns: list[str], json: bool, full: bool, fields: str | None, cwd:
 
 def _show_words(settings: Settings, views: list[TurnView], *, is_one: bool) -> None:
     """Show turns to a person; what is missing or unreadable is told on stderr."""
-    from codex_server_cli.cli.verbs import status_words  # a pipe needs none of it
+    from codex_server_cli.cli import show_status  # a pipe needs none of it
 
     known = [view for view in views if view.state not in (State.MISSING, State.UNREADABLE)]
     if is_one and known:
-        status_words.show_card(settings, known[0])
+        show_status.show_card(settings, known[0])
     elif known or not views:
-        status_words.show_rows(settings, known)
+        show_status.show_rows(settings, known)
 
 
 def _names(fields: str | None, *, is_full: bool) -> tuple[str, ...] | None:

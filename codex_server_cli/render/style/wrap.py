@@ -46,6 +46,15 @@ def cells(text: str) -> int:
     return cell_len(text)
 
 
+def cut(line: str, width: int) -> str:
+    """A line as at most `width` cells, with an ellipsis where something was cut."""
+    if cells(line) <= width:
+        return line
+    while cells(line) > width - 1:
+        line = line[:-1]
+    return line + "…"
+
+
 def wrapped(text: str, width: int, indent: str = "", *, folds: bool = False) -> list[str]:
     """Text as lines of at most `width` cells, as far as its words and commands (`` `…` ``) are no longer.
 

@@ -19,7 +19,7 @@ from codex_server_cli.render.escape import neutralise, one_line
 from codex_server_cli.render.status_line import clock, short_count
 from codex_server_cli.render.style.ink import Style
 from codex_server_cli.render.style.when import ago
-from codex_server_cli.render.style.wrap import Display, Piece, joined, wrapped
+from codex_server_cli.render.style.wrap import Display, Piece, cut, joined, wrapped
 from codex_server_cli.render.tables import short_path
 from codex_server_cli.render.turns.states import look, state_words
 from codex_server_cli.render.turns.titles import title
@@ -37,11 +37,9 @@ def started(view: TurnView, short_id: str, called: str, display: Display, *, is_
         is_existing: an earlier call has started it (`--once`).
     """
     glyph, style = look(view)
-    name = text_in(view.meta.get("name"))
-    head = f"{glyph} {short_id} {'was started already' if is_existing else 'started'}"
-    pieces = [(f"{head} as {one_line(name, _MOST_CHARS)}" if name and not is_existing else head, style)]
+    pieces = [(f"{glyph} {short_id} {'was started already' if is_existing else 'started'}", style)]
     if is_existing or view.phase is Phase.QUEUED:
-        pieces.append((state_words(view), style))
+        pieces.append((_state(view), style))
     pieces.append((_held(view, display), Style.PLAIN))
     if view.state is State.RUNNING:
         pieces += [(_follow(called), Style.BOLD), ("Ctrl-C is safe", Style.DIM)]
@@ -70,7 +68,7 @@ def done(short_id: str, what: str, display: Display, command: str = "", quoted: 
 def over_already(view: TurnView, short_id: str, display: Display) -> str:
     """That a turn had ended before, so that nothing was done to it; ends with a newline."""
     glyph, style = look(view)
-    pieces = [(f"{glyph} {short_id} had ended: {state_words(view)}", style)]
+    pieces = [(f"{glyph} {short_id} had ended: {_state(view)}", style)]
     return _text(joined(pieces, display.width, ink=display.ink, hanging=_INDENT))
 
 
@@ -80,8 +78,10 @@ def row(view: TurnView, short_id: str, prompt: str, display: Display) -> str:
     Args:
         prompt: the beginning of what it was asked, raw.
     """
-    room = max(display.width - 40, 20)
-    pieces = [*_head(view, short_id, display), (title(view, prompt, room), Style.PLAIN)]
+    pieces = [
+        *_head(view, short_id, display),
+        (_title(view, prompt, max(display.width - 40, min(display.width - 2, 38))), Style.PLAIN),
+    ]
     return _text(joined(pieces, display.width, ink=display.ink, hanging=_INDENT))
 
 
@@ -93,7 +93,7 @@ def card(view: TurnView, short_id: str, prompt: str, asked: Sequence[str], displ
         asked: the requests that wait, each as `pending_text` tells it: safe, with the commands that decide it.
     """
     lines = joined(_head(view, short_id, display), display.width, ink=display.ink, hanging=_INDENT)
-    lines.append(_INDENT + display.ink(title(view, prompt, display.width - len(_INDENT)), Style.BOLD))
+    lines.append(_INDENT + display.ink(_title(view, prompt, display.width - len(_INDENT)), Style.BOLD))
     lines += joined(_facts(view, display), display.width, _INDENT, display.ink)
     lines += _changes(view, display)
     lines += _error(view, display)
@@ -118,10 +118,18 @@ def _head(view: TurnView, short_id: str, display: Display) -> list[Piece]:
         since.append(ago(parse_time_ms(view.meta.get("finished_at")), display.now_ms))
     return [
         (f"{glyph} {short_id}", style),
-        (one_line(state_words(view), _MOST_CHARS), style),
+        (_state(view), style),
         (_held(view, display), Style.PLAIN),
         *((text, Style.DIM) for text in since),
     ]
+
+
+def _title(view: TurnView, prompt: str, width: int) -> str:
+    return cut(title(view, prompt, width), width)
+
+
+def _state(view: TurnView) -> str:
+    return one_line(state_words(view), _MOST_CHARS)
 
 
 def _held(view: TurnView, display: Display) -> str:
@@ -129,6 +137,8 @@ def _held(view: TurnView, display: Display) -> str:
     if view.phase is not Phase.QUEUED:
         return ""
     resets_ms = parse_time_ms(view.live.get("resets_at"))
+    if resets_ms is None and at(view.meta, "request.is_after_reset", bool):
+        return "begins when the usage limit has reset"
     if resets_ms is None:
         return "begins when another turn has ended"
     return f"begins when the usage limit resets, in {clock(max(resets_ms - display.now_ms, 0) / 1000)}"

@@ -52,7 +52,7 @@ def recovered(view: TurnView, short_id: str, message: str, display: Display, *, 
         message: what was found, or why nothing was.
     """
     glyph, style = ("✓", Style.GREEN) if is_recovered else look(view)
-    lines = [display.ink(f"{glyph} {short_id} {'recovered' if is_recovered else state_words(view)}", style)]
+    lines = [display.ink(f"{glyph} {short_id} {'recovered' if is_recovered else neutralise(state_words(view))}", style)]
     lines += wrapped(neutralise(message), display.width, _INDENT)
     command = next(iter(next_command(view._replace(turn_id=short_id), has_asked_codex=True).values()), "")
     return "\n".join(lines + _next(command, display)) + "\n"

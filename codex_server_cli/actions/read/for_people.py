@@ -1,14 +1,16 @@
-"""What turns are called where a person looks: by a short id, by their name, or as `last`. Must never print."""
+"""What a person is told of turns, and a program is not: short ids, names, the queue. Must never print."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
 
+from codex_server_cli.actions.read import read
 from codex_server_cli.core.model.short_ids import short_ids
-from codex_server_cli.core.model.turn import is_turn_id_end, is_turn_name
+from codex_server_cli.core.model.turn import Phase, State, is_turn_id_end, is_turn_name
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.disk.turn.lookup import is_of, turn_ids
+from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 
 
@@ -30,3 +32,17 @@ def newest_called(view: TurnView, short_id: str) -> str:
     except OSError:  # the current directory is gone
         is_here = False
     return "last" if is_here else short_id
+
+
+def new_turn(settings: Settings, view: TurnView) -> TurnView:
+    """A turn that was started just now, with its phase; queued also where its worker has not got so far yet.
+
+    Raises:
+        BadInputError: `config.json` is broken.
+    """
+    now = read.status(read.directory_of(view))
+    if now.state is not State.RUNNING or now.phase not in (None, Phase.STARTING):
+        return now
+    is_held = bool((view.meta.get("request") or {}).get("is_after_reset"))
+    is_queued = is_held or len(read.running(settings)) > read_config(settings.config_path).max_running
+    return now._replace(phase=Phase.QUEUED) if is_queued else now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codex_server_cli.actions.control.approvals import pending_of
 from codex_server_cli.actions.read import read
-from codex_server_cli.actions.read.called import shortened
+from codex_server_cli.actions.read.for_people import shortened
 from codex_server_cli.cli import output
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.pending import pending_text
