@@ -125,6 +125,7 @@ ONLY_CWD = option("cwd", "--cwd", "-C", help="Only those of this directory.", me
 LIMIT = number("limit", "--limit", help="How many at the most.", minimum=1, default=20)
 STATE = option("state", "--state", help="running, complete, failed …", type=State, metavar="S")
 FULL = switch("full", "--full", help="In JSON: every key, empty ones too.")
+JSON = switch("json", "--json", help="One JSON object, on a terminal too.")
 FIELDS = option("fields", "--fields", help="In JSON: only these keys.", metavar="A,B")
 LONG = switch("is_long", "--long", help="On a terminal: every column, whole ids.")
 TABLE_JSON = (switch("json", "--json", help="One JSON array instead of a table."), FULL, FIELDS)
@@ -190,6 +191,7 @@ _OF_ONE_TURN = (
     _NESTED,
     switch("follow", "--follow", "-f", help="Show the turn as it runs, and end with it."),
     switch("wait", "--wait", help="Print one JSON object at the end, with the answer."),
+    JSON,
     FULL,
 )
 _WORKTREE = (

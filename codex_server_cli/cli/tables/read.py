@@ -46,8 +46,8 @@ VERBS: Final[dict[str, Verb]] = {
     "status": Verb(
         "verbs.status:status",
         READ,
-        "Print where turns stand, as one JSON object.",
-        (p.ANY_TURNS, p.FULL, p.FIELDS, p.LAST_CWD),
+        "Print where turns stand; in a pipe as one JSON object.",
+        (p.ANY_TURNS, p.JSON, p.FULL, p.FIELDS, p.LAST_CWD),
     ),
     "answer": Verb(
         "verbs.read:answer",
