@@ -127,7 +127,7 @@ STATE = option("state", "--state", help="running, complete, failed …", type=St
 FULL = switch("full", "--full", help="In JSON: every key, empty ones too.")
 JSON = switch("json", "--json", help="One JSON object, on a terminal too.")
 FIELDS = option("fields", "--fields", help="In JSON: only these keys.", metavar="A,B")
-LONG = switch("is_long", "--long", help="On a terminal: every column, whole ids.")
+LONG = switch("is_long", "--long", help="Every column, and whole ids, however wide.")
 TABLE_JSON = (switch("json", "--json", help="One JSON array instead of a table."), FULL, FIELDS)
 TEXT_JSON = (switch("json", "--json", help="One JSON array instead of text."), FULL, FIELDS)
 OBJECT_JSON = (switch("json", "--json", help="One JSON object instead of text."), FULL)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from codex_server_cli.core.account.account import Account, Model
 from codex_server_cli.render.escape import one_line
-from codex_server_cli.render.style.ink import Ink, Style
+from codex_server_cli.render.style.ink import Style
 from codex_server_cli.render.tables import table
+
+if TYPE_CHECKING:
+    from codex_server_cli.render.style.wrap import Display
 
 _MAX_NAME, _MAX_EFFORTS = 60, 200
 _MODES = {"chatgpt": "ChatGPT", "api_key": "an API key", "amazon_bedrock": "Amazon Bedrock", "gcp": "Google Cloud"}
@@ -32,9 +36,9 @@ def account_text(account: Account, *, has_refreshed: bool | None = None) -> str:
     return "".join(f"{label.ljust(9)}  {one_line(value, 200)}\n" for label, value in facts if value)
 
 
-def account_view(account: Account, width: int, ink: Ink, *, has_refreshed: bool | None = None) -> str:
+def account_view(account: Account, display: Display, *, has_refreshed: bool | None = None) -> str:
     """The same for a terminal, with a mark for whether turns can run."""
-    from codex_server_cli.render.style.facts import Fact, facts_block  # rich's widths, which a pipe need not load
+    from codex_server_cli.render.style.facts import Fact, facts_block  # a pipe needs none of it
 
     mark, style = _look(account)
     (label, words), *others = _facts(account, has_refreshed)
@@ -43,7 +47,7 @@ def account_view(account: Account, width: int, ink: Ink, *, has_refreshed: bool 
         Fact(label, f"{mark} {words}", style),
         *(Fact(*each, style_of.get(each[0], Style.PLAIN)) for each in others),
     ]
-    return facts_block(facts, width, ink)
+    return facts_block(facts, display)
 
 
 def _look(account: Account) -> tuple[str, Style]:
@@ -74,11 +78,12 @@ def models_table(models: Sequence[Model], width: int) -> str:
     return table(("MODEL", "", "EFFORTS (* DEFAULT)", "INPUT"), rows, width)
 
 
-def models_view(models: Sequence[Model], width: int, ink: Ink) -> str:
+def models_view(models: Sequence[Model], display: Display) -> str:
     """The same for a terminal: a table where one has room, else each model above its efforts."""
-    from codex_server_cli.render.style.cells import wrap
     from codex_server_cli.render.style.grid import Column, grid, natural_width
+    from codex_server_cli.render.style.wrap import wrapped
 
+    width, ink = display.width, display.ink
     if not models:
         return "No models.\n"
     names = [one_line(model.name, _MAX_NAME) for model in models]
@@ -96,7 +101,7 @@ def models_view(models: Sequence[Model], width: int, ink: Ink) -> str:
     lines = []
     for name, mark, style, effort in zip(names, marks, styles, efforts, strict=True):
         lines.append(f"{ink(name, Style.BOLD)}{f'  {ink(mark, style)}' if mark else ''}")
-        lines += [f"  {line}" for line in wrap(effort, width - 2)]
+        lines += wrapped(effort, width, "  ")
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -40,11 +40,17 @@ def pending_text(view: TurnView, entry: dict[str, Any], now_ms: int, width: int 
     return "".join(
         f"{line}\n"
         for line in (
-            *(ink(piece, Style.WARNING) for piece in _cut(head, width)),
+            *_head_lines(head, width, ink),
             *_behind_bar(text, width, ink, has_diff=entry.get("kind") == "patch"),
             *_command_lines(answer_commands(view.turn_id, entry), width, ink),
         )
     )
+
+
+def _head_lines(head: str, width: int | None, ink: Ink) -> Iterator[str]:
+    first, *others = _cut(head, width)
+    yield ink(first, Style.WARNING)
+    yield from (f"  {ink(other, Style.WARNING)}" for other in others)
 
 
 def _behind_bar(text: str, width: int | None, ink: Ink, *, has_diff: bool) -> Iterator[str]:
@@ -70,6 +76,6 @@ def _command_lines(commands: dict[str, str], width: int | None, ink: Ink) -> Ite
 def _cut(line: str, width: int | None) -> list[str]:
     if width is None:
         return [line]
-    from codex_server_cli.render.style.cells import wrap  # rich's widths, which a pipe need not load
+    from codex_server_cli.render.style.wrap import wrapped  # a pipe needs none of it
 
-    return wrap(line, width)
+    return wrapped(line, width, folds=True)

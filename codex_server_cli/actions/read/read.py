@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from codex_server_cli.core.model.short_ids import short_ids as shortened
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.turn_id import time_ms
 from codex_server_cli.core.model.view import TurnView, may_ask
@@ -233,11 +232,6 @@ def _holds(directory: TurnDir, name: str, text: str) -> bool:
         return text in read_bytes(directory.prompt).decode("utf-8", "replace").casefold()
     except OSError:  # deleted meanwhile, or another user's
         return False
-
-
-def short_ids(settings: Settings, views: Iterable[TurnView]) -> dict[str, str]:
-    """The shortest part of each turn's id that `find` takes, by the id. For terminals: it looks at the ids of all."""
-    return shortened((view.turn_id for view in views), lookup.turn_ids(settings.turns_path))
 
 
 def prompt_beginning(view: TurnView, max_bytes: int = 400) -> str:

@@ -96,6 +96,7 @@ VERBS: Final[dict[str, Verb]] = {
             p.LIMIT,
             p.ONLY_CWD,
             option("search", "--search", help="Only those whose first prompt holds T.", metavar="T"),
+            p.LONG,
             *p.TABLE_JSON,
         ),
     ),
@@ -106,7 +107,7 @@ VERBS: Final[dict[str, Verb]] = {
         (
             argument(
                 "which",
-                help="A turn as elsewhere; or a thread's id, a unique prefix of it, or its name.",
+                help="A turn as elsewhere; or a thread's id, a unique prefix or end of it, or its name.",
                 metavar="TURN|THREAD",
                 is_required=True,
                 is_turn=True,

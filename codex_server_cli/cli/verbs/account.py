@@ -60,7 +60,7 @@ def login(*, device: bool, no_browser: bool, api_key: str | None) -> None:
 
 def _show_account(account: Account, has_refreshed: bool | None = None) -> None:
     if output.is_terminal():
-        output.show_styled(account_view(account, output.width(), output.ink(), has_refreshed=has_refreshed))
+        output.show_styled(account_view(account, output.display(), has_refreshed=has_refreshed))
     else:
         output.show(account_text(account, has_refreshed=has_refreshed))
 
@@ -119,7 +119,7 @@ def models(*, shows_hidden: bool, json: bool, full: bool, fields: str | None) ->
     if json or full or names:
         _show_rows([documents.model_document(model) for model in found], names, is_full=full)
     elif output.is_terminal():
-        output.show_styled(models_view(found, output.width(), output.ink()))
+        output.show_styled(models_view(found, output.display()))
     else:
         output.show(models_table(found, output.width()))
 

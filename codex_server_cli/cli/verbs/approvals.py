@@ -51,9 +51,12 @@ def _show_waiting(settings: Settings, waiting: list[tuple[TurnView, Entry]], now
     if not output.is_terminal():
         output.show("\n".join(pending_text(view, entry, now_ms, None) for view, entry in waiting))
         return
-    short, width, ink = read.short_ids(settings, (view for view, _ in waiting)), output.width(), output.ink()
+    from codex_server_cli.actions.read.for_people import shortened
+
+    display, short = output.display(), shortened(settings, [view.turn_id for view, _ in waiting])
     called = [(view._replace(turn_id=short[view.turn_id]), entry) for view, entry in waiting]
-    output.show_styled("\n".join(pending_text(view, entry, now_ms, width, ink) for view, entry in called))
+    texts = (pending_text(view, entry, now_ms, display.width, display.ink) for view, entry in called)
+    output.show_styled("\n".join(texts))
 
 
 def approve(*, turn: str, request: str | None, session: bool, json: bool, full: bool) -> None:

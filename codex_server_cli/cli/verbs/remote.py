@@ -63,7 +63,7 @@ def _show(found: switch.Remote, *, as_json: bool, is_full: bool) -> None:
         document = documents.remote_document(found.status, is_kept=found.is_kept)
         output.show_json(document if is_full else without_empty(document))
     elif output.is_terminal():
-        output.show_styled(render.remote_view(found.status, output.width(), output.ink(), is_kept=found.is_kept))
+        output.show_styled(render.remote_view(found.status, output.display(), is_kept=found.is_kept))
     else:
         output.show(render.remote_text(found.status, is_kept=found.is_kept))
 
@@ -118,7 +118,7 @@ def clients(*, server: str | None, json: bool, full: bool, fields: str | None) -
     elif json or full:
         output.show_json(rows if full else rows_of(rows))
     elif output.is_terminal():
-        output.show_styled(render.clients_view(found, time.time(), output.width(), output.ink()))
+        output.show_styled(render.clients_view(found, time.time(), output.display()))
     else:
         output.show(render.clients_table(found, time.time(), output.width()))
 

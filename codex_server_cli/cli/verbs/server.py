@@ -72,7 +72,7 @@ def status(*, json: bool, full: bool) -> None:
     if json or full:
         _show_json(reports, full=full)
     elif output.is_terminal():
-        output.show_styled(servers_view(reports, str(settings.user_home), output.width(), output.ink()))
+        output.show_styled(servers_view(reports, str(settings.user_home), output.display()))
     else:
         output.show(servers_text(reports, str(settings.user_home)))
 

@@ -56,7 +56,7 @@ def _show_checks(checks: list[tuple[str, bool, str, str]]) -> None:
         return
     from codex_server_cli.render.style.facts import checks_block
 
-    output.show_styled(checks_block(checks, output.width(), output.ink()))
+    output.show_styled(checks_block(checks, output.display()))
 
 
 def gc(
@@ -88,7 +88,7 @@ def gc(
         document = gc_document(collected, is_dry_run=dry_run)
         output.show_json(document if full else without_empty(document))
     elif dry_run and output.is_terminal():
-        output.show_styled(gone_view(collected, output.width(), output.ink()))
+        output.show_styled(gone_view(collected, output.display()))
         output.show(f"{summary(collected, is_dry_run=True)}\n")
     elif dry_run:
         output.show(f"{gone_table(collected, output.width())}{summary(collected, is_dry_run=True)}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING
 
 from codex_server_cli.core.account.remote import (
     CONNECTED,
@@ -16,8 +17,11 @@ from codex_server_cli.core.account.remote import (
 )
 from codex_server_cli.render.escape import one_line
 from codex_server_cli.render.limits import local_time, time_until
-from codex_server_cli.render.style.ink import Ink, Style
+from codex_server_cli.render.style.ink import Style
 from codex_server_cli.render.tables import table
+
+if TYPE_CHECKING:
+    from codex_server_cli.render.style.wrap import Display
 
 _STATES = {
     DISABLED: "off",
@@ -46,13 +50,13 @@ def remote_text(status: RemoteStatus | None, *, is_kept: bool) -> str:
     return "".join(f"{label.ljust(14)}  {one_line(value, 200)}\n" for label, value in facts if value)
 
 
-def remote_view(status: RemoteStatus | None, width: int, ink: Ink, *, is_kept: bool) -> str:
+def remote_view(status: RemoteStatus | None, display: Display, *, is_kept: bool) -> str:
     """The same for a terminal, with a mark for whether it works."""
-    from codex_server_cli.render.style.facts import Fact, facts_block  # rich's widths, which a pipe need not load
+    from codex_server_cli.render.style.facts import Fact, facts_block  # a pipe needs none of it
 
     mark, style = _LOOKS.get(status.state if status else DISABLED, ("!", Style.YELLOW))
     (label, words), *others = _facts(status, is_kept=is_kept)
-    return facts_block([Fact(label, f"{mark} {words}", style), *(Fact(*each) for each in others)], width, ink)
+    return facts_block([Fact(label, f"{mark} {words}", style), *(Fact(*each) for each in others)], display)
 
 
 def _facts(status: RemoteStatus | None, *, is_kept: bool) -> list[tuple[str, str | None]]:
@@ -81,13 +85,11 @@ def clients_table(clients: Sequence[RemoteClient], now_s: float, width: int, zon
     return table(_HEADINGS, _rows(clients, now_s, zone), width) if clients else _NO_DEVICES
 
 
-def clients_view(
-    clients: Sequence[RemoteClient], now_s: float, width: int, ink: Ink, zone: tzinfo | None = None
-) -> str:
+def clients_view(clients: Sequence[RemoteClient], now_s: float, display: Display, zone: tzinfo | None = None) -> str:
     """The same for a terminal."""
     from codex_server_cli.render.style.grid import styled_table
 
-    return styled_table(_HEADINGS, _rows(clients, now_s, zone), width, ink) if clients else _NO_DEVICES
+    return styled_table(_HEADINGS, _rows(clients, now_s, zone), display) if clients else _NO_DEVICES
 
 
 def _rows(clients: Sequence[RemoteClient], now_s: float, zone: tzinfo | None) -> list[tuple[str, ...]]:

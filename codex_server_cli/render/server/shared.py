@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from codex_server_cli.core.model.server.report import ServerReport, ServerState
 from codex_server_cli.core.size import size
 from codex_server_cli.render.escape import one_line
-from codex_server_cli.render.style.ink import Ink, Style
+from codex_server_cli.render.style.ink import Style
 from codex_server_cli.render.tables import duration, short_path
+
+if TYPE_CHECKING:
+    from codex_server_cli.render.style.wrap import Display
 
 NONE_RUNS = "No shared app-server runs.\n"
 _STATES = {
@@ -29,9 +33,9 @@ def server_line(report: ServerReport) -> str:
     return f"generation {report.generation}: {version}pid {report.pid}, {one_line(report.url, 400)}\n"
 
 
-def servers_view(reports: Sequence[ServerReport], user_home: str, width: int, ink: Ink) -> str:
+def servers_view(reports: Sequence[ServerReport], user_home: str, display: Display) -> str:
     """The same for a terminal, with a mark for whether each can be used."""
-    from codex_server_cli.render.style.facts import Fact, facts_block  # rich's widths, which a pipe need not load
+    from codex_server_cli.render.style.facts import Fact, facts_block  # a pipe needs none of it
 
     blocks = []
     for report in reports:
@@ -39,7 +43,7 @@ def servers_view(reports: Sequence[ServerReport], user_home: str, width: int, in
         (label, words), *others = _facts(report, user_home)
         facts = [Fact(label, f"{mark} {words}", style)]
         facts += [Fact(*each, Style.RED if each[0] == "problem" else Style.PLAIN) for each in others]
-        blocks.append(facts_block(facts, width, ink))
+        blocks.append(facts_block(facts, display))
     return "\n".join(blocks) or NONE_RUNS
 
 

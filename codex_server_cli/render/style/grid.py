@@ -1,6 +1,6 @@
 """Tables for a terminal: aligned by cells, in colour, one line a row, nothing wider than the terminal.
 
-Must never be imported for a pipe: `render.tables` is what agents read there.
+Never for a pipe: `render.tables` is what agents read there.
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rich.cells import cell_len
-
 from codex_server_cli.render.escape import one_line
-from codex_server_cli.render.style.cells import cut
 from codex_server_cli.render.style.ink import Ink, Style
+from codex_server_cli.render.style.wrap import Display, cut
+from codex_server_cli.render.style.wrap import cells as cells_of
 
 _GAP = 2
 _LEAST_FLEXIBLE, _MAX_CELL = 8, 400
@@ -53,7 +52,7 @@ def natural_width(columns: Sequence[Column]) -> int:
     return sum(_sizes(columns)) + sum(map(_gap_after, columns[:-1]))
 
 
-def styled_table(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int, ink: Ink) -> str:
+def styled_table(headings: Sequence[str], rows: Sequence[Sequence[str]], display: Display) -> str:
     """The table that `render.tables.table` makes of raw texts, for a terminal: the last column gives way."""
     cells = [[one_line(cell, _MAX_CELL) for cell in column] for column in zip(*rows, strict=True)]
     last = len(headings) - 1
@@ -61,7 +60,7 @@ def styled_table(headings: Sequence[str], rows: Sequence[Sequence[str]], width: 
         Column(heading, column, Style.PLAIN if at else Style.BOLD, is_flexible=at == last)
         for at, (heading, column) in enumerate(zip(headings, cells, strict=True))
     ]
-    return grid(columns, width, ink)
+    return grid(columns, display.width, display.ink)
 
 
 def _joined(cells: Sequence[str], gaps: Sequence[int]) -> str:
@@ -75,7 +74,7 @@ def _style(column: Column, row: int) -> Style:
 def _cell(column: Column, text: str, style: Style, room: int, ink: Ink) -> str:
     """A text of exactly `room` cells: padding stands outside of the colours, so that it can be stripped."""
     text = cut(text, room)
-    padding = " " * (room - cell_len(text))
+    padding = " " * (room - cells_of(text))
     shown = ink(text, style)
     return padding + shown if column.is_number else shown + padding
 
@@ -97,7 +96,7 @@ def _widths(columns: Sequence[Column], width: int) -> list[int]:
 
 
 def _sizes(columns: Sequence[Column]) -> list[int]:
-    return [max(map(cell_len, (column.heading, *column.cells))) for column in columns]
+    return [max(map(cells_of, (column.heading, *column.cells))) for column in columns]
 
 
 def _gap_after(column: Column) -> int:

@@ -1,6 +1,6 @@
 """Turns as a list for a terminal: one line each, in colour. Owns its columns, and which of them a width has room for.
 
-Imports rich's table of widths, so must never be imported for a pipe: `render.tables.turns_table` is what agents read.
+Never for a pipe: `render.tables.turns_table` is what agents read.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.rpc import text_in
 from codex_server_cli.render.escape import one_line
 from codex_server_cli.render.status_line import short_count
-from codex_server_cli.render.style.cells import cut_start
 from codex_server_cli.render.style.grid import Column, grid
 from codex_server_cli.render.style.ink import Ink, Style
 from codex_server_cli.render.style.when import age
-from codex_server_cli.render.tables import short_path
+from codex_server_cli.render.style.wrap import cells
+from codex_server_cli.render.tables import duration, short_path
 from codex_server_cli.render.turns.states import look, state_words
 from codex_server_cli.render.turns.titles import title
 
 _ALL_FROM, _STATE_FROM = 60, 120
 """The widths from which on there is more than the title, and the state in words, too."""
 
-_MAX_PATH = 4096
+_MAX_PATH, _MAX_PROMPT = 4096, 80
+_UNBOUNDED = 1_000_000
 
 
 def turn_rows(
@@ -63,6 +64,38 @@ def turn_rows(
     return grid(columns, width, ink)
 
 
+def long_turn_rows(rows: Sequence[tuple[TurnView, str]], home: str, ink: Ink) -> str:
+    """Every column, as wide as it takes, so that a terminal may have to wrap the lines; "" for no turns.
+
+    Args:
+        rows: turns in their order, each with the beginning of its prompt, raw.
+        home: the directory that is shown as `~`.
+        ink: what colours them, or does not.
+    """
+    if not rows:
+        return ""
+    views = [view for view, _ in rows]
+    styles = [look(view)[1] for view in views]
+    columns = [
+        Column("TURN", [view.turn_id for view in views], Style.BOLD),
+        Column("STATE", [_safe(state_words(view)) for view in views], styles),
+        Column("STARTED", [_safe(text_in(view.meta.get("started_at"))[:19]) for view in views]),
+        Column("TOOK", [duration(view.elapsed_s) for view in views], is_number=True),
+        Column("TOKENS", [_tokens(view) for view in views], is_number=True),
+        Column("MODEL", [_safe(text_in(view.meta.get("model"))) for view in views]),
+        Column("EFFORT", [_safe(text_in(view.meta.get("effort"))) for view in views]),
+        Column("THREAD", [_safe(view.thread_id or "") for view in views]),
+        Column("DIR", [short_path(_safe(text_in(view.meta.get("cwd"))), home, _MAX_PATH) for view in views]),
+        Column("NAME", [_safe(text_in(view.meta.get("name"))) for view in views]),
+        Column("PROMPT", [one_line(prompt, _MAX_PROMPT) for _, prompt in rows]),
+    ]
+    return grid(columns, _UNBOUNDED, ink)
+
+
+def _safe(text: str) -> str:
+    return one_line(text, _MAX_PATH)
+
+
 def when_column(times_ms: Sequence[int | None], now_ms: int) -> Column:
     """How long ago each of these Unix times was; empty where it is not known."""
     return Column("WHEN", [age(at_ms, now_ms) for at_ms in times_ms], Style.DIM, is_number=True)
@@ -76,9 +109,11 @@ def directory_column(paths: Sequence[str], home: str, width: int) -> Column:
 
 def _end_of(path: str, width: int) -> str:
     """As many whole names at the end of a path as fit; the end of the last one where that does not."""
-    end = cut_start(path, width)
-    at = end.find("/") if end != path else -1
-    return f"…{end[at:]}" if at > 0 else end
+    if cells(path) <= width:
+        return path
+    end = next((path[at:] for at in range(len(path)) if cells(path[at:]) < width), "")
+    at = end.find("/")
+    return f"…{end[at:] if at > 0 else end}"
 
 
 def _tokens(view: TurnView) -> str:

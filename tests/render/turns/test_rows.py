@@ -12,7 +12,7 @@ from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.model.turn_id import time_ms
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.style.ink import PLAIN, Ink
-from codex_server_cli.render.turns.rows import turn_rows
+from codex_server_cli.render.turns.rows import long_turn_rows, turn_rows
 
 NEWER, OLDER = "20261120-165501-482-7f3a", "20261119-165501-482-00ff"
 NOW_MS = (time_ms(NEWER) or 0) + 180_000
@@ -46,7 +46,7 @@ def test_a_turn_takes_one_line_at_80_columns() -> None:
 def test_a_narrow_terminal_shows_which_turns_and_what_they_are_about() -> None:
     assert lines(40) == [
         "  TURN  TITLE",
-        "! 7f3a  日本語 and explain, in as many…",
+        "! 7f3a  日本語 and explain, in as many …",
         "✓ 00ff  fix",
     ]
 
@@ -72,3 +72,24 @@ def test_no_line_is_wider_than_the_terminal_whatever_is_in_it(width: int) -> Non
 def test_no_turns_take_no_line_and_an_id_without_a_short_one_is_shown_whole() -> None:
     assert lines(80, []) == []
     assert OLDER in turn_rows(ROWS, NOW_MS, HOME, 80, PLAIN, {}).splitlines()[2]
+
+
+def test_with_all_columns_a_line_is_as_wide_as_it_takes() -> None:
+    meta = {
+        "cwd": HOME,
+        "name": "fix",
+        "model": "gpt",
+        "effort": "low",
+        "thread_id": "01a2",
+        "started_at": "2026-11-20T16:55:01.482Z",
+    }
+    heading, row = long_turn_rows([(turn(meta=meta, elapsed_s=72.0), LONG * 2)], HOME, PLAIN).splitlines()
+    assert heading.split() == [
+        *("TURN", "STATE", "STARTED", "TOOK", "TOKENS", "MODEL", "EFFORT", "THREAD", "DIR", "NAME", "PROMPT")
+    ]
+    cells = (
+        f"{NEWER}  complete  2026-11-20T16:55:01  1m 12s   12.3k  gpt    low     01a2    ~    fix   日本語 and explain"
+    )
+    assert row.startswith(cells)
+    assert row.endswith("…")
+    assert long_turn_rows([], HOME, PLAIN) == ""
