@@ -2,8 +2,8 @@
 
 A block whose fence says ```` ```console test ```` is run at a terminal, one of ```` ```console test pipe ```` in a
 pipe. A line `$ …` that names codex-server is a command, `> …` continues it, everything else is what is then shown.
-In it `…` stands for anything on that line, alone on a line for any lines. Ids, times and durations match any other of their
-kind. Never here: the documents' names, or their content.
+In it `…` stands for anything on that line, alone on a line for any lines. Ids, times and durations match any other of
+their kind. Never here: the documents' names, or their content.
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ def test_text_is_broken_between_words_and_what_fits_stays_as_it_is() -> None:
 
 def test_a_command_stays_whole_however_long_it_is() -> None:
     assert wrapped("Then: `codex-server wait last`. Or not", 20) == ["Then:", "`codex-server wait last`.", "Or not"]
+    assert wrapped("It goes on: codex-server tail last", 20) == ["It goes on:", "codex-server tail last"]
+    assert wrapped("codex-server tail shows what it said.", 20) == ["codex-server tail", "shows what it said."]
 
 
 def test_a_word_of_others_is_folded_so_that_each_line_begins_with_the_bar() -> None:
