@@ -15,7 +15,9 @@ from codex_server_cli.render.style.ink import PLAIN, Ink, Style
 Piece = tuple[str, Style]
 """A text and its look; a line is never broken inside of one by `joined`."""
 
-_WORDS = re.compile(r"`[^`\n]*`\S*|\S+")
+_WORDS = re.compile(r"`[^`\n]*`\S*|codex-server [^`\n]*[^.`\n]$|\S+")
+"""A command stands between backticks, or at the end of a line that no full stop ends."""
+
 _GAP = " · "
 _NARROW_UNTIL = "\u0300"
 """Every printable character before this one takes one cell."""
@@ -58,7 +60,7 @@ def cut(line: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int, indent: str = "", *, folds: bool = False) -> list[str]:
-    """Text as lines of at most `width` cells, as far as its words and commands (`` `…` ``) are no longer.
+    """Text as lines of at most `width` cells, as far as its words and commands are no longer.
 
     Args:
         text: its line ends stay; a line that fits stays as it is.

@@ -45,13 +45,13 @@ def started(view: TurnView, short_id: str, called: str, display: Display, *, is_
         pieces += [(_follow(called), Style.BOLD), ("Ctrl-C is safe", Style.DIM)]
     else:
         pieces += [(command, Style.BOLD) for command in next_command(view._replace(turn_id=short_id)).values()]
-    return _text(joined(pieces, display.width, ink=display.ink, hanging=_INDENT))
+    return _text(_line(pieces, display))
 
 
 def going_on(short_id: str, display: Display) -> str:
     """The line before the text of a turn that is shown until its end; ends with a newline."""
     pieces = [(f"● {short_id} started", Style.CYAN), ("Ctrl-C is safe: the turn goes on", Style.DIM)]
-    return _text(joined(pieces, display.width, ink=display.ink, hanging=_INDENT))
+    return _text(_line(pieces, display))
 
 
 def done(short_id: str, what: str, display: Display, command: str = "", quoted: str = "") -> str:
@@ -61,7 +61,7 @@ def done(short_id: str, what: str, display: Display, command: str = "", quoted: 
         quoted: raw text of others that it was about.
     """
     pieces = [(f"✓ {short_id} {what}", Style.GREEN), (command, Style.BOLD)]
-    lines = joined(pieces, display.width, ink=display.ink, hanging=_INDENT)
+    lines = _line(pieces, display)
     return _text(lines + (_behind_bar(one_line(quoted, _MOST_CHARS), display) if quoted else []))
 
 
@@ -69,7 +69,7 @@ def over_already(view: TurnView, short_id: str, display: Display) -> str:
     """That a turn had ended before, so that nothing was done to it; ends with a newline."""
     glyph, style = look(view)
     pieces = [(f"{glyph} {short_id} had ended: {_state(view)}", style)]
-    return _text(joined(pieces, display.width, ink=display.ink, hanging=_INDENT))
+    return _text(_line(pieces, display))
 
 
 def row(view: TurnView, short_id: str, prompt: str, display: Display) -> str:
@@ -78,11 +78,9 @@ def row(view: TurnView, short_id: str, prompt: str, display: Display) -> str:
     Args:
         prompt: the beginning of what it was asked, raw.
     """
-    pieces = [
-        *_head(view, short_id, display),
-        (_title(view, prompt, max(display.width - 40, min(display.width - 2, 38))), Style.PLAIN),
-    ]
-    return _text(joined(pieces, display.width, ink=display.ink, hanging=_INDENT))
+    room = max(display.width - 40, min(display.width - len(_INDENT), 38))
+    pieces = [*_head(view, short_id, display), (_title(view, prompt, room), Style.PLAIN)]
+    return _text(_line(pieces, display))
 
 
 def card(view: TurnView, short_id: str, prompt: str, asked: Sequence[str], display: Display) -> str:
@@ -92,7 +90,7 @@ def card(view: TurnView, short_id: str, prompt: str, asked: Sequence[str], displ
         prompt: the beginning of what it was asked, raw.
         asked: the requests that wait, each as `pending_text` tells it: safe, with the commands that decide it.
     """
-    lines = joined(_head(view, short_id, display), display.width, ink=display.ink, hanging=_INDENT)
+    lines = _line(_head(view, short_id, display), display)
     lines.append(_INDENT + display.ink(_title(view, prompt, display.width - len(_INDENT)), Style.BOLD))
     lines += joined(_facts(view, display), display.width, _INDENT, display.ink)
     lines += _changes(view, display)
@@ -105,6 +103,10 @@ def card(view: TurnView, short_id: str, prompt: str, asked: Sequence[str], displ
 
 def _text(lines: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
+
+
+def _line(pieces: Sequence[Piece], display: Display) -> list[str]:
+    return joined(pieces, display.width, ink=display.ink, hanging=_INDENT)
 
 
 def _follow(called: str) -> str:
