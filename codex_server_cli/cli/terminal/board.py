@@ -96,8 +96,9 @@ class _Painter(threading.Thread):
 
     def _post_result(self, call: Callable[[], None]) -> None:
         """The same for what the user waits for."""
-        self._has_result = True
-        self.post(call)
+        self._posts.put(call)
+        self._has_result = True  # after it: the other order could leave the call waiting for the next tick
+        self._screen.wake()
 
     def _paint(self) -> None:
         while not self._is_over:

@@ -89,4 +89,5 @@ class KeyReader:
 
 
 def _utf8_size(first: int) -> int:
-    return 1 if first < 0xC0 else 2 if first < 0xE0 else 3 if first < 0xF0 else 4
+    """How many bytes a character has that begins with this one; 1 for what begins none."""
+    return next((size for size, lead in ((4, 0xF0), (3, 0xE0), (2, 0xC0)) if lead <= first < 0xF8), 1)

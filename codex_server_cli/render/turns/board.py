@@ -86,7 +86,7 @@ def _has_text_below(view: TurnView, width: int) -> bool:
 
 
 def header(views: Sequence[TurnView], keys: Sequence[str], width: int) -> Line:
-    """The first line: how many turns wait, run and are queued; as many of the `keys` at its end as there is room for."""
+    """The first line: how many turns wait, run and are queued; at its end the `keys`, or the first, or none."""
     ranks = [rank(view) for view in views]
     waiting, running, queued = (ranks.count(number) for number in range(3))
     line: Line = []
@@ -129,8 +129,9 @@ def _columns(rows: Sequence[BoardRow], drawn: Look) -> dict[str, list[str]]:
             shown.add(name)
             room -= sizes[name] + len(_GAP)
     wanted = min(sizes["title"], _WANTED_TITLE)
-    place = min(room - wanted - len(_GAP), _MAX_PLACE, max(map(len, cells["directory"])))
-    if place >= _MIN_PLACE and any(cells["directory"][1:]):
+    longest = min(max(map(len, cells["directory"][1:]), default=0), _MAX_PLACE)
+    place = min(room - wanted - len(_GAP), longest)
+    if longest and place >= min(_MIN_PLACE, longest):
         shown.add("directory")
         room -= place + len(_GAP)
         cells["directory"][1:] = [short_path(path, drawn.user_home, place) for path in cells["directory"][1:]]

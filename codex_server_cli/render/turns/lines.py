@@ -15,6 +15,7 @@ Line = list[tuple[str, Style]]
 """A line of a screen."""
 
 _BAR = "│ "
+_TAB = 4
 
 
 def cells_of(line: Line) -> int:
@@ -26,15 +27,11 @@ def cut(line: Line, width: int) -> Line:
     """The line in at most `width` cells, with an ellipsis where it was longer."""
     if cells_of(line) <= width:
         return line
-    found: Line = []
-    room = max(width - 1, 0)
-    for text, style in line:
-        size = cell_len(text)
-        if size > room:
-            return [*found, (f"{set_cell_size(text, room).rstrip()}…"[:width], style)]
-        found.append((text, style))
-        room -= size
-    return found
+    room, number = max(width - 1, 0), 0
+    while (size := cell_len(line[number][0])) <= room:
+        room, number = room - size, number + 1
+    text, style = line[number]
+    return [*line[:number], (f"{set_cell_size(text, room).rstrip()}…"[: max(width, 0)], style)]
 
 
 def cut_text(text: str, width: int, *, is_end: bool = False) -> str:
@@ -72,9 +69,17 @@ def wrapped(text: str, width: int) -> list[str]:
     return rows or [""]
 
 
-def barred(text: str, width: int) -> list[str]:
-    """Text of somebody else behind a bar, so that it cannot pass for our own; tabs become blanks."""
-    return [_BAR + row for line in text.split("\n") for row in wrapped(line.expandtabs(4), width - len(_BAR))]
+def barred(text: str, width: int, *, is_exact: bool = False) -> list[str]:
+    """Text of somebody else behind a bar, so that it cannot pass for our own; tabs become blanks.
+
+    Args:
+        is_exact: break lines where they are full, so that no blank of a command is lost at the end of a row.
+    """
+    room = max(width - len(_BAR), 2)
+    lines = [line.expandtabs(_TAB) for line in text.split("\n")]
+    return [
+        _BAR + row for line in lines for row in ((chop_cells(line, room) or [""]) if is_exact else wrapped(line, room))
+    ]
 
 
 def painted(line: Line, ink: Ink) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.model.view import TurnView
@@ -26,6 +26,13 @@ def tokens_of(view: TurnView) -> int | None:
     return tokens if isinstance(tokens, int) else None
 
 
+_KEYS: dict[Sorting, Callable[[TurnView], tuple[int, ...]]] = {
+    Sorting.STATE: lambda view: (rank(view),),
+    Sorting.AGE: lambda view: (not is_waiting(view),),
+    Sorting.TOKENS: lambda view: (not is_waiting(view), -(tokens_of(view) or 0)),
+}
+
+
 def arranged(views: Sequence[TurnView], sorting: Sorting, wanted: str, titles: Mapping[str, str]) -> list[TurnView]:
     """The turns that hold the text, in their order: those that wait for the user first.
 
@@ -36,13 +43,7 @@ def arranged(views: Sequence[TurnView], sorting: Sorting, wanted: str, titles: M
     sought = wanted.casefold()
     found = [view for view in views if not sought or sought in _text(view, titles)]
     newest = sorted(found, key=lambda view: view.turn_id, reverse=True)
-    match sorting:
-        case Sorting.STATE:
-            return sorted(newest, key=rank)
-        case Sorting.AGE:
-            return sorted(newest, key=lambda view: not is_waiting(view))
-        case Sorting.TOKENS:
-            return sorted(newest, key=lambda view: (not is_waiting(view), -(tokens_of(view) or 0)))
+    return sorted(newest, key=_KEYS[sorting])
 
 
 def _text(view: TurnView, titles: Mapping[str, str]) -> str:

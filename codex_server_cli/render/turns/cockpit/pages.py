@@ -105,7 +105,7 @@ def request_rows(asked: Asked, width: int) -> list[str]:
     parts += [question_text(each) for each in questions_of(asked.entry)[asked.questions :][:1]]
     if asked.intent is not Intent.REPLY:
         parts[1:] = map(question_text, questions_of(asked.entry))
-    return barred(neutralise("\n".join(part for part in parts if part)), width)
+    return barred(neutralise("\n".join(part for part in parts if part)), width, is_exact=True)
 
 
 def foot(state: Cockpit, seen: Seen, view: TurnView | None, hidden: tuple[int, int], width: int) -> Line:
