@@ -25,15 +25,15 @@ from codex_server_cli.render.turns.cockpit.listing import arranged, index_of, ke
 from codex_server_cli.render.turns.cockpit.sheets import GrowingSheet, Sheet
 from codex_server_cli.render.turns.cockpit.state import (
     Act,
-    Asked,
     Cockpit,
     Entry,
     Look,
+    OnScreen,
     OpenPage,
+    OpenRequest,
     Pane,
     Quit,
     Redraw,
-    Seen,
 )
 from codex_server_cli.render.turns.lines import Line, cut, painted
 from codex_server_cli.render.turns.titles import title
@@ -66,13 +66,13 @@ class Desk:
         self._ink = output.ink()
         self._errands = Errands(settings, self, post, self._ink)
         self.state = Cockpit()
-        self._seen = Seen()
+        self._seen = OnScreen()
         self._first = 0  # of the board's turns on the screen
         self._sheet = Sheet(lambda _width: [])
         self._text: TurnText | None = None
         self._view: TurnView | None = None  # of the page
         self._came_up_s = 0.0
-        self._shown_asked: Asked | None = None
+        self._shown_asked: OpenRequest | None = None
 
     @property
     def is_live(self) -> bool:
@@ -200,15 +200,15 @@ class Desk:
         selected = turns[index].turn_id if turns else None
         look = self._look(columns, selected, has_words=has_words)
         body = layout.table(rows, look)[: room + has_words] or [[(self._nothing(), Style.DIM)]]
-        self._seen = Seen(tuple(turns), 0, max(last - self._first, 1), short_ids=look.short_ids)
+        self._seen = OnScreen(tuple(turns), 0, max(last - self._first, 1), short_ids=look.short_ids)
         hidden = (self._first, len(turns) - last + more)
         view = next((row.view for row in rows if row.view.turn_id == selected), None)
         foot = pages.foot(self.state, self._seen, view, hidden, columns)
         return self._painted([layout.header(self._board.views, _KEYS, columns), *body], foot, columns, lines)
 
-    def _look(self, columns: int, selected: str | None, *, has_words: bool) -> layout.Look:
+    def _look(self, columns: int, selected: str | None, *, has_words: bool) -> layout.BoardLook:
         now_ms = time.time_ns() // 1_000_000
-        return layout.Look(columns, now_ms, self._user_home, self._board.short_ids, selected, has_words)
+        return layout.BoardLook(columns, now_ms, self._user_home, self._board.short_ids, selected, has_words)
 
     def _nothing(self) -> str:
         return "No turn holds this text." if self.state.filter else "No turns."
@@ -223,7 +223,7 @@ class Desk:
         room = max(lines - 2, 1)
         top = machine.top_of(self.state, len(rows), room)
         views = ([self._view] if self._view is not None else []) + turns
-        self._seen = Seen(tuple(views), len(rows), room, short_ids=self._board.short_ids)
+        self._seen = OnScreen(tuple(views), len(rows), room, short_ids=self._board.short_ids)
         hidden = (top, max(len(rows) - top - room, 0))
         foot = pages.foot(self.state, self._seen, self._view, hidden, columns)
         shown = rows[top : top + room]

@@ -23,7 +23,7 @@ from codex_server_cli.render.turns.cockpit.state import Cancel, Decide, Entry, I
 from codex_server_cli.settings.places import Settings
 
 
-class Desk(Protocol):
+class Results(Protocol):
     """Where the results go. Called by the desk's own thread alone."""
 
     def tell(self, turn_id: str, message: str) -> None:
@@ -43,7 +43,7 @@ class Errands:
         post: has a call made by the desk's thread.
     """
 
-    def __init__(self, settings: Settings, desk: Desk, post: Callable[[Callable[[], None]], None], ink: Ink) -> None:
+    def __init__(self, settings: Settings, desk: Results, post: Callable[[Callable[[], None]], None], ink: Ink) -> None:
         self._settings, self._desk, self._post, self._ink = settings, desk, post, ink
 
     def run(self, act: OpenPage | Look | Decide | Cancel) -> None:

@@ -54,7 +54,7 @@ class BoardRow(NamedTuple):
     prompt: str = ""
 
 
-class Look(NamedTuple):
+class BoardLook(NamedTuple):
     """What a board is drawn with.
 
     Attributes:
@@ -101,7 +101,7 @@ def header(views: Sequence[TurnView], keys: Sequence[str], width: int) -> Line:
     return [*line, (blank, Style.PLAIN), (shown, Style.DIM)] if shown else cut(line, width)
 
 
-def table(rows: Sequence[BoardRow], drawn: Look) -> list[Line]:
+def table(rows: Sequence[BoardRow], drawn: BoardLook) -> list[Line]:
     """The turns, each in as many lines as `height` tells, none wider than the terminal."""
     columns = _columns(rows, drawn)
     lines: list[Line] = []
@@ -112,7 +112,7 @@ def table(rows: Sequence[BoardRow], drawn: Look) -> list[Line]:
     return [cut(line, drawn.width) for line in lines]
 
 
-def _columns(rows: Sequence[BoardRow], drawn: Look) -> dict[str, list[str]]:
+def _columns(rows: Sequence[BoardRow], drawn: BoardLook) -> dict[str, list[str]]:
     """The padded cells of each column by its name, the heading first; the least informative columns are left out."""
     cells = {name: [name.upper() if drawn.has_words else ""] for name in _WORDS}
     cells["directory"] = ["DIR" if drawn.has_words else ""]
@@ -141,7 +141,7 @@ def _columns(rows: Sequence[BoardRow], drawn: Look) -> dict[str, list[str]]:
     return {name: padded(cells[name], is_right=name in _NUMBERS) for name in _WORDS if name in shown}
 
 
-def _cells(row: BoardRow, drawn: Look) -> dict[str, str]:
+def _cells(row: BoardRow, drawn: BoardLook) -> dict[str, str]:
     view, tokens = row.view, tokens_of(row.view)
     place = one_line(text_in(view.meta.get("cwd")), _LONG)
     return {
@@ -155,7 +155,7 @@ def _cells(row: BoardRow, drawn: Look) -> dict[str, str]:
     }
 
 
-def _lines(row: BoardRow, cells: Mapping[str, str], drawn: Look) -> list[Line]:
+def _lines(row: BoardRow, cells: Mapping[str, str], drawn: BoardLook) -> list[Line]:
     """One turn: its columns, its message beside or below them, and the command that shows what it asks."""
     glyph, style = look(row.view)
     is_selected = row.view.turn_id == drawn.selected
@@ -193,7 +193,7 @@ def _waiting(view: TurnView) -> list[dict[str, Any]]:
     return objects_in(view.live.get("pending")) if is_waiting(view) else []
 
 
-def _answer_line(view: TurnView, drawn: Look) -> Line:
+def _answer_line(view: TurnView, drawn: BoardLook) -> Line:
     """Never the command that decides: there is no consent to what is not shown."""
     waiting = _waiting(view)
     command = of_turn("pending", drawn.short_ids.get(view.turn_id, view.turn_id))

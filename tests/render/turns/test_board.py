@@ -10,7 +10,7 @@ from codex_server_cli.core.model.turn import Phase, State, format_time_ms
 from codex_server_cli.core.model.turn_id import time_ms
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.style.ink import PLAIN, Style
-from codex_server_cli.render.turns.board import BoardRow, Look, header, height, table
+from codex_server_cli.render.turns.board import BoardLook, BoardRow, header, height, table
 from codex_server_cli.render.turns.lines import Line, painted
 from tests.kit.cases import for_each
 from tests.render.test_escape import is_dangerous
@@ -35,8 +35,8 @@ def turn(number: int, what: Phase | State = Phase.THINKING, *pending: dict[str, 
     return view._replace(**facts)
 
 
-def look_of(rows: tuple[BoardRow, ...], width: int, **facts: Any) -> Look:
-    return Look(width, NOW_MS, HOME, {row.view.turn_id: row.view.turn_id[-4:] for row in rows}, **facts)
+def look_of(rows: tuple[BoardRow, ...], width: int, **facts: Any) -> BoardLook:
+    return BoardLook(width, NOW_MS, HOME, {row.view.turn_id: row.view.turn_id[-4:] for row in rows}, **facts)
 
 
 def lines_of(*rows: BoardRow, width: int = 80, **facts: Any) -> list[Line]:

@@ -13,18 +13,18 @@ from codex_server_cli.render import approvals as approval_text
 from codex_server_cli.render.turns.cockpit.listing import index_of
 from codex_server_cli.render.turns.cockpit.state import (
     Act,
-    Asked,
     Cancel,
     Cockpit,
     Decide,
     Entry,
     Intent,
     Look,
+    OnScreen,
     OpenPage,
+    OpenRequest,
     Pane,
     Quit,
     Redraw,
-    Seen,
     Sorting,
     Typed,
 )
@@ -40,7 +40,7 @@ _LEAVE = ("q", "escape")
 _NOTHING_DECIDED = "nothing was decided"
 
 
-def press(state: Cockpit, key: str, seen: Seen) -> Step:
+def press(state: Cockpit, key: str, seen: OnScreen) -> Step:
     """The state after a key, and what is to be done.
 
     Args:
@@ -70,7 +70,7 @@ def paste(state: Cockpit, text: str) -> Cockpit:
 # --- the panes
 
 
-def _on_board(state: Cockpit, key: str, seen: Seen) -> Step:
+def _on_board(state: Cockpit, key: str, seen: OnScreen) -> Step:
     match key:
         case "q":
             return state, Quit()
@@ -89,7 +89,7 @@ def _on_board(state: Cockpit, key: str, seen: Seen) -> Step:
     return _of_turn(state, key, seen)
 
 
-def _on_page(state: Cockpit, key: str, seen: Seen) -> Step:
+def _on_page(state: Cockpit, key: str, seen: OnScreen) -> Step:
     if key in _LEAVE or (state.pane is Pane.HELP and key == "?"):
         return _to_board(state), None
     scrolled = _scrolled(state, key, seen)
@@ -98,7 +98,7 @@ def _on_page(state: Cockpit, key: str, seen: Seen) -> Step:
     return (state, None) if state.pane is Pane.HELP else _of_turn(state, key, seen)
 
 
-def _on_request(state: Cockpit, key: str, seen: Seen, asked: Asked) -> Step:
+def _on_request(state: Cockpit, key: str, seen: OnScreen, asked: OpenRequest) -> Step:
     if key in (*_LEAVE, "n"):
         return _to_board(state, _NOTHING_DECIDED), None
     scrolled = _scrolled(state, key, seen)
@@ -114,7 +114,7 @@ def _on_request(state: Cockpit, key: str, seen: Seen, asked: Asked) -> Step:
     return _to_board(state, "sending …"), Decide(asked, is_for_session)
 
 
-def _of_turn(state: Cockpit, key: str, seen: Seen) -> Step:
+def _of_turn(state: Cockpit, key: str, seen: OnScreen) -> Step:
     """The keys that are about the selected turn."""
     if key not in (*_INTENTS, "enter", "d", "c"):
         return state, None
@@ -131,7 +131,7 @@ def _of_turn(state: Cockpit, key: str, seen: Seen) -> Step:
     return state._replace(selected=view.turn_id), Look(view.turn_id, _INTENTS[key])
 
 
-def _selected(state: Cockpit, seen: Seen) -> TurnView | None:
+def _selected(state: Cockpit, seen: OnScreen) -> TurnView | None:
     """The turn that is meant: a page stays one of its turn, though a filter or a limit may hide that."""
     if state.pane is Pane.BOARD:
         return seen.turns[index_of(state.selected, seen.turns)] if seen.turns else None
@@ -148,7 +148,7 @@ def _confirm(state: Cockpit, key: str, turn_id: str) -> Step:
 # --- typing
 
 
-def _type(state: Cockpit, key: str, seen: Seen, line: Typed) -> Step:
+def _type(state: Cockpit, key: str, seen: OnScreen, line: Typed) -> Step:
     is_answer = state.asked is not None
     if key == "escape":
         if is_answer:
@@ -213,7 +213,7 @@ def top_of(state: Cockpit, rows: int, room: int) -> int:
     return last if state.is_following else min(state.top, last)
 
 
-def _scrolled(state: Cockpit, key: str, seen: Seen) -> Cockpit | None:
+def _scrolled(state: Cockpit, key: str, seen: OnScreen) -> Cockpit | None:
     last = max(seen.rows - seen.room, 0)
     top = _moved(key, top_of(state, seen.rows, seen.room), last, max(seen.room - 1, 1))
     if top is None:
@@ -228,7 +228,7 @@ def _to_board(state: Cockpit, message: str = "") -> Cockpit:
 # --- what comes from elsewhere
 
 
-def drawn(state: Cockpit, seen: Seen) -> Cockpit:
+def drawn(state: Cockpit, seen: OnScreen) -> Cockpit:
     """The state once it is on the screen: a request whose last row is there has been seen."""
     is_end = state.asked is not None and top_of(state, seen.rows, seen.room) + seen.room >= seen.rows
     return state._replace(asked=state.asked._replace(is_seen=True)) if state.asked is not None and is_end else state
@@ -257,7 +257,7 @@ def asked_for(state: Cockpit, look: Look, entry: Entry | None) -> Cockpit:
         what = "it asks a question: r answers it" if is_question else "it asks for approval: a approves it"
         return told(state, f"{what}, x declines")
     typing = Typed() if look.intent is Intent.REPLY else None
-    asked = Asked(look.turn_id, entry, look.intent)
+    asked = OpenRequest(look.turn_id, entry, look.intent)
     return state._replace(pane=Pane.REQUEST, asked=asked, typing=typing, top=0, is_following=False, message="")
 
 

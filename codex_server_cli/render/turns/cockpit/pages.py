@@ -20,7 +20,7 @@ from codex_server_cli.render.escape import neutralise, one_line
 from codex_server_cli.render.spinner import is_waiting
 from codex_server_cli.render.status_line import clock
 from codex_server_cli.render.style.ink import Ink, Style
-from codex_server_cli.render.turns.cockpit.state import Asked, Cockpit, Intent, Pane, Seen, Typed
+from codex_server_cli.render.turns.cockpit.state import Cockpit, Intent, OnScreen, OpenRequest, Pane, Typed
 from codex_server_cli.render.turns.lines import Line, barred, cells_of, cut, cut_text, wrapped
 from codex_server_cli.render.turns.states import look, state_words
 from codex_server_cli.render.turns.titles import title
@@ -99,7 +99,7 @@ def _diff_lines(diff: str, width: int, ink: Ink) -> list[str]:
     )
 
 
-def request_rows(asked: Asked, width: int) -> list[str]:
+def request_rows(asked: OpenRequest, width: int) -> list[str]:
     """What a turn asks, whole, with the question that is to be answered now."""
     parts = [request_text(asked.entry)]
     parts += [question_text(each) for each in questions_of(asked.entry)[asked.questions :][:1]]
@@ -108,7 +108,7 @@ def request_rows(asked: Asked, width: int) -> list[str]:
     return barred(neutralise("\n".join(part for part in parts if part)), width, is_exact=True)
 
 
-def foot(state: Cockpit, seen: Seen, view: TurnView | None, hidden: tuple[int, int], width: int) -> Line:
+def foot(state: Cockpit, seen: OnScreen, view: TurnView | None, hidden: tuple[int, int], width: int) -> Line:
     """The last line: what is typed or asked about, else a message, else what is hidden and which keys there are.
 
     Args:
@@ -175,7 +175,7 @@ def _turn_keys(view: TurnView | None) -> tuple[tuple[str, str], ...]:
     return (*keys, ("c", "cancel")) if view.state is State.RUNNING else tuple(keys)
 
 
-def _verdict_keys(asked: Asked) -> tuple[tuple[str, str], ...]:
+def _verdict_keys(asked: OpenRequest) -> tuple[tuple[str, str], ...]:
     if asked.intent is Intent.DECLINE:
         return (("y", "decline it"), ("Esc", "not now"))
     session = (("s", "for this turn"),) if asked.entry.get("can_last") else ()

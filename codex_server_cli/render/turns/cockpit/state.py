@@ -49,7 +49,7 @@ class Typed(NamedTuple):
     at: int = 0
 
 
-class Asked(NamedTuple):
+class OpenRequest(NamedTuple):
     """A request that is open before the user.
 
     Attributes:
@@ -90,14 +90,14 @@ class Cockpit(NamedTuple):
     sorting: Sorting = Sorting.STATE
     filter: str = ""
     typing: Typed | None = None
-    asked: Asked | None = None
+    asked: OpenRequest | None = None
     doomed: str | None = None
     top: int = 0
     is_following: bool = False
     message: str = ""
 
 
-class Seen(NamedTuple):
+class OnScreen(NamedTuple):
     """What was on the screen when a key was pressed.
 
     Attributes:
@@ -148,7 +148,7 @@ class Decide(NamedTuple):
         is_for_session: of an approval: for the rest of the turn, too.
     """
 
-    asked: Asked
+    asked: OpenRequest
     is_for_session: bool = False
 
 

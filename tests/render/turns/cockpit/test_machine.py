@@ -10,17 +10,17 @@ from codex_server_cli.render.turns.cockpit import machine
 from codex_server_cli.render.turns.cockpit.machine import paste, press
 from codex_server_cli.render.turns.cockpit.state import (
     Act,
-    Asked,
     Cancel,
     Cockpit,
     Decide,
     Intent,
     Look,
+    OnScreen,
     OpenPage,
+    OpenRequest,
     Pane,
     Quit,
     Redraw,
-    Seen,
     Sorting,
     Typed,
 )
@@ -28,7 +28,7 @@ from tests.kit.cases import for_each
 
 RUNNING = [TurnView(f"t{number}", "/", State.RUNNING, Phase.THINKING) for number in range(5)]
 ENDED = TurnView("t9", "/", State.COMPLETE)
-SEEN = Seen((*RUNNING, ENDED), room=2, short_ids={"t9": "9"})
+SEEN = OnScreen((*RUNNING, ENDED), room=2, short_ids={"t9": "9"})
 APPROVAL = {"id": "0", "kind": "command", "answer_with": "approve", "command": "rm -rf build", "can_last": True}
 STYLE = {
     "id": "q1",
@@ -41,10 +41,10 @@ QUESTION: dict[str, Any] = {"id": "1", "answer_with": "reply", "questions": [STY
 def asked(intent: Intent = Intent.APPROVE, entry: dict[str, Any] = APPROVAL, *, is_seen: bool = True) -> Cockpit:
     """A request that is on the screen."""
     typing = Typed() if intent is Intent.REPLY else None
-    return Cockpit(Pane.REQUEST, "t1", asked=Asked("t1", entry, intent, is_seen), typing=typing)
+    return Cockpit(Pane.REQUEST, "t1", asked=OpenRequest("t1", entry, intent, is_seen), typing=typing)
 
 
-def pressed(state: Cockpit, *keys: str, seen: Seen = SEEN) -> tuple[Cockpit, Act | None]:
+def pressed(state: Cockpit, *keys: str, seen: OnScreen = SEEN) -> tuple[Cockpit, Act | None]:
     """The state after several keys, and what the last of them asks for."""
     act: Act | None = None
     for key in keys:
@@ -77,9 +77,9 @@ def test_keys_move_the_selection(keys: str | list[str], selected: str) -> None:
 
 def test_where_there_is_no_turn_no_key_finds_one() -> None:
     for key in ("j", "G", "enter", "d", "a", "c"):
-        state, act = press(Cockpit(), key, Seen())
+        state, act = press(Cockpit(), key, OnScreen())
         assert (state.selected, state.pane, act) == (None, Pane.BOARD, None)
-    assert press(Cockpit(), "enter", Seen())[0].message == "there is no turn"
+    assert press(Cockpit(), "enter", OnScreen())[0].message == "there is no turn"
 
 
 def test_the_turn_under_the_selection_is_opened() -> None:
@@ -159,7 +159,7 @@ def test_a_text_is_scrolled_and_followed_again_at_its_end(keys: str | list[str],
 
 
 def test_a_page_that_fits_is_not_scrolled_and_one_that_got_shorter_shows_its_end() -> None:
-    assert press(Cockpit(Pane.DIFF), "G", Seen(rows=3, room=20))[0] == Cockpit(Pane.DIFF)
+    assert press(Cockpit(Pane.DIFF), "G", OnScreen(rows=3, room=20))[0] == Cockpit(Pane.DIFF)
     assert machine.top_of(Cockpit(Pane.DIFF, top=50), 30, 20) == 10
     assert machine.top_of(Cockpit(Pane.TAIL, is_following=True), 30, 20) == 10
 
@@ -179,7 +179,7 @@ def test_from_a_page_its_turn_is_acted_on_and_no_other() -> None:
 
 def test_the_help_scrolls_and_closes_and_acts_on_nothing() -> None:
     page = Cockpit(Pane.HELP, top=1)
-    assert press(page, "j", Seen(rows=9, room=2))[0].top == 2
+    assert press(page, "j", OnScreen(rows=9, room=2))[0].top == 2
     assert press(page, "c", SEEN) == (page, None)
     for key in ("q", "?", "escape"):
         assert press(page, key, SEEN)[0] == Cockpit()
@@ -193,26 +193,26 @@ def test_a_second_key_decides_the_request_that_was_shown() -> None:
         state = asked(intent)
         after, act = press(state, "y", SEEN)
         assert after == Cockpit(selected="t1", message="sending …")
-        assert (act, state.asked is not None) == (Decide(Asked("t1", APPROVAL, intent, is_seen=True)), True)
+        assert (act, state.asked is not None) == (Decide(OpenRequest("t1", APPROVAL, intent, is_seen=True)), True)
 
 
 def test_an_approval_may_last_only_where_codex_offers_it() -> None:
     _, act = press(asked(), "s", SEEN)
-    assert act == Decide(Asked("t1", APPROVAL, Intent.APPROVE, is_seen=True), is_for_session=True)
+    assert act == Decide(OpenRequest("t1", APPROVAL, Intent.APPROVE, is_seen=True), is_for_session=True)
     for state in (asked(entry={**APPROVAL, "can_last": False}), asked(Intent.DECLINE)):
         assert press(state, "s", SEEN) == (state, None)
 
 
 def test_nothing_is_decided_before_the_end_of_a_request_was_on_the_screen() -> None:
     state = asked(is_seen=False)
-    long = Seen(rows=100, room=20)
+    long = OnScreen(rows=100, room=20)
     state = machine.drawn(state, long)
     after, act = press(state, "y", long)
     assert (act, after.message) == (None, "read it to its end first: space, or G")
     at_end = machine.drawn(press(after, "G", long)[0], long)
     assert press(at_end, "y", long)[1] is not None
-    assert press(machine.drawn(asked(is_seen=False), Seen(rows=5, room=20)), "y", SEEN)[1] is not None
-    assert machine.drawn(Cockpit(), Seen()) == Cockpit()
+    assert press(machine.drawn(asked(is_seen=False), OnScreen(rows=5, room=20)), "y", SEEN)[1] is not None
+    assert machine.drawn(Cockpit(), OnScreen()) == Cockpit()
 
 
 def test_a_key_that_was_pressed_before_the_request_could_be_read_decides_nothing() -> None:
@@ -252,7 +252,7 @@ def test_an_answer_may_be_left_out_where_none_is_required() -> None:
 
 def test_while_an_answer_is_typed_its_request_scrolls_and_esc_sends_nothing() -> None:
     state = asked(Intent.REPLY, QUESTION)
-    after, _ = press(state, "down", Seen(rows=9, room=2))
+    after, _ = press(state, "down", OnScreen(rows=9, room=2))
     assert (after.top, after.typing) == (1, Typed())
     assert pressed(state, "q", "escape") == (Cockpit(selected="t1", message="nothing was sent"), None)
 
@@ -263,7 +263,7 @@ def test_while_an_answer_is_typed_its_request_scrolls_and_esc_sends_nothing() ->
 def test_a_request_is_shown_where_its_key_was_pressed() -> None:
     state = Cockpit(selected="t1", message="old")
     shown = machine.asked_for(state, Look("t1", Intent.APPROVE), APPROVAL)
-    assert shown == Cockpit(Pane.REQUEST, "t1", asked=Asked("t1", APPROVAL, Intent.APPROVE))
+    assert shown == Cockpit(Pane.REQUEST, "t1", asked=OpenRequest("t1", APPROVAL, Intent.APPROVE))
     reply = machine.asked_for(state, Look("t1", Intent.REPLY), QUESTION)
     assert reply.typing == Typed()
     assert machine.asked_for(state, Look("t1", Intent.DECLINE), QUESTION).pane is Pane.REQUEST

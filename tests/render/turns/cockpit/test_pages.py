@@ -11,7 +11,7 @@ from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.style.ink import PLAIN, Ink
 from codex_server_cli.render.turns.cockpit import pages
 from codex_server_cli.render.turns.cockpit.sheets import GrowingSheet, Sheet
-from codex_server_cli.render.turns.cockpit.state import Asked, Cockpit, Intent, Pane, Seen, Typed
+from codex_server_cli.render.turns.cockpit.state import Cockpit, Intent, OnScreen, OpenRequest, Pane, Typed
 from codex_server_cli.render.turns.lines import painted
 from tests.kit.cases import for_each
 from tests.render.test_escape import is_dangerous
@@ -21,7 +21,7 @@ NOW_MS = 1_795_193_701_482
 RUNNING = TurnView("20261120-165501-482-7f3a", "/", State.RUNNING, Phase.ANSWERING, 12.0, meta={"name": "fix"})
 WAITING = RUNNING._replace(phase=Phase.WAITING_APPROVAL, live={"pending": [APPROVAL]})
 ENDED = RUNNING._replace(state=State.FAILED, phase=None, elapsed_s=None, error={"kind": "network"})
-SEEN = Seen(short_ids={RUNNING.turn_id: "7f3a"})
+SEEN = OnScreen(short_ids={RUNNING.turn_id: "7f3a"})
 DIFF = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new line\x1b[2J\n"
 
 
@@ -101,16 +101,16 @@ def test_a_page_of_a_request_tells_how_long_it_waits_yet() -> None:
 
 def test_a_request_is_shown_whole_behind_a_bar() -> None:
     entry = {**APPROVAL, "command": "echo   " + "yz " * 40, "cwd": "/srv"}
-    rows = pages.request_rows(Asked("t", entry, Intent.APPROVE), 40)
+    rows = pages.request_rows(OpenRequest("t", entry, Intent.APPROVE), 40)
     assert f"$ {entry['command']}" in "".join(row.removeprefix("│ ") for row in rows)
     assert all(row.startswith("│ ") and cell_len(row) <= 40 for row in rows)
 
 
 def test_of_questions_the_one_to_answer_is_shown_and_all_where_they_are_declined() -> None:
-    first = pages.request_rows(Asked("t", QUESTION, Intent.REPLY), 40)
+    first = pages.request_rows(OpenRequest("t", QUESTION, Intent.REPLY), 40)
     assert first == ["│ Which style?", "│   1  Short", "│   2  Long"]
-    assert pages.request_rows(Asked("t", QUESTION, Intent.REPLY, questions=1), 40) == ["│ Why?"]
-    assert pages.request_rows(Asked("t", QUESTION, Intent.DECLINE), 40) == [*first, "│ Why?"]
+    assert pages.request_rows(OpenRequest("t", QUESTION, Intent.REPLY, questions=1), 40) == ["│ Why?"]
+    assert pages.request_rows(OpenRequest("t", QUESTION, Intent.DECLINE), 40) == [*first, "│ Why?"]
 
 
 def test_a_diff_has_its_colours_and_nothing_in_it_is_obeyed() -> None:
@@ -161,8 +161,8 @@ def test_whatever_is_asked_or_typed_is_made_safe() -> None:
     view = ENDED._replace(meta={"name": evil}, error={"kind": evil})
     state = asked(Intent.REPLY, entry)._replace(typing=Typed(evil, 3))
     rows = [
-        *pages.request_rows(Asked("t", {**APPROVAL, "command": evil, "reason": evil}, Intent.APPROVE), 40),
-        *pages.request_rows(Asked("t", entry, Intent.REPLY), 40),
+        *pages.request_rows(OpenRequest("t", {**APPROVAL, "command": evil, "reason": evil}, Intent.APPROVE), 40),
+        *pages.request_rows(OpenRequest("t", entry, Intent.REPLY), 40),
         *pages.prompt_rows(evil, 40, PLAIN),
         painted(pages.page_head(view, evil, "7f3a", "tail", 200), PLAIN),
         foot(state),
