@@ -237,6 +237,7 @@ _CHAT_APPROVAL = option(
 )
 _APPROVAL_TIMEOUT = option("approval_timeout", "--approval-timeout", help=_DECLINE, metavar="S")
 _QUESTIONS = switch("questions", "--questions", help="Let Codex ask you mid-turn; answer with reply.")
+_NO_QUESTIONS = switch("no_questions", "--no-questions", help="Codex may not ask you mid-turn, as it may by default.")
 _PLAN = switch("plan", "--plan", help="Plan mode: Codex asks, and ends with a plan.")
 _NESTED = switch("allow_nested", "--allow-nested", help="Allow it from inside a turn that a turn started.")
 _SERVER_HELP = "The app-server: spawn, shared, unix://, unix:///PATH, ws://HOST:PORT, ssh://HOST."
@@ -281,6 +282,6 @@ REVIEW_FLAGS = (_MODEL, _EFFORT, _CWD, *_CONFIG, *SERVER_FLAGS, *_OF_ONE_TURN)
 """Those of a review: without what Codex accepts in `turn/start` only."""
 CHAT_FLAGS = (
     *(_MODEL, _EFFORT, _CWD, *_SANDBOX, *_CONFIG),
-    *(_CHAT_APPROVAL, _APPROVAL_TIMEOUT, _QUESTIONS, _NESTED, *SERVER_FLAGS),
+    *(_CHAT_APPROVAL, _APPROVAL_TIMEOUT, _QUESTIONS, _NO_QUESTIONS, _NESTED, *SERVER_FLAGS),
 )
 """Those of a chat: it has many turns, whose prompts come from its editor, and shows them as they run."""
