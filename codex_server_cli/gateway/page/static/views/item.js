@@ -11,6 +11,7 @@ import { codeNode, markdownNodes } from "./markdown.js";
 
 const MOST_CHARS = 100_000;
 const SHORT_LINES = 14;
+const MOST_SAID_LINES = 40;
 const LABELS = new Map([
   ["userMessage", "you"],
   ["steer", "you, meanwhile"],
@@ -46,7 +47,7 @@ function bodyOf(item, cwd) {
   switch (item.kind) {
     case "userMessage":
     case "steer":
-      return item.text ? [isolated("p.said", item.text)] : null;
+      return item.text ? saidNodes(item.text) : null;
     case "agentMessage":
     case "plan":
       return item.text || !item.isDone ? [el("div.markdown", null, markdownNodes(item.text))] : null;
@@ -67,6 +68,16 @@ function bodyOf(item, cwd) {
     default:
       return otherBody(item);
   }
+}
+
+/** What the user said; a long paste is folded. */
+/** @param {string} text @returns {Node[]} */
+function saidNodes(text) {
+  const lines = text.split("\n");
+  if (lines.length <= MOST_SAID_LINES) return [isolated("p.said", text)];
+  const rest = lines.slice(SHORT_LINES);
+  const folded = el("details", null, el("summary", null, `${rest.length} more lines`), isolated("p.said", rest.join("\n")));
+  return [isolated("p.said", lines.slice(0, SHORT_LINES).join("\n")), folded];
 }
 
 /** @param {string} text @returns {string} */
