@@ -93,7 +93,8 @@ def _entry(entry: Entry, base: str, display: Display) -> str:
     name, style = _HEADINGS.get(type_, (one_line(type_, 40), Style.BLUE))
     when = ago(parse_time_ms(at), display.now_ms)
     heading = joined([(f"── {name}", style), (when, Style.DIM)], display.width, ink=display.ink, hanging=_INDENT)
-    text = text.replace(f"± {base}/", "± ") if type_ == "fileChange" and base else text
+    if type_ == "fileChange" and base:
+        text = re.sub(rf"^(± )?{re.escape(base)}/", r"\1", text, flags=re.MULTILINE)
     ink, safe = display.ink, neutralise(text.rstrip("\n"))
     lines = _command(safe, display) if type_ == "commandExecution" else _told(type_, safe, display)
     return "".join(f"{line}\n" for line in (*heading, *(ink(line, look_) for line, look_ in lines)))

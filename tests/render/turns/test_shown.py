@@ -29,7 +29,7 @@ ENTRIES = [
     ("commandExecution", AT, "$ ls\n  -la\na.py\n… 12 more lines …\n→ exit 0 · 0.1 s\n"),
     ("commandExecution", AT, "$ false\n→ exit 1 · 0.1 s\n"),
     ("commandExecution", "", "make"),
-    ("fileChange", AT, "± /home/ada/p/app.py +2 −1\n± /srv/x new, 1 line\n"),
+    ("fileChange", AT, "± /home/ada/p/app.py +2 −1\n± /srv/x new, 1 line\n/home/ada/p/b.py"),
     ("agentMessage", AT, "Done. " + "word " * 40),
     ("odd\nthing", None, "\x1b[2J"),
     ("error", AT, "refused"),
@@ -69,6 +69,7 @@ def test_a_turn_is_its_facts_and_then_what_was_said_and_done() -> None:
         "── files · 3m ago",
         "  ± app.py +2 −1",
         "  ± /srv/x new, 1 line",
+        "  b.py",
     ]
 
 
