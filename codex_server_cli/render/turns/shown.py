@@ -25,7 +25,7 @@ Entry = tuple[str, str | None, str]
 _HEADINGS = {
     "userMessage": ("you", Style.CYAN),
     "agentMessage": ("codex", Style.GREEN),
-    "commandExecution": ("command", Style.YELLOW),
+    "commandExecution": ("command", Style.BLUE),
     "fileChange": ("files", Style.MAGENTA),
     "mcpToolCall": ("tool", Style.BLUE),
     "webSearch": ("web search", Style.BLUE),
