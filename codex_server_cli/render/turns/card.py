@@ -147,11 +147,13 @@ def _held(view: TurnView, display: Display) -> str:
 
 
 def _facts(view: TurnView, display: Display) -> list[Piece]:
+    """Where a turn works (of a worktree: where it was started), with which model, and what it has used."""
     meta = view.meta
     tokens = at(view.result, "usage.total_tokens", int) or at(view.live, "usage.total_tokens", int)
-    branch = text_in((meta.get("worktree") or {}).get("branch")) if view.has_worktree else ""
+    worktree = (meta.get("worktree") or {}) if view.has_worktree else {}
+    branch = text_in(worktree.get("branch"))
     refused = len(view.result.get("refused") or view.live.get("refused") or ())
-    place = one_line(text_in(meta.get("cwd")), _LONGEST_PATH)
+    place = one_line(text_in(worktree.get("started_in")) or text_in(meta.get("cwd")), _LONGEST_PATH)
     facts = [
         short_path(place, display.user_home, _LONGEST_PATH),
         f"branch {one_line(branch, _MOST_CHARS)}" if branch else "",

@@ -77,7 +77,7 @@ def test_what_was_done_is_one_line_and_the_words_of_others_are_behind_a_bar() ->
 
 
 def test_a_running_turn_is_a_card_of_what_it_does_where_and_what_it_changed() -> None:
-    meta = {"cwd": "/home/dev/app", "model": "m", "worktree": {"branch": "codex/x"}}
+    meta = {"cwd": "/w/x", "model": "m", "worktree": {"branch": "codex/x", "started_in": "/home/dev/app"}}
     changes = [{"path": "a.py", "added": 10, "removed": 2}, {"path": "b.py", "added": 1}]
     live = {"usage": {"total_tokens": 12_300}, "changes": changes, "refused": ["✗ x"]}
     seen = view(Phase.RUNNING_COMMAND, elapsed_s=200.0, meta=meta, live=live)
