@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from codex_server_cli.actions.read import read
-from codex_server_cli.core.model.short_ids import short_ids
+from codex_server_cli.core.model.short_ids import THREAD_END_CHARS, short_ids
 from codex_server_cli.core.model.turn import Phase, State, is_turn_id_end, is_turn_name
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.disk.turn.lookup import is_of, turn_ids
@@ -17,6 +17,18 @@ from codex_server_cli.settings.places import Settings
 def shortened(settings: Settings, given: Iterable[str]) -> dict[str, str]:
     """The shortest part of each of these ids that selects its turn in this home, by the whole id."""
     return short_ids(given, turn_ids(settings.turns_path))
+
+
+def shortened_threads(settings: Settings, names: Mapping[str, str | None]) -> dict[str, str]:
+    """The shortest part of each thread's id that selects it, and can mean no turn, by the whole id.
+
+    Args:
+        names: of the threads by their ids; None for one without a name.
+    """
+    from codex_server_cli.disk.session_files import thread_ids  # no turn needs it
+
+    others = [*thread_ids(settings.codex_home), *filter(None, names.values()), *turn_ids(settings.turns_path)]
+    return short_ids(names, others, THREAD_END_CHARS)
 
 
 def newest_called(view: TurnView, short_id: str) -> str:

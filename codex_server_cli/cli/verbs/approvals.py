@@ -44,8 +44,19 @@ def pending(*, turn: str | None, json: bool, full: bool, fields: str | None, cwd
     elif not waiting:
         output.show("Nothing waits for an answer.\n")
     else:
-        width = output.width() if output.is_terminal() else None
-        output.show("\n".join(pending_text(view, entry, now_ms, width) for view, entry in waiting))
+        _show_waiting(settings, waiting, now_ms)
+
+
+def _show_waiting(settings: Settings, waiting: list[tuple[TurnView, Entry]], now_ms: int) -> None:
+    if not output.is_terminal():
+        output.show("\n".join(pending_text(view, entry, now_ms, None) for view, entry in waiting))
+        return
+    from codex_server_cli.actions.read.for_people import shortened
+
+    display, short = output.display(), shortened(settings, [view.turn_id for view, _ in waiting])
+    called = [(view._replace(turn_id=short[view.turn_id]), entry) for view, entry in waiting]
+    texts = (pending_text(view, entry, now_ms, display.width, display.ink) for view, entry in called)
+    output.show_styled("\n".join(texts))
 
 
 def approve(*, turn: str, request: str | None, session: bool, json: bool, full: bool) -> None:

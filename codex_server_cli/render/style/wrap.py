@@ -52,6 +52,8 @@ def cut(line: str, width: int) -> str:
     """A line as at most `width` cells, with an ellipsis where something was cut."""
     if cells(line) <= width:
         return line
+    if width < 1:
+        return ""
     while cells(line) > width - 1:
         line = line[:-1]
     return line + "…"
