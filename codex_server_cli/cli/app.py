@@ -38,6 +38,11 @@ def run(arguments: list[str], launch: object = None) -> int:
         arguments: the arguments after the program's name.
         launch: the worker that is being prepared, for a verb that starts a turn.
     """
+    if is_completing():
+        from codex_server_cli.cli.completion.shells import answer
+
+        if (code := answer()) is not None:
+            return code
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:3], "--help"]
     verb = verb_of(arguments)

@@ -54,7 +54,7 @@ def test_several_turns_are_a_line_each_and_one_that_is_missing_is_told_beside_th
     first.end()
     lines = shown(one_home, f"status first nobody {second.id}")
     assert lines[:2] == ["codex-server: no turn is named nobody", "codex-server list-turns shows the turns there are."]
-    assert re.fullmatch(rf"✓ {first.id[-4:]} · complete · \d s · just now · first", lines[2])
+    assert re.fullmatch(rf"✓ {first.id[-4:]} · complete · \d\.\d s · just now · first", lines[2])
     assert re.fullmatch(rf"● {second.id[-4:]} · thinking · \d s · Two\.", lines[3])
     assert len(lines) == 4
     assert shown(one_home, f"cancel first {second.id[-4:]}")[0] == f"✓ {first.id[-4:]} had ended: complete"

@@ -80,7 +80,9 @@ VERBS: Final[dict[str, Verb]] = {
             p.LIMIT,
             p.STATE,
             p.ONLY_CWD,
-            option("thread", "--thread", help="Only those of this thread, or name.", metavar="ID"),
+            option(
+                "thread", "--thread", help="Only those of this thread, or name.", metavar="ID", offers=p.Offer.THREADS
+            ),
             option("search", "--search", help="Only those whose prompt or name holds T.", metavar="T"),
             option("since", "--since", help="Only those started within the last 12h, or 7d.", metavar="AGE"),
             option("name", "--name", help="Only those whose name matches, like 'rev-*'.", metavar="GLOB"),
@@ -110,7 +112,7 @@ VERBS: Final[dict[str, Verb]] = {
                 help="A turn as elsewhere; or a thread's id, a unique prefix or end of it, or its name.",
                 metavar="TURN|THREAD",
                 is_required=True,
-                is_turn=True,
+                offers=p.Offer.TURNS,
             ),
             number("lines", "-n", help="How many of its last entries.", default=10),
             *p.OBJECT_JSON,

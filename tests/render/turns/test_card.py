@@ -77,7 +77,7 @@ def test_what_was_done_is_one_line_and_the_words_of_others_are_behind_a_bar() ->
 
 
 def test_a_running_turn_is_a_card_of_what_it_does_where_and_what_it_changed() -> None:
-    meta = {"cwd": "/home/dev/app", "model": "m", "worktree": {"branch": "codex/x"}}
+    meta = {"cwd": "/w/x", "model": "m", "worktree": {"branch": "codex/x", "started_in": "/home/dev/app"}}
     changes = [{"path": "a.py", "added": 10, "removed": 2}, {"path": "b.py", "added": 1}]
     live = {"usage": {"total_tokens": 12_300}, "changes": changes, "refused": ["✗ x"]}
     seen = view(Phase.RUNNING_COMMAND, elapsed_s=200.0, meta=meta, live=live)
@@ -95,7 +95,7 @@ def test_a_single_file_is_named_and_an_ended_turn_says_when_it_ended() -> None:
     meta = {"finished_at": "2026-11-20T16:57:00.000Z", "name": "fix"}
     seen = view(state=State.COMPLETE, elapsed_s=1.0, meta=meta, result=result)
     assert lines(card.card(seen, "7f3a", "Fix it", [], WIDE)) == [
-        "✓ 7f3a · complete · 1 s · 3m ago",
+        "✓ 7f3a · complete · 1.0 s · 3m ago",
         "  fix",
         "  7 tokens",
         "  ± a b −3",
@@ -139,6 +139,27 @@ def test_codex_own_words_are_shown_where_they_are_the_reason_behind_a_bar() -> N
     error = {"kind": "codex_crashed", "message": "It died.", "hint": "", "stderr_tail": "thread panicked\n\nat x"}
     shown = card.card(view(state=State.FAILED, error=error), "7f3a", "hi", [], WIDE)
     assert lines(shown)[2:] == ["  It died.", "  │ thread panicked", "  │ at x"]
+
+
+@for_each(
+    "known, remark",
+    [
+        ({"notify": {"exit_code": 3, "signal": None}}, "The notify command failed: exit code 3"),
+        ({"notify": {"problem": "it is no program"}}, "The notify command failed: it is no program"),
+        ({"notify": {"exit_code": 0}}, ""),
+        (
+            {"meta": {"put_back": 1}},
+            "1 message for this thread, queued meanwhile, stands in Codex's queue again",
+        ),
+        (
+            {"meta": {"put_back": 0}},
+            "what was queued for this thread could not be put back:\n  `codex-server recover 7f3a` tries again",
+        ),
+    ],
+)
+def test_what_went_wrong_beside_a_turn_is_said(known: dict[str, Any], remark: str) -> None:
+    shown = card.card(view(state=State.CANCELLED, **known), "7f3a", "hi", [], WIDE)
+    assert shown == "– 7f3a · cancelled\n  hi\n" + (f"  {remark}\n" if remark else "")
 
 
 def test_a_cancelled_turn_needs_no_reason() -> None:
