@@ -19,7 +19,7 @@ def show_card(settings: Settings, view: TurnView) -> None:
     display = output.display()
     short_id = shortened(settings, [view.turn_id])[view.turn_id]
     called = view._replace(turn_id=short_id)  # its commands are what a user would type
-    asked = [pending_text(called, entry, display.now_ms, display.width) for entry in pending_of(view)]
+    asked = [pending_text(called, entry, display.now_ms, display.width, display.ink) for entry in pending_of(view)]
     output.show_styled(card.card(view, short_id, read.prompt_beginning(view), asked, display))
 
 
