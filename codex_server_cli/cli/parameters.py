@@ -125,6 +125,7 @@ ONLY_CWD = option("cwd", "--cwd", "-C", help="Only those of this directory.", me
 LIMIT = number("limit", "--limit", help="How many at the most.", minimum=1, default=20)
 STATE = option("state", "--state", help="running, complete, failed …", type=State, metavar="S")
 FULL = switch("full", "--full", help="In JSON: every key, empty ones too.")
+RAW = switch("raw", "--raw", help="At a terminal: the text as it is, without layout.")
 FIELDS = option("fields", "--fields", help="In JSON: only these keys.", metavar="A,B")
 TABLE_JSON = (switch("json", "--json", help="One JSON array instead of a table."), FULL, FIELDS)
 TEXT_JSON = (switch("json", "--json", help="One JSON array instead of text."), FULL, FIELDS)

@@ -19,10 +19,10 @@ from codex_server_cli.cli.chat.approvals import ApprovalDialog, has_secret, name
 from codex_server_cli.cli.chat.calls import call_on_loop, off_loop, start
 from codex_server_cli.cli.chat.command_names import COMMANDS, CommandCompleter, parse
 from codex_server_cli.cli.chat.commands import SlashCommands
-from codex_server_cli.cli.chat.markdown import Painter
 from codex_server_cli.cli.chat.screen import LineHistory, Screen, Shown
 from codex_server_cli.cli.chat.status import status_of
 from codex_server_cli.cli.chat.tasks import Interrupting, Starting, hint_in_chat
+from codex_server_cli.cli.terminal.markdown import Painter
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.errors import CodexServerError

@@ -29,7 +29,7 @@ from prompt_toolkit.utils import get_term_environment_variable
 
 from codex_server_cli.cli.chat.editor import EditorApplication, Output
 from codex_server_cli.cli.chat.escape import escape_keys, wait_for_escape
-from codex_server_cli.cli.chat.markdown import tail_rows
+from codex_server_cli.cli.terminal.markdown import tail_rows
 
 MENU_ROWS = 9
 INPUT_ROWS = 10
