@@ -16,6 +16,7 @@ from codex_server_cli.core.result.commands import wait_command
 from codex_server_cli.core.result.excerpt import beginning_of
 from codex_server_cli.errors import Exit
 from codex_server_cli.render.notes import end_note
+from codex_server_cli.render.style.ink import Style
 from codex_server_cli.settings.places import Settings
 
 
@@ -160,5 +161,5 @@ def report_end(view: TurnView, *, is_told: bool = False) -> Exit:
     """
     note = end_note(view)
     if note:
-        (output.note_told if is_told else output.note)(note)
+        output.note_told(note) if is_told else output.note(note, Style.RED)
     return EXIT_OF_STATE[view.state]

@@ -44,7 +44,7 @@ def test_new_shows_what_the_turn_does_until_it_speaks_and_leaves_no_trace(home: 
         assert terminal.wait_for_exit() == 0
         (turn_id,) = home.turn_ids
         lines = terminal.history().split("\n")
-        assert turn_id in lines[0]
+        assert lines[0] == f"● {turn_id[-4:]} started · Ctrl-C is safe: the turn goes on"
         assert lines[-3:-1] == [ANSWER, ""]
         assert re.fullmatch(rf"✓ .*tokens · {turn_id}", lines[-1])
         assert not SPINNER.search("\n".join(lines))

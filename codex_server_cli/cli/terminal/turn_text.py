@@ -72,7 +72,7 @@ def follow_turn(directory: Any, *, last_lines: int | None = None) -> None:
 
 def _blocks(directory: Any, last_lines: int | None, *, is_end_told: bool) -> ToldBlocks:
     skipped = 0 if last_lines is None else follow.chars_before(directory, last_lines)
-    return ToldBlocks(skipped, is_end_told=is_end_told)
+    return ToldBlocks(directory.turn_id, skipped, is_end_told=is_end_told)
 
 
 def _follow(

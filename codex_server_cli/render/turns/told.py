@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 
 from codex_server_cli.core.record.pieces import Kind, Piece
+from codex_server_cli.core.result.commands import of_turn
 from codex_server_cli.render.chat_blocks import Block, BlockKind, ChatBlocks
 from codex_server_cli.render.markdown import MarkdownBlocks
 
@@ -20,12 +21,13 @@ class ToldBlocks(ChatBlocks):
     """Group the pieces of one turn into blocks; see `ChatBlocks`.
 
     Args:
+        turn_id: of the turn.
         skipped: how many characters of the text, from its beginning, are not shown.
         is_end_told: whether the caller tells why the turn failed, so that its text need not.
     """
 
-    def __init__(self, skipped: int = 0, *, is_end_told: bool = False) -> None:
-        super().__init__()
+    def __init__(self, turn_id: str, skipped: int = 0, *, is_end_told: bool = False) -> None:
+        super().__init__(of_turn("diff", turn_id))
         self._skipped = skipped
         self._is_end_told = is_end_told
         self._text: list[str] = []

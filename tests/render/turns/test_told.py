@@ -20,7 +20,7 @@ def events_of(*messages: Json) -> list[Message]:
 
 
 def told(events: list[Message], skipped: int = 0, *, is_end_told: bool = False) -> tuple[ToldBlocks, list[Block]]:
-    blocks = ToldBlocks(skipped, is_end_told=is_end_told)
+    blocks = ToldBlocks("7f3a", skipped, is_end_told=is_end_told)
     return blocks, [*(block for event in events for block in blocks.feed(event)), *blocks.end()]
 
 
@@ -59,16 +59,14 @@ def test_the_output_of_a_command_is_cut_between_its_lines() -> None:
     ("behind", "blocks"),
     [
         ("", []),
-        ("\n± 1 file +1 −0\n", [(BlockKind.EDIT, "± 1 file +1 −0")]),
+        ("\n± 1 file +1 −0\n", [Block(BlockKind.EDIT, "± 1 file +1 −0")]),
         (
             "\n[nothing was put back]\n\nmore *text*\n",
-            [(BlockKind.NOTE, "[nothing was put back]"), (BlockKind.ANSWER, "more *text*")],
+            [Block(BlockKind.NOTE, "[nothing was put back]"), Block(BlockKind.ANSWER, "more *text*")],
         ),
     ],
 )
-def test_what_stands_behind_the_text_of_the_events_is_told_after_it(
-    behind: str, blocks: list[tuple[BlockKind, str]]
-) -> None:
+def test_what_stands_behind_the_text_of_the_events_is_told_after_it(behind: str, blocks: list[Block]) -> None:
     text = out_of(ANSWERED)
     assert told(ANSWERED)[0].rest(text + behind) == blocks
     assert told(ANSWERED, len(text) + len(behind))[0].rest(text + behind) == []
@@ -76,7 +74,7 @@ def test_what_stands_behind_the_text_of_the_events_is_told_after_it(
 
 def test_another_text_than_that_of_the_events_is_not_told_twice() -> None:
     assert told(ANSWERED)[0].rest("As an older version wrote it.") == []
-    assert ToldBlocks().rest("Its events are gone.") == [(BlockKind.ANSWER, "Its events are gone.")]
+    assert ToldBlocks("7f3a").rest("Its events are gone.") == [Block(BlockKind.ANSWER, "Its events are gone.")]
 
 
 def test_an_answer_in_json_is_code_and_any_other_is_markdown_in_its_blocks() -> None:
