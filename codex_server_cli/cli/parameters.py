@@ -159,6 +159,7 @@ ONLY_CWD = option("cwd", "--cwd", "-C", help="Only those of this directory.", me
 LIMIT = number("limit", "--limit", help="How many at the most.", minimum=1, default=20)
 STATE = option("state", "--state", help="Only those in this state.", type=State, metavar="STATE")
 FULL = switch("full", "--full", help="In JSON: every key, empty ones too.")
+RAW = switch("raw", "--raw", help="At a terminal: the text as it is, without layout.")
 JSON = switch("json", "--json", help="One JSON object, on a terminal too.")
 FIELDS = option("fields", "--fields", help="In JSON: only these keys.", metavar="A,B")
 LONG = switch("is_long", "--long", help="Every column, and whole ids, however wide.")
