@@ -73,17 +73,6 @@ def over_already(view: TurnView, short_id: str, display: Display) -> str:
     return _text(_line(pieces, display))
 
 
-def row(view: TurnView, short_id: str, prompt: str, display: Display) -> str:
-    """One turn among others, in one line where it fits; ends with a newline.
-
-    Args:
-        prompt: the beginning of what it was asked, raw.
-    """
-    room = max(display.width - 40, min(display.width - len(_INDENT), 38))
-    pieces = [*_head(view, short_id, display), (_title(view, prompt, room), Style.PLAIN)]
-    return _text(_line(pieces, display))
-
-
 def card(view: TurnView, short_id: str, prompt: str, asked: Sequence[str], display: Display) -> str:
     """Where a turn stands, in a few lines; ends with a newline.
 

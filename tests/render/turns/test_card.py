@@ -168,12 +168,6 @@ def test_a_cancelled_turn_needs_no_reason() -> None:
     assert shown == ["– 7f3a · cancelled", "  hi"]
 
 
-def test_one_turn_among_others_is_a_line_where_it_fits() -> None:
-    seen = view(elapsed_s=3.0)
-    assert card.row(seen, "7f3a", "漢" * 40, WIDE) == f"● 7f3a · thinking · 3 s · {'漢' * 19}…\n"
-    assert lines(card.row(seen, "7f3a", "x" * 99, NARROW)) == ["● 7f3a · thinking · 3 s", f"  {'x' * 37}…"]
-
-
 def test_colours_are_of_the_state_and_the_text_is_the_same() -> None:
     shown = card.card(view(), "7f3a", "hi", [], WIDE._replace(ink=Ink(is_coloured=True)))
     assert shown.startswith("\x1b[36m● 7f3a\x1b[0m · \x1b[36mthinking\x1b[0m\n")
