@@ -39,13 +39,13 @@ def started(view: TurnView, short_id: str, called: str, display: Display, *, is_
     """
     glyph, style = look(view)
     pieces = [(f"{glyph} {short_id} {'was started already' if is_existing else 'started'}", style)]
-    if is_existing or view.phase is Phase.QUEUED:
+    if is_existing or view.phase is Phase.QUEUED or view.state is not State.RUNNING:
         pieces.append((_state(view), style))
     pieces.append((_held(view, display), Style.PLAIN))
     if view.state is State.RUNNING:
         pieces += [(_follow(called), Style.BOLD), ("Ctrl-C is safe", Style.DIM)]
-    else:
-        pieces += [(command, Style.BOLD) for command in next_command(view._replace(turn_id=short_id)).values()]
+    else:  # after a failure the reason is wanted first
+        pieces.append((_next(view, short_id) if view.error is None else of_turn("status", short_id), Style.BOLD))
     return _text(_line(pieces, display))
 
 
@@ -216,4 +216,4 @@ def _next(view: TurnView, short_id: str) -> str:
     if view.state is State.RUNNING:
         return _follow(short_id)
     command = next(iter(next_command(view._replace(turn_id=short_id)).values()), "")
-    return "" if command in text_in((view.error or {}).get("hint")) else command
+    return "" if command in text_in((view.error or {}).get("hint")) else neutralise(command)
