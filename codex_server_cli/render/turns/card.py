@@ -39,13 +39,13 @@ def started(view: TurnView, short_id: str, called: str, display: Display, *, is_
     """
     glyph, style = look(view)
     pieces = [(f"{glyph} {short_id} {'was started already' if is_existing else 'started'}", style)]
-    if is_existing or view.phase is Phase.QUEUED:
+    if is_existing or view.phase is Phase.QUEUED or view.state is not State.RUNNING:
         pieces.append((_state(view), style))
     pieces.append((_held(view, display), Style.PLAIN))
     if view.state is State.RUNNING:
         pieces += [(_follow(called), Style.BOLD), ("Ctrl-C is safe", Style.DIM)]
-    else:
-        pieces += [(command, Style.BOLD) for command in next_command(view._replace(turn_id=short_id)).values()]
+    else:  # after a failure the reason is wanted first
+        pieces.append((_next(view, short_id) if view.error is None else of_turn("status", short_id), Style.BOLD))
     return _text(_line(pieces, display))
 
 
@@ -70,17 +70,6 @@ def over_already(view: TurnView, short_id: str, display: Display) -> str:
     """That a turn had ended before, so that nothing was done to it; ends with a newline."""
     glyph, style = look(view)
     pieces = [(f"{glyph} {short_id} had ended: {_state(view)}", style)]
-    return _text(_line(pieces, display))
-
-
-def row(view: TurnView, short_id: str, prompt: str, display: Display) -> str:
-    """One turn among others, in one line where it fits; ends with a newline.
-
-    Args:
-        prompt: the beginning of what it was asked, raw.
-    """
-    room = max(display.width - 40, min(display.width - len(_INDENT), 38))
-    pieces = [*_head(view, short_id, display), (_title(view, prompt, room), Style.PLAIN)]
     return _text(_line(pieces, display))
 
 
@@ -227,4 +216,4 @@ def _next(view: TurnView, short_id: str) -> str:
     if view.state is State.RUNNING:
         return _follow(short_id)
     command = next(iter(next_command(view._replace(turn_id=short_id)).values()), "")
-    return "" if command in text_in((view.error or {}).get("hint")) else command
+    return "" if command in text_in((view.error or {}).get("hint")) else neutralise(command)

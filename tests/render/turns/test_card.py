@@ -18,7 +18,7 @@ NARROW = WIDE._replace(width=40)
 
 
 def view(phase: Phase | None = Phase.THINKING, state: State = State.RUNNING, **known: Any) -> TurnView:
-    return TurnView(TURN_ID, "/t", state, phase if state is State.RUNNING else None, **known)
+    return TurnView(TURN_ID, "/t", state, phase if state is State.RUNNING else None)._replace(**known)
 
 
 def lines(text: str) -> list[str]:
@@ -49,6 +49,12 @@ def lines(text: str) -> list[str]:
             "7f3a",
             True,
             "✓ 7f3a was started already · complete · codex-server answer 7f3a",
+        ),
+        (
+            view(state=State.FAILED, error={"kind": "auth", "hint": "Then: `codex-server new --file '/\x1b/p'`"}),
+            "last",
+            False,
+            "✗ 7f3a started · failed (auth) · codex-server status 7f3a",
         ),
     ],
 )
@@ -162,16 +168,18 @@ def test_what_went_wrong_beside_a_turn_is_said(known: dict[str, Any], remark: st
     assert shown == "– 7f3a · cancelled\n  hi\n" + (f"  {remark}\n" if remark else "")
 
 
+def test_a_command_obeys_nothing_that_stands_in_a_path() -> None:
+    seen = view(
+        state=State.COMPLETE, path="/\x1b", meta={"codex_turn_id": "t", "request": {"flags": {"--model": ["\x1b"]}}}
+    )
+    shown = card.card(seen, "7f3a", "hi", [], WIDE)
+    assert lines(shown)[-1] == "  → codex-server continue --turn 7f3a - --model '␛'"
+
+
 def test_a_cancelled_turn_needs_no_reason() -> None:
     error = {"kind": "cancelled", "message": "The turn was cancelled.", "hint": "To ask again: `codex-server new -`"}
     shown = lines(card.card(view(state=State.CANCELLED, error=error), "7f3a", "hi", [], WIDE))
     assert shown == ["– 7f3a · cancelled", "  hi"]
-
-
-def test_one_turn_among_others_is_a_line_where_it_fits() -> None:
-    seen = view(elapsed_s=3.0)
-    assert card.row(seen, "7f3a", "漢" * 40, WIDE) == f"● 7f3a · thinking · 3 s · {'漢' * 19}…\n"
-    assert lines(card.row(seen, "7f3a", "x" * 99, NARROW)) == ["● 7f3a · thinking · 3 s", f"  {'x' * 37}…"]
 
 
 def test_colours_are_of_the_state_and_the_text_is_the_same() -> None:
