@@ -91,7 +91,7 @@ class Screen:
         )
         self.application = EditorApplication(
             layout=Layout(self._layout(), focused_element=self.buffer),
-            key_bindings=merge_key_bindings([escape_keys(self._escape), self._keys()]),
+            key_bindings=merge_key_bindings([escape_keys(self._escape), self._line_keys(), self._keys()]),
             before_render=lambda application: wait_for_escape(application, is_urgent=self._show().can_interrupt),
             style=STYLE,
             output=Output.from_pty(sys.stdout, term=get_term_environment_variable()),
@@ -219,7 +219,8 @@ class Screen:
 
     # --- keys
 
-    def _keys(self) -> KeyBindings:
+    def _line_keys(self) -> KeyBindings:
+        """The keys that change or send the line, and those that end a search."""
         keys = KeyBindings()
 
         @keys.add("enter", filter=~is_searching)
@@ -241,6 +242,11 @@ class Screen:
         @keys.add("c-c", filter=is_searching)
         def _(event: KeyPressEvent) -> None:
             stop_search()
+
+        return keys
+
+    def _keys(self) -> KeyBindings:
+        keys = KeyBindings()
 
         @keys.add("c-c", filter=~is_searching)
         @keys.add("<sigint>")
