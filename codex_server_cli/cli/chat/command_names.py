@@ -9,7 +9,7 @@ from typing import NamedTuple
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from codex_server_cli.cli.completion import complete_turn
+from codex_server_cli.cli.completion.values import complete_turn
 from codex_server_cli.core.model.request import Sandbox
 
 _EFFORTS = ("low", "medium", "high", "xhigh")  # until Codex's model list is known
