@@ -23,6 +23,7 @@ from prompt_toolkit.layout.controls import BufferControl, FormattedTextControl
 from prompt_toolkit.layout.dimension import Dimension
 from prompt_toolkit.layout.menus import CompletionsMenu
 from prompt_toolkit.layout.processors import ConditionalProcessor, PasswordProcessor
+from prompt_toolkit.output.color_depth import ColorDepth
 from prompt_toolkit.search import stop_search
 from prompt_toolkit.utils import get_term_environment_variable
 from prompt_toolkit.widgets import SearchToolbar
@@ -35,6 +36,7 @@ from codex_server_cli.cli.chat.editor.look import STYLE, Shown
 from codex_server_cli.cli.chat.editor.pastes import PasteProcessor, Pastes
 from codex_server_cli.cli.chat.editor.picker import Picker
 from codex_server_cli.cli.chat.markdown import tail_rows
+from codex_server_cli.cli.output import ink
 
 MENU_ROWS = 9
 INPUT_ROWS = 10
@@ -94,6 +96,7 @@ class Screen:
             key_bindings=merge_key_bindings([escape_keys(self._escape), self._line_keys(), self._keys()]),
             before_render=lambda application: wait_for_escape(application, is_urgent=self._show().can_interrupt),
             style=STYLE,
+            color_depth=None if ink().is_coloured else ColorDepth.DEPTH_1_BIT,
             output=Output.from_pty(sys.stdout, term=get_term_environment_variable()),
             erase_when_done=True,
         )
