@@ -356,18 +356,18 @@ def file_change(status: str, *diffs: str) -> Json:
 
 def test_below_each_edited_file_is_the_beginning_of_its_patch() -> None:
     long = "@@ -1,20 +1,20 @@\n" + "+x\n" * 20
-    block = edit_block(file_change("completed", "@@ -1 +1 @@\n-a\n+b\n", "", long), "/p")
+    block = edit_block(file_change("completed", "@@ -1 +1 @@\n-a\n+b\n", "", long), "/p", "/diff")
     lines = block.text.split("\n")
     assert lines[:4] == ["± 0 +1 −1", "@@ -1 +1 @@", "-a", "+b"]
     assert lines[4:7] == ["± 1 +0 −0", "± 2 +20 −0", "@@ -1,20 +1,20 @@"]
     assert lines[-1] == "… 9 more lines: /diff"
     assert block.diffs == (range(1, 4), range(6, 18))
-    (last,) = edit_block(file_change("completed", "+x\n" * 13), "/p").text.split("\n")[-1:]
+    (last,) = edit_block(file_change("completed", "+x\n" * 13), "/p", "/diff").text.split("\n")[-1:]
     assert last == "… 1 more line: /diff"
 
 
 def test_a_patch_that_was_not_applied_is_told_without_its_lines() -> None:
-    assert edit_block(file_change("declined", "@@ -1 +1 @@\n-a\n+b\n"), "/p") == Block(
+    assert edit_block(file_change("declined", "@@ -1 +1 @@\n-a\n+b\n"), "/p", "/diff") == Block(
         BlockKind.EDIT, "± 0 +1 −1 (declined)"
     )
 

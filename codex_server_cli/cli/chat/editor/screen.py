@@ -35,8 +35,8 @@ from codex_server_cli.cli.chat.editor.history import LineHistory
 from codex_server_cli.cli.chat.editor.look import STYLE, Shown
 from codex_server_cli.cli.chat.editor.pastes import PasteProcessor, Pastes
 from codex_server_cli.cli.chat.editor.picker import Picker
-from codex_server_cli.cli.chat.markdown import tail_rows
 from codex_server_cli.cli.output import ink
+from codex_server_cli.cli.terminal.markdown import tail_rows
 
 MENU_ROWS = 9
 INPUT_ROWS = 10
