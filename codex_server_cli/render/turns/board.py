@@ -34,7 +34,7 @@ WIDE = 120
 
 _GAP, _INDENT = "  ", "   "
 _MARK = "❯"
-_MIN_TITLE, _WANTED_TITLE, _MAX_TITLE, _MIN_PLACE, _MAX_PLACE, _MAX_STATE, _MIN_BESIDE = 10, 28, 40, 8, 24, 18, 24
+_MIN_TITLE, _WANTED_TITLE, _MAX_TITLE, _MIN_PLACE, _MAX_PLACE, _MAX_STATE, _MIN_BESIDE = 10, 28, 40, 8, 24, 19, 24
 _LONG = 4096
 _WORDS = ("state", "time", "title", "tokens", "age", "directory", "id")
 _NUMBERS = ("time", "tokens", "age")
