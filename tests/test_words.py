@@ -135,7 +135,8 @@ def test_every_example_shows_what_its_document_says(name: str, home: Home, thoug
     for example in found:
         if "wait long --timeout 100" in example.command:
             thought.open()
-        shown = console.type_in(example.command, home.env, home.project)
+        run = console.pipe_out if example.is_piped else console.type_in
+        shown = run(example.command, home.env, home.project)
         shown = shown.replace(str(home.path), "/home/you/.codex-server").replace(str(home.root), "/home/you")
         if not console.matches(example.shown, shown):
             wrong.append(f"$ {example.command}\n{shown}--- instead of\n{example.shown}")

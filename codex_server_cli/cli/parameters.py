@@ -14,6 +14,25 @@ from codex_server_cli.core.model.request import Approval, Sandbox
 from codex_server_cli.core.model.turn import State
 
 
+class Offer(StrEnum):
+    """What a shell completes a value with; `cli.completion.values` finds it."""
+
+    TURNS = "turns"
+    RUNNING = "running turns"
+    WAITING = "turns that wait for an answer"
+    ENDED = "ended turns"
+    WORKTREES = "turns with a worktree"
+    REQUESTS = "requests of the turn"
+    THREADS = "threads"
+    MODELS = "models"
+    EFFORTS = "efforts"
+    PROFILES = "profiles"
+    SERVERS = "servers"
+    SHARED = "the shared server"
+    FILES = "files"
+    DIRECTORIES = "directories"
+
+
 class Parameter(NamedTuple):
     """One flag or argument of a verb.
 
@@ -28,7 +47,7 @@ class Parameter(NamedTuple):
         minimum: the least value of an `int`.
         is_list: it may be given several times, and becomes a list.
         is_required: it must be given.
-        is_turn: it selects a turn, which the shell can complete.
+        offers: what the shell completes it with, besides the values of an enumeration; None for nothing.
     """
 
     name: str
@@ -40,7 +59,7 @@ class Parameter(NamedTuple):
     minimum: int | None = None
     is_list: bool = False
     is_required: bool = False
-    is_turn: bool = False
+    offers: Offer | None = None
 
 
 def argument(name: str, *, help: str, **more: Any) -> Parameter:
@@ -100,32 +119,49 @@ UNTIL = option(
     "--until",
     help="attention: come back (5) once a turn needs your answer, too.",
     type=Until,
+    metavar="WHEN",
     default=Until.END,
 )
 PRINTED = option(
-    "printed", "--print", help="What to print at the end: out; of several, a line of JSON for each.", type=Printed
+    "printed",
+    "--print",
+    help="What to print at the end: out; of several, a line of JSON for each.",
+    type=Printed,
+    metavar="WHAT",
 )
 
 # --- turns, directories, formats
 
 _TURN_HELP = "An id, a unique prefix or end of one, a name, or last."
 _TURNS_HELP = "Ids, unique prefixes or ends, names, patterns of names ('rev-*'), or last."
-TURN = argument("turn", help=_TURN_HELP, metavar="TURN", is_required=True, is_turn=True)
-TURNS = argument("turns", help=_TURNS_HELP, metavar="TURN...", is_list=True, is_required=True, is_turn=True)
-SOME_TURNS = argument("turns", help=_TURNS_HELP, metavar="TURN...", is_list=True, is_turn=True)
+TURN = argument("turn", help=_TURN_HELP, metavar="TURN", is_required=True, offers=Offer.TURNS)
+TURNS = argument("turns", help=_TURNS_HELP, metavar="TURN...", is_list=True, is_required=True, offers=Offer.TURNS)
+SOME_TURNS = argument("turns", help=_TURNS_HELP, metavar="TURN...", is_list=True, offers=Offer.TURNS)
+RUNNING_TURNS = SOME_TURNS._replace(offers=Offer.RUNNING)
+RUNNING_TURN = TURN._replace(offers=Offer.RUNNING)
+ENDED_TURN = TURN._replace(offers=Offer.ENDED)
+WORKTREE_TURN = TURN._replace(offers=Offer.WORKTREES)
+ASKING_TURN = TURN._replace(offers=Offer.WAITING)
 ANY_TURNS = argument(
-    "turns", help="As elsewhere; none: those that run now.", metavar="[TURN]...", is_list=True, is_turn=True
+    "turns", help="As elsewhere; none: those that run now.", metavar="[TURN]...", is_list=True, offers=Offer.TURNS
 )
-WAITING_TURN = argument(
-    "turn", help="An id, a unique prefix or end of one, or a name.", metavar="TURN", is_required=True, is_turn=True
+WAITING_TURN = ASKING_TURN._replace(help="An id, a unique prefix or end of one, or a name.")
+REQUEST = argument(
+    "request",
+    help="Its id; may be left out where the turn has asked only once.",
+    metavar="[REQ]",
+    offers=Offer.REQUESTS,
 )
-REQUEST = argument("request", help="Its id; may be left out where the turn has asked only once.", metavar="[REQ]")
-LAST_CWD = option("cwd", "--cwd", "-C", help="The directory whose turn last means.", metavar="DIR")
-ONLY_CWD = option("cwd", "--cwd", "-C", help="Only those of this directory.", metavar="DIR")
+LAST_CWD = option(
+    "cwd", "--cwd", "-C", help="The directory whose turn last means.", metavar="DIR", offers=Offer.DIRECTORIES
+)
+ONLY_CWD = option("cwd", "--cwd", "-C", help="Only those of this directory.", metavar="DIR", offers=Offer.DIRECTORIES)
 LIMIT = number("limit", "--limit", help="How many at the most.", minimum=1, default=20)
-STATE = option("state", "--state", help="running, complete, failed …", type=State, metavar="S")
+STATE = option("state", "--state", help="Only those in this state.", type=State, metavar="STATE")
 FULL = switch("full", "--full", help="In JSON: every key, empty ones too.")
+JSON = switch("json", "--json", help="One JSON object, on a terminal too.")
 FIELDS = option("fields", "--fields", help="In JSON: only these keys.", metavar="A,B")
+LONG = switch("is_long", "--long", help="Every column, and whole ids, however wide.")
 TABLE_JSON = (switch("json", "--json", help="One JSON array instead of a table."), FULL, FIELDS)
 TEXT_JSON = (switch("json", "--json", help="One JSON array instead of text."), FULL, FIELDS)
 OBJECT_JSON = (switch("json", "--json", help="One JSON object instead of text."), FULL)
@@ -135,8 +171,10 @@ OBJECT_JSON = (switch("json", "--json", help="One JSON object instead of text.")
 _NEWEST = "Go on with the newest thread of this directory"
 LAST = switch("last", "--last", help=f"{_NEWEST} (default).")
 CHAT_LAST = switch("last", "--last", help=f"{_NEWEST}.")
-THREAD = option("thread", "--thread", help="Go on with this thread of Codex, or its name.", metavar="ID")
-RESUMED_TURN = option("turn", "--turn", help="Go on with this turn's thread.", metavar="TURN", is_turn=True)
+THREAD = option(
+    "thread", "--thread", help="Go on with this thread of Codex, or its name.", metavar="ID", offers=Offer.THREADS
+)
+RESUMED_TURN = option("turn", "--turn", help="Go on with this turn's thread.", metavar="TURN", offers=Offer.TURNS)
 
 # --- what a turn may do, in the order of `--help`
 
@@ -144,36 +182,75 @@ PROMPT = argument("prompt", help="What to ask; what is piped in comes behind it,
 STDIN = argument("stdin", help="Read stdin to its end, even if it stays open.", metavar="[-]")
 _WHO_DECIDES = "Who decides over what the sandbox forbids"
 _DECLINE = "Decline after S seconds, or 5m (default: 10m)."
-_FILE = option("file", "--file", "-F", help="Read the prompt from a file.", metavar="FILE")
-_MODEL = option("model", "--model", "-m", help="The model to ask.", metavar="M")
-_EFFORT = option("effort", "--effort", help="Reasoning effort: low, medium, high …", metavar="E")
-_CWD = option("cwd", "--cwd", "-C", help="Work in this directory.", metavar="DIR")
-_SCHEMA = option("schema", "--schema", help="JSON Schema that the answer must match.", metavar="FILE")
-_IMAGE = option("image", "--image", "-i", help="Attach an image; repeatable.", metavar="P", is_list=True)
+_FILE = option("file", "--file", "-F", help="Read the prompt from a file.", metavar="FILE", offers=Offer.FILES)
+_MODEL = option("model", "--model", "-m", help="The model to ask.", metavar="M", offers=Offer.MODELS)
+_EFFORT = option("effort", "--effort", help="Reasoning effort: low, medium, high …", metavar="E", offers=Offer.EFFORTS)
+_CWD = option("cwd", "--cwd", "-C", help="Work in this directory.", metavar="DIR", offers=Offer.DIRECTORIES)
+_SCHEMA = option(
+    "schema", "--schema", help="JSON Schema that the answer must match.", metavar="FILE", offers=Offer.FILES
+)
+_IMAGE = option(
+    "image", "--image", "-i", help="Attach an image; repeatable.", metavar="P", is_list=True, offers=Offer.FILES
+)
 _SANDBOX = (
-    option("sandbox", "--sandbox", "-s", help="What commands may touch (default: read-only).", type=Sandbox),
+    option(
+        "sandbox",
+        "--sandbox",
+        "-s",
+        help="What commands may touch (default: read-only).",
+        type=Sandbox,
+        metavar="MODE",
+    ),
     switch("write", "--write", "-w", help="The same as --sandbox workspace-write."),
-    option("add_dir", "--add-dir", help="A further writable directory.", metavar="D", is_list=True),
+    option(
+        "add_dir",
+        "--add-dir",
+        help="A further writable directory.",
+        metavar="D",
+        is_list=True,
+        offers=Offer.DIRECTORIES,
+    ),
     switch("network", "--network", help="Let commands use the network."),
     switch("skip_git_check", "--skip-git-check", help="Allow writing outside of a git work tree."),
 )
 _CONFIG = (
     option("config", "--config", "-c", help="Override Codex's config.", metavar="K=V", is_list=True),
-    option("profile", "--profile", "-p", help="Use CODEX_HOME/P.config.toml over config.toml.", metavar="P"),
+    option(
+        "profile",
+        "--profile",
+        "-p",
+        help="Use CODEX_HOME/P.config.toml over config.toml.",
+        metavar="P",
+        offers=Offer.PROFILES,
+    ),
 )
 _APPROVAL = option(
-    "approval", "--approval", help=f"{_WHO_DECIDES}; ask: you, by approve.", type=Approval, default=Approval.NEVER
+    "approval",
+    "--approval",
+    help=f"{_WHO_DECIDES}; ask: you, by approve.",
+    type=Approval,
+    default=Approval.NEVER,
+    metavar="WHO",
 )
-_CHAT_APPROVAL = option("approval", "--approval", help=f"{_WHO_DECIDES}.", type=Approval, default=Approval.ASK)
+_CHAT_APPROVAL = option(
+    "approval", "--approval", help=f"{_WHO_DECIDES}.", type=Approval, default=Approval.ASK, metavar="WHO"
+)
 _APPROVAL_TIMEOUT = option("approval_timeout", "--approval-timeout", help=_DECLINE, metavar="S")
 _QUESTIONS = switch("questions", "--questions", help="Let Codex ask you mid-turn; answer with reply.")
+_NO_QUESTIONS = switch("no_questions", "--no-questions", help="Codex may not ask you mid-turn, as it may by default.")
 _PLAN = switch("plan", "--plan", help="Plan mode: Codex asks, and ends with a plan.")
 _NESTED = switch("allow_nested", "--allow-nested", help="Allow it from inside a turn that a turn started.")
 _SERVER_HELP = "The app-server: spawn, shared, unix://, unix:///PATH, ws://HOST:PORT, ssh://HOST."
 _INSECURE_HELP = "Send the token unencrypted to another host."
 SERVER_FLAGS = (
-    option("server", "--server", help=_SERVER_HELP, metavar="URL"),
-    option("server_token_file", "--server-token-file", help="A file that holds its token.", metavar="FILE"),
+    option("server", "--server", help=_SERVER_HELP, metavar="URL", offers=Offer.SERVERS),
+    option(
+        "server_token_file",
+        "--server-token-file",
+        help="A file that holds its token.",
+        metavar="FILE",
+        offers=Offer.FILES,
+    ),
     option("server_token_env", "--server-token-env", help="A variable that holds its token.", metavar="NAME"),
     switch("insecure", "--insecure", help=_INSECURE_HELP),
 )
@@ -189,6 +266,7 @@ _OF_ONE_TURN = (
     _NESTED,
     switch("follow", "--follow", "-f", help="Show the turn as it runs, and end with it."),
     switch("wait", "--wait", help="Print one JSON object at the end, with the answer."),
+    JSON,
     FULL,
 )
 _WORKTREE = (
@@ -204,6 +282,6 @@ REVIEW_FLAGS = (_MODEL, _EFFORT, _CWD, *_CONFIG, *SERVER_FLAGS, *_OF_ONE_TURN)
 """Those of a review: without what Codex accepts in `turn/start` only."""
 CHAT_FLAGS = (
     *(_MODEL, _EFFORT, _CWD, *_SANDBOX, *_CONFIG),
-    *(_CHAT_APPROVAL, _APPROVAL_TIMEOUT, _QUESTIONS, _NESTED, *SERVER_FLAGS),
+    *(_CHAT_APPROVAL, _APPROVAL_TIMEOUT, _QUESTIONS, _NO_QUESTIONS, _NESTED, *SERVER_FLAGS),
 )
 """Those of a chat: it has many turns, whose prompts come from its editor, and shows them as they run."""

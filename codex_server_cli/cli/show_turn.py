@@ -14,6 +14,7 @@ from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.result.commands import wait_command
 from codex_server_cli.errors import Exit
 from codex_server_cli.render.notes import end_note
+from codex_server_cli.render.style.ink import Style
 from codex_server_cli.settings.places import Settings
 
 
@@ -96,6 +97,12 @@ def show_pieces(pieces: Iterable[bytes], show: Callable[[str], None] = output.sh
         show("\n")
 
 
+def show_answer(view: TurnView) -> None:
+    """Show the answer of an ended turn; nothing where it has none."""
+    if view.answer:
+        output.show(view.answer if view.answer.endswith("\n") else view.answer + "\n")
+
+
 def report_end(view: TurnView, *, is_told: bool = False) -> Exit:
     """Say on stderr why a turn did not complete.
 
@@ -107,5 +114,5 @@ def report_end(view: TurnView, *, is_told: bool = False) -> Exit:
     """
     note = end_note(view)
     if note:
-        (output.note_told if is_told else output.note)(note)
+        output.note_told(note) if is_told else output.note(note, Style.RED)
     return EXIT_OF_STATE[view.state]

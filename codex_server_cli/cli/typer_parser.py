@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from codex_server_cli import __version__
 from codex_server_cli.cli import output
-from codex_server_cli.cli.completion import complete_turn
 from codex_server_cli.cli.parameters import Parameter
 from codex_server_cli.cli.table import GROUPS, VERBS
 from codex_server_cli.cli.verb import Verb
@@ -25,15 +25,25 @@ _PROMPT_HINTS = {  # by the beginning of click's message
     "No such option": "A prompt that begins with - comes after --. ",
 }
 _REVIEW_HINT = "A review has no prompt, schema, images, sandbox or approvals; --instructions says what to look at. "
-_HELP = (
-    "Run OpenAI Codex turns that never make a shell wait.\n\n`new` answers with a turn id in a tenth of a second; "
-    "a detached worker drives Codex; any other shell can read, follow or cancel the turn."
-)
-_EPILOG = (
-    "Exit codes: 0 complete, 1 failed, 2 not logged in, 3 abandoned, 4 cancelled, 5 needs an answer, 64 usage, "
-    "65 bad input, 66 no such turn or thread, 69 no codex, 73 cannot write, 75 busy, 124 still running, 130 Ctrl-C."
-)
-_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+class _Page:
+    """The help of a command or a group of typer's, which is ours: see `cli.help`."""
+
+    def format_help(self, context: Any, formatter: Any) -> None:
+        """Write the page into typer's formatter; called for `--help`, and for a group without a verb."""
+        from codex_server_cli.cli.help import page
+
+        formatter.write(page(context.command_path.split()[1:]))
+
+
+class _HelpfulCommand(_Page, TyperCommand):
+    """A verb."""
+
+
+class _HelpfulGroup(_Page, TyperGroup):
+    """The program, or a group of verbs."""
 
 
 def parse(arguments: list[str], verb: str | None) -> tuple[str, dict[str, Any]] | None:
@@ -65,8 +75,7 @@ def parse(arguments: list[str], verb: str | None) -> tuple[str, dict[str, Any]] 
 def build(verb: str | None) -> typer.Typer:
     """The typer application with one verb, or with all of them."""
     app = typer.Typer(
-        help=_HELP,
-        epilog=_EPILOG,
+        cls=_HelpfulGroup,
         invoke_without_command=True,
         pretty_exceptions_enable=False,
         context_settings=_CONTEXT,
@@ -74,16 +83,16 @@ def build(verb: str | None) -> typer.Typer:
     app.callback()(_global_options)  # also keeps it a group when only one verb is loaded
     groups: dict[str, typer.Typer] = {}
     for name in VERBS if verb is None else (verb,):
-        panel, declaration = VERBS[name].panel, VERBS[name]
+        declaration = VERBS[name]
         first, _, second = name.partition(" ")
         if not second:
-            app.command(name, help=declaration.help, rich_help_panel=panel)(_command(name, declaration))
+            app.command(name, cls=_HelpfulCommand)(_command(name, declaration))
             continue
         if first not in groups:
-            groups[first] = typer.Typer(help=GROUPS[first], context_settings=_CONTEXT, no_args_is_help=True)
+            groups[first] = typer.Typer(cls=_HelpfulGroup, context_settings=_CONTEXT, no_args_is_help=True)
             groups[first].callback()(_no_options)  # keeps it a group, too
-            app.add_typer(groups[first], name=first, rich_help_panel=panel)
-        groups[first].command(second, help=declaration.help)(_command(name, declaration))
+            app.add_typer(groups[first], name=first)
+        groups[first].command(second, cls=_HelpfulCommand)(_command(name, declaration))
     return app
 
 
@@ -105,8 +114,6 @@ def _signature_of(parameter: Parameter) -> inspect.Parameter:
     settings: dict[str, Any] = {"help": parameter.help, "metavar": parameter.metavar}
     if parameter.minimum is not None:
         settings["min"] = parameter.minimum
-    if parameter.is_turn:
-        settings["autocompletion"] = complete_turn
     read_as: Any = list[str] if parameter.is_list else parameter.type
     default: Any = inspect.Parameter.empty if parameter.is_required else parameter.default
     if default is None:

@@ -26,6 +26,14 @@ def read_models(home: Path, codex: Path) -> list[Model] | None:
         return None
 
 
+def read_any_models(home: Path) -> list[Model]:
+    """The cached models, of whichever codex, for completion; empty without a cache, or with another version's."""
+    try:
+        return [_model(entry) for entry in (read_json(home / _NAME) or {})["models"]]
+    except (KeyError, TypeError):
+        return []
+
+
 def read_efforts(home: Path) -> list[str]:
     """The efforts of all cached models, of whichever codex, for completion; empty without a cache."""
     models = (read_json(home / _NAME) or {}).get("models", [])

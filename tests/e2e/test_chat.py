@@ -557,7 +557,7 @@ def test_a_turn_that_is_left_goes_on_and_can_be_come_back_to(one_home: Home, cha
     wait_until(lambda: count(terminal, "a turn is running: wait for its end") == 2, what="both refusals")
     leave(terminal)
     (turn_id,) = one_home.turn_ids
-    assert f"turn {turn_id} goes on: codex-server tail {turn_id} --follow" in terminal.history()
+    assert f"turn {turn_id} goes on:\ncodex-server tail {turn_id} --follow\n" in terminal.history()
     assert one_home.turn(turn_id).status()["state"] == "running"
     again = chat(one_home, "--turn", turn_id)
     again.wait_for(f"turn {turn_id} is running")

@@ -43,7 +43,8 @@ def test_new_shows_what_the_turn_does_until_it_speaks_and_leaves_no_trace(home: 
         gate.open()
         assert terminal.wait_for_exit() == 0
         (turn_id,) = home.turn_ids
-        assert terminal.history() == f"turn {turn_id}\n{home.turn(turn_id).out}".rstrip("\n")
+        head = f"● {turn_id[-4:]} started · Ctrl-C is safe: the turn goes on"
+        assert terminal.history() == f"{head}\n{home.turn(turn_id).out}".rstrip("\n")
 
 
 def test_it_stands_behind_a_line_that_has_not_ended_and_makes_room_for_its_rest(one_home: Home) -> None:

@@ -84,3 +84,12 @@ def test_a_terminal_gets_bars_where_there_is_room_for_them() -> None:
 def test_a_bar_is_as_long_as_its_share_and_anything_can_be_seen(value: int, shown: str) -> None:
     assert bar(value, 1000) == shown
     assert bar(0, 0) == ""
+
+
+@for_each(("by", "name"), [("cwd", "…/with/a/long/one"), ("model", "/home/you/projec…")])
+def test_on_a_narrow_terminal_names_are_cut_a_directory_at_its_beginning(by: str, name: str) -> None:
+    path = "/home/you/project/with/a/long/one"
+    groups = [group_of(path, [use(path, 10)])]
+    lines = usage_view(groups, TOTAL, by, "/", 40).plain.splitlines()
+    assert lines[1].startswith(f"{name}  ")
+    assert max(map(len, lines[:3])) <= 40

@@ -68,8 +68,13 @@ def _is_file(path: Path) -> bool:
         return False
 
 
+def profile_names(codex_home: Path) -> list[str]:
+    """The names of all profiles."""
+    return sorted(path.name.removesuffix(_SUFFIX) for path in codex_home.glob(f"?*{_SUFFIX}"))
+
+
 def _available(codex_home: Path) -> str:
-    names = sorted(path.name.removesuffix(_SUFFIX) for path in codex_home.glob(f"?*{_SUFFIX}"))
+    names = profile_names(codex_home)
     if names:
         return f"There are: {', '.join(names)}."
     return f"There is none: a profile P is a file {codex_home}/P{_SUFFIX}."

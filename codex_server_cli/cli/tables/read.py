@@ -46,8 +46,8 @@ VERBS: Final[dict[str, Verb]] = {
     "status": Verb(
         "verbs.status:status",
         READ,
-        "Print where turns stand, as one JSON object.",
-        (p.ANY_TURNS, p.FULL, p.FIELDS, p.LAST_CWD),
+        "Print where turns stand; in a pipe as one JSON object.",
+        (p.ANY_TURNS, p.JSON, p.FULL, p.FIELDS, p.LAST_CWD),
     ),
     "answer": Verb(
         "verbs.read:answer",
@@ -80,10 +80,13 @@ VERBS: Final[dict[str, Verb]] = {
             p.LIMIT,
             p.STATE,
             p.ONLY_CWD,
-            option("thread", "--thread", help="Only those of this thread, or name.", metavar="ID"),
+            option(
+                "thread", "--thread", help="Only those of this thread, or name.", metavar="ID", offers=p.Offer.THREADS
+            ),
             option("search", "--search", help="Only those whose prompt or name holds T.", metavar="T"),
             option("since", "--since", help="Only those started within the last 12h, or 7d.", metavar="AGE"),
             option("name", "--name", help="Only those whose name matches, like 'rev-*'.", metavar="GLOB"),
+            p.LONG,
             *p.TABLE_JSON,
         ),
     ),
@@ -95,6 +98,7 @@ VERBS: Final[dict[str, Verb]] = {
             p.LIMIT,
             p.ONLY_CWD,
             option("search", "--search", help="Only those whose first prompt holds T.", metavar="T"),
+            p.LONG,
             *p.TABLE_JSON,
         ),
     ),
@@ -105,10 +109,10 @@ VERBS: Final[dict[str, Verb]] = {
         (
             argument(
                 "which",
-                help="A turn as elsewhere; or a thread's id, a unique prefix of it, or its name.",
+                help="A turn as elsewhere; or a thread's id, a unique prefix or end of it, or its name.",
                 metavar="TURN|THREAD",
                 is_required=True,
-                is_turn=True,
+                offers=p.Offer.TURNS,
             ),
             number("lines", "-n", help="How many of its last entries.", default=10),
             *p.OBJECT_JSON,

@@ -12,7 +12,13 @@ from codex_server_cli.cli.verb import Verb
 GROUPS: Final[dict[str, str]] = {"remote": "Use the shared app-server from the ChatGPT app on another device."}
 """The first word of these verbs, with its text in `--help`."""
 
-_SERVER = option("server", "--server", help="shared, the default: no other is ours to hand out.", metavar="URL")
+_SERVER = option(
+    "server",
+    "--server",
+    help="shared, the default: no other is ours to hand out.",
+    metavar="URL",
+    offers=p.Offer.SHARED,
+)
 
 VERBS: Final[dict[str, Verb]] = {
     "remote enable": Verb(

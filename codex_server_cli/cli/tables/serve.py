@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from codex_server_cli.cli.parameters import FULL, number, option, switch
+from codex_server_cli.cli.parameters import FULL, Offer, number, option, switch
 from codex_server_cli.cli.tables.system import SYSTEM
 from codex_server_cli.cli.verb import Verb
 from codex_server_cli.core.model.server.instructions import Instructions
@@ -16,13 +16,17 @@ SERVE_FLAGS: Final = (
         help="Where (default: 127.0.0.1:8787); port 0: any free one.",
         metavar="HOST:PORT|unix:PATH",
     ),
-    option("token_file", "--token-file", help="Bearer token; required off loopback.", metavar="FILE"),
+    option(
+        "token_file", "--token-file", help="Bearer token; required off loopback.", metavar="FILE", offers=Offer.FILES
+    ),
     option(
         "allow_origin", "--allow-origin", help="Allow requests from web origin O (CORS).", metavar="O", is_list=True
     ),
     option("allow_host", "--allow-host", help="Also accept Host header H; needs a token.", metavar="H", is_list=True),
     switch("allow_raw_rpc", "--allow-raw-rpc", help="Let the bridge call every method: it can run anything."),
-    option("cwd", "--cwd", "-C", help="Where turns work that name no directory.", metavar="DIR"),
+    option(
+        "cwd", "--cwd", "-C", help="Where turns work that name no directory.", metavar="DIR", offers=Offer.DIRECTORIES
+    ),
     switch("write", "--write", "-w", help="Let turns there write if they ask to, and background responses."),
     number("max_streams", "--max-streams", help="Maximum concurrent streams (default: 16).", minimum=1),
     switch("strict_params", "--strict-params", help="Refuse parameters that have no effect."),
@@ -31,6 +35,7 @@ SERVE_FLAGS: Final = (
         "--instructions",
         help="client: no system prompt but the client's (default); codex: Codex's own first.",
         type=Instructions,
+        metavar="WHOSE",
     ),
 )
 """Each has the name of its key in the table `serve` of config.json, and its form."""

@@ -17,14 +17,21 @@ GROUPS: Final[dict[str, str]] = {
 
 LISTEN_FLAGS: Final = (
     option("listen", "--listen", help="At a TCP port in place of a socket: ws://IP:PORT.", metavar="URL"),
-    option("ws_auth", "--ws-auth", help="How it knows its clients; needed off loopback.", type=WsAuth),
-    option("ws_token_file", "--ws-token-file", help="The token (capability-token), in a file.", metavar="FILE"),
+    option("ws_auth", "--ws-auth", help="How it knows its clients; needed off loopback.", type=WsAuth, metavar="HOW"),
+    option(
+        "ws_token_file",
+        "--ws-token-file",
+        help="The token (capability-token), in a file.",
+        metavar="FILE",
+        offers=p.Offer.FILES,
+    ),
     option("ws_token_sha256", "--ws-token-sha256", help="Or the token's SHA-256.", metavar="HEX"),
     option(
         "ws_shared_secret_file",
         "--ws-shared-secret-file",
         help="The secret that signs tokens (signed-bearer-token), in a file.",
         metavar="FILE",
+        offers=p.Offer.FILES,
     ),
     option("ws_issuer", "--ws-issuer", help="The issuer that a signed token must name.", metavar="ISS"),
     option("ws_audience", "--ws-audience", help="The audience that a signed token must name.", metavar="AUD"),
@@ -80,6 +87,11 @@ VERBS: Final[dict[str, Verb]] = {
         "verbs.server:token",
         SYSTEM,
         "Make a file with a random token for an app-server on a TCP port. Never overwrites.",
-        (argument("file", help="Where; only you can read it.", metavar="FILE", is_required=True), *p.OBJECT_JSON),
+        (
+            argument(
+                "file", help="Where; only you can read it.", metavar="FILE", is_required=True, offers=p.Offer.FILES
+            ),
+            *p.OBJECT_JSON,
+        ),
     ),
 }

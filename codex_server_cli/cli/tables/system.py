@@ -86,6 +86,7 @@ VERBS: Final[dict[str, Verb]] = {
                 "--by",
                 help="A line for each day (of their start, in local time), model, directory or state.",
                 type=p.UsageKey,
+                metavar="KEY",
                 default=p.UsageKey.DAY,
             ),
             *p.OBJECT_JSON,

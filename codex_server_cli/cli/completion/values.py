@@ -1,0 +1,142 @@
+"""The values that a shell can complete with: turns, threads, models, directories. Owns how each is named and explained.
+
+What a value stands for is text of a user, a model or a file name: it is made safe here, before any shell gets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from codex_server_cli.actions.read import offered, read
+from codex_server_cli.cli.completion.line import Candidate, Place, fitting
+from codex_server_cli.cli.parameters import Offer
+from codex_server_cli.core.model.short_ids import short_ids
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.errors import CodexServerError
+from codex_server_cli.render.escape import one_line
+from codex_server_cli.render.turns.titles import title
+from codex_server_cli.settings.places import Settings
+
+_MOST = 20
+_TITLE_CHARS = 60
+_LAST = Candidate("last", "the newest of this directory")
+_SERVERS = (
+    Candidate("spawn", "one of its own (default)"),
+    Candidate("shared", "ours, for many turns"),
+    Candidate("unix://", "a socket: unix:///PATH"),
+    Candidate("ws://", "a TCP port: ws://HOST:PORT"),
+    Candidate("wss://", "the same, encrypted"),
+    Candidate("ssh://", "on another machine: ssh://HOST"),
+)
+
+
+def looked_up(place: Place) -> list[Candidate]:
+    """The values that a place offers, whether or not they begin as typed; none where they cannot be read."""
+    if place.offers is None:
+        return []
+    try:
+        return list(_FINDERS[place.offers](Settings.load(), place))
+    except (CodexServerError, OSError):  # who presses TAB wants no error in the line
+        return []
+
+
+def complete_turn(incomplete: str) -> list[tuple[str, str]]:
+    """The newest turns whose id, short id or name begins like this, each with its title; and `last`."""
+    place = Place(offers=Offer.TURNS, typed=incomplete)
+    return [(word, what) for word, what in fitting(place, looked_up(place))]
+
+
+def _turns(views: list[TurnView], settings: Settings, typed: str, *, has_last: bool = False) -> Iterator[Candidate]:
+    """Each by its name, else its short id; with something typed by whatever begins like it."""
+    shorts = short_ids((view.turn_id for view in views), offered.turn_ids(settings))
+    seen: set[str] = set()
+    count = 0
+    for view in views:
+        name = str(view.meta.get("name") or "")
+        words = [word for word in (name, shorts[view.turn_id], view.turn_id) if word and word not in seen]
+        fitting = [word for word in words if word.startswith(typed)] if typed else words[:1]
+        seen.add(name)  # an older turn of this name is meant by its id alone
+        if not fitting or count == _MOST:
+            continue
+        count += 1
+        what = _told(view)
+        yield from (Candidate(word, what) for word in fitting)
+    if has_last:
+        yield _LAST
+
+
+def _told(view: TurnView) -> str:
+    untitled = view._replace(meta={**view.meta, "name": None})
+    return f"{view.state}: {title(untitled, read.prompt_beginning(view), _TITLE_CHARS)}"
+
+
+def _all(settings: Settings, place: Place) -> Iterable[Candidate]:
+    return _turns(offered.turns(settings), settings, place.typed, has_last=True)
+
+
+def _running(settings: Settings, place: Place) -> Iterable[Candidate]:
+    return _turns(offered.running(settings), settings, place.typed)
+
+
+def _waiting(settings: Settings, place: Place) -> Iterable[Candidate]:
+    return _turns(offered.waiting(settings), settings, place.typed)
+
+
+def _ended(settings: Settings, place: Place) -> Iterable[Candidate]:
+    return _turns(offered.ended(settings), settings, place.typed, has_last=True)
+
+
+def _with_worktree(settings: Settings, place: Place) -> Iterable[Candidate]:
+    return _turns(offered.with_worktree(settings), settings, place.typed)
+
+
+def _requests(settings: Settings, place: Place) -> Iterable[Candidate]:
+    for each in offered.requests(settings, place.others.get("turn", "")):
+        yield Candidate(str(each["id"]), one_line(str(each.get("message") or each.get("kind") or ""), _TITLE_CHARS))
+
+
+def _threads(settings: Settings, _place: Place) -> Iterable[Candidate]:
+    for thread_id, text in offered.threads(settings, _MOST):
+        yield Candidate(thread_id, one_line(text, _TITLE_CHARS))
+
+
+def _models(settings: Settings, _place: Place) -> Iterable[Candidate]:
+    for model in offered.models(settings):
+        if not model.is_hidden:
+            yield Candidate(model.name, one_line(model.description or model.display_name, _TITLE_CHARS))
+
+
+def _efforts(settings: Settings, place: Place) -> Iterable[Candidate]:
+    """Those of the model that the line names, else of all."""
+    models = offered.models(settings)
+    named = [model for model in models if model.name == place.others.get("model")]
+    return map(Candidate, dict.fromkeys(effort for model in named or models for effort in model.efforts))
+
+
+def _profiles(settings: Settings, _place: Place) -> Iterable[Candidate]:
+    return map(Candidate, offered.profiles(settings))
+
+
+def _servers(_settings: Settings, _place: Place) -> Iterable[Candidate]:
+    return _SERVERS
+
+
+def _shared(_settings: Settings, _place: Place) -> Iterable[Candidate]:
+    return _SERVERS[1:2]
+
+
+_FINDERS: Final[dict[Offer, Callable[[Settings, Place], Iterable[Candidate]]]] = {
+    Offer.TURNS: _all,
+    Offer.RUNNING: _running,
+    Offer.WAITING: _waiting,
+    Offer.ENDED: _ended,
+    Offer.WORKTREES: _with_worktree,
+    Offer.REQUESTS: _requests,
+    Offer.THREADS: _threads,
+    Offer.MODELS: _models,
+    Offer.EFFORTS: _efforts,
+    Offer.PROFILES: _profiles,
+    Offer.SERVERS: _servers,
+    Offer.SHARED: _shared,
+}

@@ -1,0 +1,57 @@
+"""What a shell asks for at TAB, as typer's scripts for the shells put it into the environment. Owns that protocol."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import NamedTuple
+
+
+class TabRequest(NamedTuple):
+    """One request.
+
+    Attributes:
+        shell: `bash`, `zsh` or `fish`.
+        before: the words after the program's name and before the cursor's.
+        typed: the cursor's word, up to the cursor.
+        is_question: fish asks only whether there is anything; the exit code is the answer.
+    """
+
+    shell: str
+    before: list[str]
+    typed: str
+    is_question: bool = False
+
+
+def read_request() -> TabRequest | None:
+    """The request in the environment; None for one that typer answers: its scripts, other shells."""
+    action, _, shell = os.environ.get("_CODEX_SERVER_COMPLETE", "").partition("_")
+    if action != "complete" or shell not in ("bash", "zsh", "fish"):
+        return None
+    if shell == "bash":
+        return _of_bash(os.environ.get("COMP_WORDS", ""), os.environ.get("COMP_CWORD", ""))
+    line = os.environ.get("_TYPER_COMPLETE_ARGS", "")
+    words = _split(line)[1:]
+    typed = words.pop() if words and not line[-1].isspace() else ""
+    return TabRequest(shell, words, typed, os.environ.get("_TYPER_COMPLETE_FISH_ACTION") == "is-args")
+
+
+def _of_bash(line: str, cursor: str) -> TabRequest:
+    """Bash gives all words, one a line, and breaks `--flag=value` into three."""
+    words = _split(line)
+    place = int(cursor) if cursor.isdecimal() else len(words)
+    typed = words[place] if place < len(words) else ""
+    before = [word for word in words[1:place] if word != "="]
+    return TabRequest("bash", before, "" if typed == "=" else typed)
+
+
+def _split(line: str) -> list[str]:
+    """The words of a line as a shell reads them; one whose quote is still open is the last."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    words: list[str] = []
+    try:
+        words += lexer
+    except ValueError:
+        words.append(lexer.token.lstrip("'\""))
+    return words
