@@ -223,7 +223,7 @@ class Desk:
         if self.state.pane is Pane.HELP:
             rows = pages.help_rows(columns)
         elif self.state.asked is not None:
-            rows = pages.request_rows(self.state.asked, columns)
+            rows = pages.asked_rows(self.state.asked, columns, self._ink)
         else:
             rows = self._sheet.rows(columns)
         room = max(lines - 2, 1)
