@@ -122,11 +122,11 @@ VERBS: Final[dict[str, Verb]] = {
     "watch": Verb(
         "verbs.watch:watch",
         READ,
-        "Watch turns on a live board, newest first; q quits. Where stdout is no terminal, a line for each phase.",
+        "Watch turns on a live board, and read, approve, answer or cancel them; ? lists the keys. No terminal: a line a phase.",
         (
             p.ONLY_CWD,
             p.STATE,
-            number("limit", "--limit", help="How many at the most (default: as many as fit).", minimum=1),
+            number("limit", "--limit", help="How many at the most (default: all).", minimum=1),
         ),
     ),
 }
