@@ -122,7 +122,7 @@ VERBS: Final[dict[str, Verb]] = {
     "watch": Verb(
         "verbs.watch:watch",
         READ,
-        "Watch turns on a live board, and read, approve, answer or cancel them; ? lists the keys. No terminal: a line a phase.",
+        "Watch turns on a live board; read, approve, answer, cancel them: ? lists the keys. In a pipe a line a phase.",
         (
             p.ONLY_CWD,
             p.STATE,
