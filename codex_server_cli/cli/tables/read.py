@@ -25,6 +25,7 @@ VERBS: Final[dict[str, Verb]] = {
             number("after", "--after", help="Only events with a higher seq; with --all, a cursor.", metavar="CURSOR"),
             switch("no_deltas", "--no-deltas", help="Leave out the pieces of streamed text."),
             p.FULL,
+            p.RAW,
             p.LAST_CWD,
         ),
     ),
@@ -39,7 +40,9 @@ VERBS: Final[dict[str, Verb]] = {
             p.UNTIL,
             option("timeout", "--timeout", help="Stop waiting after S seconds, or 5m (124).", metavar="S"),
             p.PRINTED,
+            switch("json", "--json", help="The same as --print json."),
             p.FULL,
+            p.RAW,
             p.LAST_CWD,
         ),
     ),
@@ -56,6 +59,7 @@ VERBS: Final[dict[str, Verb]] = {
         (
             p.TURNS,
             number("max_chars", "--max-chars", help="The first N characters; then where the rest is.", minimum=1),
+            p.RAW,
             p.LAST_CWD,
         ),
     ),
@@ -122,11 +126,11 @@ VERBS: Final[dict[str, Verb]] = {
     "watch": Verb(
         "verbs.watch:watch",
         READ,
-        "Watch turns on a live board, newest first; q quits. Where stdout is no terminal, a line for each phase.",
+        "Watch turns on a live board; read, approve, answer, cancel them: ? lists the keys. In a pipe a line a phase.",
         (
             p.ONLY_CWD,
             p.STATE,
-            number("limit", "--limit", help="How many at the most (default: as many as fit).", minimum=1),
+            number("limit", "--limit", help="How many at the most (default: all).", minimum=1),
         ),
     ),
 }
