@@ -47,7 +47,7 @@ class Pastes:
     def shortened(self, text: str) -> str:
         """A whole text, in which each paste that it holds is a label: Codex repeats what it was told."""
         for mark, pasted in self._texts.items():
-            text = text.replace(pasted, self.label(mark))
+            text = text.replace(pasted.strip("\n"), self.label(mark))
         return text
 
     def label(self, char: str) -> str:
