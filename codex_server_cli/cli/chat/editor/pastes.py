@@ -50,12 +50,6 @@ class Pastes:
         """The editor's text with each paste as a label: what is shown."""
         return "".join(self.label(char) for char in line) if self._holds(line) else line
 
-    def shortened(self, text: str) -> str:
-        """A whole text, in which each paste that it holds is a label: Codex repeats what it was told."""
-        for mark, pasted in self._texts.items():
-            text = text.replace(pasted.strip("\n"), self.label(mark))
-        return text
-
     def label(self, char: str) -> str:
         """What is shown for a character of the editor."""
         text = self._texts.get(char)
