@@ -45,11 +45,17 @@ class PageFace:
         """
         before = self.turn_id
         self.page.get_by_role("button", name="New turn").click()
-        self.at("#start-prompt").fill(prompt)
+        expect(self.at("#start-prompt")).to_be_visible()
+        self.paste("#start-prompt", prompt)
         self.at("#start-sandbox").select_option(sandbox)
         self.at("#start-ask").set_checked(may_ask)
         self.at("#start-send").click()
         return self.wait_for_other_turn(before)
+
+    def paste(self, selector: str, text: str) -> None:
+        """Put a text into a field at once; typing takes Chromium long where the text has thousands of lines."""
+        script = "(node, text) => { node.value = text; node.dispatchEvent(new Event('input', {bubbles: true})); }"
+        self.at(selector).evaluate(script, text)
 
     def wait_for_other_turn(self, before: str) -> str:
         """The id of the turn that is shown, once it is another one than before."""

@@ -140,3 +140,29 @@ def test_markdown_that_tries_to_inject_does_nothing(house: PageHouse, face: Page
     for words in ("click", "data", "block"):
         message.get_by_text(words, exact=False).first.click()
     assert face.page.evaluate("window.hit") is None
+
+
+def test_a_long_answer_and_a_paste_of_thousands_of_lines_leave_the_page_quick(house: PageHouse, face: PageFace) -> None:
+    lines = [f"- item {number} of a **long** answer with `code` in it\n" for number in range(4000)]
+    prompt = "please read\n" + "\n".join(f"line {number} of what was pasted" for number in range(5000))
+    gate = Gate()
+    house.model.on(prompt, reply(say(*lines, hold(gate), "The end."), run_command("seq 20000")), say("Really."))
+    face.start(prompt)
+    expect(face.items("agentMessage").first).to_contain_text("item 3999 of a")
+    longest_ms = face.page.evaluate(_LONGEST_PAUSE_MS)
+    gate.open()
+    face.wait_for_state("complete")
+    expect(face.items("agentMessage").last).to_contain_text("Really.")
+    expect(face.items("userMessage")).to_contain_text("line 4999 of what was pasted")
+    assert longest_ms < 2000
+
+
+_LONGEST_PAUSE_MS = """async () => {
+  let longest = 0;
+  for (let last = performance.now(), began = last; last - began < 2000; ) {
+    await new Promise(resolve => setTimeout(resolve, 10));
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+  }
+  return Math.round(longest);
+}"""
