@@ -41,6 +41,8 @@ from codex_server_cli.settings.places import Settings
 
 _MIN_LINES_FOR_WORDS = 12
 _TITLE = 400
+_MESSAGE_S = 8.0
+"""How long a message takes the place of the keys."""
 _KEYS = ("? help", "q quits")
 
 
@@ -71,15 +73,15 @@ class Desk:
         self._sheet = Sheet(lambda _width: [])
         self._text: TurnText | None = None
         self._view: TurnView | None = None  # of the page
-        self._came_up_s = 0.0
+        self._came_up_s = self._told_s = 0.0
+        self._message = ""
         self._shown_asked: OpenRequest | None = None
 
     @property
     def is_live(self) -> bool:
         """Whether what is shown changes by itself, second by second."""
-        return self.state.pane not in (Pane.BOARD, Pane.HELP) or any(
-            view.state is State.RUNNING for view in self._board.views
-        )
+        is_page = self.state.pane not in (Pane.BOARD, Pane.HELP)
+        return is_page or bool(self.state.message) or any(view.state is State.RUNNING for view in self._board.views)
 
     @property
     def is_growing(self) -> bool:
@@ -148,6 +150,7 @@ class Desk:
 
     def refresh(self) -> None:
         """Look again at what the page is about."""
+        self._forget_message()
         if self.state.pane in (Pane.BOARD, Pane.HELP):
             self._leave_text()
             self._view = None
@@ -161,6 +164,14 @@ class Desk:
                 self.state = machine.withdrawn(self.state)
         elif self._text is not None and isinstance(self._sheet, GrowingSheet):
             self._sheet.add(self._text.read_more())
+
+    def _forget_message(self) -> None:
+        """Give the last line back to the keys after a while."""
+        now_s = time.monotonic()
+        if self.state.message != self._message:
+            self._message, self._told_s = self.state.message, now_s
+        elif self._message and now_s - self._told_s > _MESSAGE_S:
+            self.state = machine.told(self.state, "")
 
     # --- drawing
 
