@@ -159,6 +159,7 @@ ONLY_CWD = option("cwd", "--cwd", "-C", help="Only those of this directory.", me
 LIMIT = number("limit", "--limit", help="How many at the most.", minimum=1, default=20)
 STATE = option("state", "--state", help="Only those in this state.", type=State, metavar="STATE")
 FULL = switch("full", "--full", help="In JSON: every key, empty ones too.")
+RAW = switch("raw", "--raw", help="At a terminal: the text as it is, without layout.")
 JSON = switch("json", "--json", help="One JSON object, on a terminal too.")
 FIELDS = option("fields", "--fields", help="In JSON: only these keys.", metavar="A,B")
 LONG = switch("is_long", "--long", help="Every column, and whole ids, however wide.")
@@ -262,7 +263,7 @@ _OF_ONE_TURN = (
     option("once_for", "--once-for", help="How long it counts (default: 24h).", metavar="AGE"),
     option("deadline", "--deadline", help="End the turn after S seconds, or 5m.", metavar="S"),
     switch("after_reset", "--after-reset", help="Start once the usage limit has reset."),
-    option("notify", "--notify", help="Run it when the turn ends or needs you; JSON on stdin.", metavar="CMD"),
+    option("notify", "--notify", help="Run it when the turn ends or needs you; or bell: ring.", metavar="CMD"),
     _NESTED,
     switch("follow", "--follow", "-f", help="Show the turn as it runs, and end with it."),
     switch("wait", "--wait", help="Print one JSON object at the end, with the answer."),

@@ -23,7 +23,7 @@ from codex_server_cli.render.tables import duration
 from codex_server_cli.render.turns.edits import as_patch, edits_of
 
 MAX_LIVE_CHARS = 4000
-MORE = "… {count} more line{s}: /diff"
+MORE = "… {count} more line{s}"
 
 
 class BlockKind(Enum):
@@ -68,9 +68,14 @@ _BLOCK_OF_PIECE = {
 
 
 class ChatBlocks:
-    """Group the pieces of one turn into blocks. `feed` returns those that an event finishes."""
+    """Group the pieces of one turn into blocks. `feed` returns those that an event finishes.
 
-    def __init__(self) -> None:
+    Args:
+        whole_diff: the command that shows a patch of which only the beginning is shown.
+    """
+
+    def __init__(self, whole_diff: str = "/diff") -> None:
+        self._whole_diff = whole_diff
         self._replay = Replay()
         self._answer = MarkdownBlocks()
         self._live = ""  # of a running command's output, or of a thought
@@ -122,14 +127,14 @@ class ChatBlocks:
         kind = _BLOCK_OF_PIECE.get(piece.kind)
         if kind is BlockKind.EDIT and self._item.get("type") == "fileChange":
             cwd = text_in(self.record.settings.get("cwd"))
-            return [*_answers(self._answer.flush()), edit_block(self._item, cwd)]
+            return [*_answers(self._answer.flush()), edit_block(self._item, cwd, self._whole_diff)]
         return [] if kind is None else [*_answers(self._answer.flush()), Block(kind, _block_text(piece))]
 
 
 _GROWING = ("item/commandExecution/outputDelta", "item/reasoning/summaryTextDelta")
 
 
-def edit_block(item: Message, cwd: str) -> Block:
+def edit_block(item: Message, cwd: str, whole_diff: str) -> Block:
     """What a `fileChange` item changed: a line for each file and the beginning of its patch, where it was applied."""
     lines: list[str] = []
     diffs: list[range] = []
@@ -141,7 +146,8 @@ def edit_block(item: Message, cwd: str) -> Block:
         diffs.append(range(len(lines), len(lines) + len(patch)))
         lines += patch
         if edit.left_out:
-            lines.append(MORE.format(count=edit.left_out, s="" if edit.left_out == 1 else "s"))
+            more = MORE.format(count=edit.left_out, s="" if edit.left_out == 1 else "s")
+            lines.append(f"{more}: {whole_diff}")
     return Block(BlockKind.EDIT, "\n".join(lines), tuple(diffs))
 
 

@@ -26,10 +26,10 @@ from codex_server_cli.cli.chat.editor.history import LineHistory
 from codex_server_cli.cli.chat.editor.look import Shown
 from codex_server_cli.cli.chat.editor.pastes import Pastes
 from codex_server_cli.cli.chat.editor.screen import Screen
-from codex_server_cli.cli.chat.markdown import Painter
 from codex_server_cli.cli.chat.messages import SHELL_NOTE, Messages
 from codex_server_cli.cli.chat.status import status_of
 from codex_server_cli.cli.chat.tasks import Interrupting, Starting, hint_in_chat
+from codex_server_cli.cli.terminal.markdown import Painter
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.errors import CodexServerError
 from codex_server_cli.render.chat_blocks import Block, BlockKind, ChatBlocks, end_blocks

@@ -56,7 +56,7 @@ def _run_chat(settings: Settings, options: StartOptions, target: actions.ChatTar
     from rich.console import Console
 
     from codex_server_cli.cli.chat.loop import Chat
-    from codex_server_cli.cli.chat.markdown import Painter
+    from codex_server_cli.cli.terminal.markdown import Painter
 
     sandbox = options.sandbox or Sandbox(read_config(settings.config_path).sandbox or Sandbox.READ_ONLY)
     options = actions.with_directory(settings, options._replace(sandbox=sandbox))

@@ -14,8 +14,10 @@ from codex_server_cli.core.documents.turn import VERSION
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.size import size
 from codex_server_cli.errors import Exit
+from codex_server_cli.render.escape import neutralise
 from codex_server_cli.render.gc import gone_table, gone_view, remarks, summary
 from codex_server_cli.render.notes import check_lines
+from codex_server_cli.render.style.ink import Style
 from codex_server_cli.settings.places import Settings
 
 
@@ -103,7 +105,13 @@ def demo(*, keep: bool) -> int:
     """Run a whole turn offline: the real codex against a scripted model on this machine."""
     from codex_server_cli.actions.demo import run_demo
 
-    return run_demo(Settings.load(), output.note, keeps_home=keep)
+    return run_demo(Settings.load(), _say_of_demo, keeps_home=keep)
+
+
+def _say_of_demo(text: str) -> None:
+    """Our own words on stderr: a command that is run as it would be typed, the rest quiet."""
+    style = Style.CYAN if text.startswith("$ ") else Style.DIM
+    output.note_styled(f"{output.err_ink()(neutralise(text), style)}\n")
 
 
 def version() -> None:
