@@ -12,7 +12,6 @@ from collections.abc import Callable
 from codex_server_cli.actions.control import approvals
 from codex_server_cli.actions.read import read
 from codex_server_cli.actions.read.board import Board
-from codex_server_cli.actions.read.turn_text import TurnText
 from codex_server_cli.cli import output
 from codex_server_cli.cli.terminal.errands import Errands
 from codex_server_cli.cli.terminal.keys import Pasted
@@ -22,7 +21,7 @@ from codex_server_cli.render.style.ink import Style
 from codex_server_cli.render.turns import board as layout
 from codex_server_cli.render.turns.cockpit import machine, pages
 from codex_server_cli.render.turns.cockpit.listing import arranged, index_of, kept, window
-from codex_server_cli.render.turns.cockpit.sheets import GrowingSheet, Sheet
+from codex_server_cli.render.turns.cockpit.sheets import Sheet
 from codex_server_cli.render.turns.cockpit.state import (
     Act,
     Cockpit,
@@ -71,7 +70,6 @@ class Desk:
         self._seen = OnScreen()
         self._first = 0  # of the board's turns on the screen
         self._sheet = Sheet(lambda _width: [])
-        self._text: TurnText | None = None
         self._view: TurnView | None = None  # of the page
         self._came_up_s = self._told_s = 0.0
         self._message = ""
@@ -86,7 +84,7 @@ class Desk:
     @property
     def is_growing(self) -> bool:
         """Whether the text of a running turn is shown."""
-        return self._text is not None and self._view is not None and self._view.state is State.RUNNING
+        return self.state.pane is Pane.TAIL and self._view is not None and self._view.state is State.RUNNING
 
     def take(self, key: str | Pasted) -> bool:
         """Do what a key asks for.
@@ -107,8 +105,6 @@ class Desk:
                 return False
             case Redraw():
                 self._forget()
-            case OpenPage(Pane.TAIL, turn_id):
-                self._open_text(turn_id)
             case _:
                 self._errands.run(act)
         return True
@@ -126,25 +122,14 @@ class Desk:
     def open(self, act: OpenPage, view: TurnView, sheet: Sheet) -> None:
         """Show a page of a turn."""
         self.state = machine.opened(self.state, act.pane, act.turn_id)
-        if self.state.pane is act.pane and self.state.selected == act.turn_id:
-            self._leave_text()
+        is_shown = self.state.pane is act.pane and self.state.selected == act.turn_id
+        (self._sheet if is_shown else sheet).close()
+        if is_shown:
             self._view, self._sheet = view, sheet
 
     def short(self, turn_id: str) -> str:
         """What a turn is called."""
         return self._board.short_ids.get(turn_id, turn_id)
-
-    def _open_text(self, turn_id: str) -> None:
-        view = read.status(self._board.directory(turn_id))
-        prompt = self._board.prompt(view)
-        sheet = GrowingSheet(lambda width: pages.prompt_rows(prompt, width, self._ink))
-        self.open(OpenPage(Pane.TAIL, turn_id), view, sheet)
-        self._text = TurnText(self._board.directory(turn_id))
-
-    def _leave_text(self) -> None:
-        if self._text is not None:
-            self._text.close()
-            self._text = None
 
     # --- looking after a page
 
@@ -152,7 +137,7 @@ class Desk:
         """Look again at what the page is about."""
         self._forget_message()
         if self.state.pane in (Pane.BOARD, Pane.HELP):
-            self._leave_text()
+            self._sheet.close()
             self._view = None
             return
         directory = self._board.directory(self.state.asked.turn_id if self.state.asked else str(self.state.selected))
@@ -162,8 +147,8 @@ class Desk:
         elif self.state.asked is not None:
             if self.state.asked.entry not in approvals.pending_of(self._view):
                 self.state = machine.withdrawn(self.state)
-        elif self._text is not None and isinstance(self._sheet, GrowingSheet):
-            self._sheet.add(self._text.read_more())
+        else:
+            self._sheet.read(is_over=self._view.state is not State.RUNNING)
 
     def _forget_message(self) -> None:
         """Give the last line back to the keys after a while."""
