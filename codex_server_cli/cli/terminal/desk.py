@@ -74,6 +74,7 @@ class Desk:
         self._came_up_s = self._told_s = 0.0
         self._message = ""
         self._shown_asked: OpenRequest | None = None
+        self._is_framed = False  # a frame was made for the present state
 
     @property
     def is_live(self) -> bool:
@@ -163,12 +164,16 @@ class Desk:
     def frame(self, columns: int, lines: int) -> list[str]:
         """The whole screen."""
         turns, more = self._turns()
+        self._is_framed = True
         if self.state.pane is Pane.BOARD:
             return self._board_frame(turns, more, columns, lines)
         return self._page_frame(turns, columns, lines)
 
     def note_drawn(self) -> None:
-        """What was drawn is on the screen."""
+        """What was drawn is on the screen; nothing was while the process is being stopped, so nothing was seen."""
+        if not self._is_framed:
+            return
+        self._is_framed = False
         if self.state.asked is not None and self._shown_asked is None:
             self._came_up_s = time.monotonic()
         self._shown_asked = self.state.asked
