@@ -1,7 +1,7 @@
 """Answering a shell at TAB, in its own language. Owns the quoting: no shell may run anything of what it is told.
 
-The scripts in the shells are typer's (`--install-completion`); the answers are ours, because typer's take three times
-as long, and let zsh run what a prompt contains between `$(` and `)`. Must never say anything on stderr.
+The scripts in the shells are in `scripts`. Typer, which could answer too, takes longer, and its answer to zsh is
+evaluated twice: a prompt with `$(` in it would be run. Must never say anything on stderr.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ class Findings(NamedTuple):
     prefix: str = ""
 
 
-def answer() -> int | None:
+def answer() -> int:
     """Answer the request in the environment.
 
     Returns:
-        The exit code; None where typer must answer: it prints its scripts, and serves other shells.
+        The exit code; 1 for a shell that is not known, and where fish is to offer files.
     """
     request = read_request()
     if request is None:
-        return None
+        return 1
     found = _find(request)
     if request.is_question:  # fish: 1 lets it offer files
         return 1 if found.offers is Offer.FILES else Exit.OK
