@@ -3,9 +3,10 @@
 #
 # Usage: ./test.sh [--full | --judges] [PYTEST ARGUMENTS...]
 #   (none)    everyday: the tests with one codex version, several at a time
-#   --full    all but the judges, with both codex versions, and the floors of coverage: what .ci/run does
+#   --full    all but the judges, with both codex versions, a browser, and the floors of coverage: what .ci/run does
 #   --judges  storms, and suites that others wrote: before a release
-# Needs Python 3.11 or newer; --full and --judges fetch a second codex version with npm, and the suites with pip.
+# Needs Python 3.11 or newer; --full and --judges fetch a second codex version with npm, and the suites with pip; as root
+# of a Debian they install Chromium, zsh and fish where these are missing. Tests that lack something skip, and say what.
 # Every check runs whatever the ones before it said; the exit code is the first failure's, the last line pytest's.
 
 set -euo pipefail
@@ -46,6 +47,40 @@ make_environment() {
     echo "$stamp" >"$venv/.stamp"
 }
 
+# The lines of an extra of pyproject.toml.
+extra() {
+    "$venv/bin/python" - "$1" <<'END'
+import sys
+import tomllib
+with open("pyproject.toml", "rb") as file:
+    print(*tomllib.load(file)["project"]["optional-dependencies"][sys.argv[1]], sep="\n")
+END
+}
+
+# What drives a browser is large, and no everyday test wants it.
+add_browser_driver() {
+    "$venv/bin/python" -c 'import playwright' 2>/dev/null && return
+    extra browser >"$venv/browser.txt"
+    "$venv/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check -r "$venv/browser.txt"
+}
+
+# Beside the making of the environment, and before the tests, as a shell that comes in mid-run would be tried half installed.
+install_programs() {
+    local missing=()
+    command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
+    command -v zsh >/dev/null || missing+=(zsh)
+    command -v fish >/dev/null || missing+=(fish)
+    if [[ ${#missing[@]} == 0 || $EUID != 0 ]] || ! command -v apt-get >/dev/null; then
+        return 0
+    fi
+    echo "Installing ${missing[*]}."
+    export DEBIAN_FRONTEND=noninteractive
+    {
+        apt-get -qq update
+        apt-get -qq -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "${missing[@]}"
+    } </dev/null >/dev/null 2>&1 || echo "test.sh: not installed: ${missing[*]}" >&2
+}
+
 # The suites that others wrote, in an environment of their own: they pin what the gateway is used with (websockets), and
 # bring pytest plugins that no other test should meet. The environment of the tests lies below it. tests/kit/judges.py knows the place.
 make_judges() {
@@ -59,11 +94,7 @@ make_judges() {
     "$venv/bin/python" -m venv --without-pip "$judges"
     below=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     echo "import site; site.addsitedir('$below')" >"$(echo "$judges"/lib/python3*/site-packages)/below.pth"
-    "$judges/bin/python" - >"$judges/wanted.txt" <<'END'
-import tomllib
-with open("pyproject.toml", "rb") as file:
-    print(*tomllib.load(file)["project"]["optional-dependencies"]["judges"], sep="\n")
-END
+    extra judges >"$judges/wanted.txt"
     "$judges/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check -r "$judges/wanted.txt"
     # The official client's own tests are in its source distribution alone.
     sdist=openai==$("$venv/bin/python" -c 'import importlib.metadata; print(importlib.metadata.version("openai"))')
@@ -139,6 +170,8 @@ esac
 if [[ $mode != everyday ]]; then
     fetch_second_codex &
     fetch_job=$!
+    install_programs &
+    programs_job=$!
 fi
 make_environment
 check_text &
@@ -146,10 +179,11 @@ text_job=$!
 if [[ $mode != everyday ]]; then
     fetch_node_clients &
     node_job=$!
+    add_browser_driver || echo "test.sh: no driver for a browser" >&2
     make_judges &
     wait $! || { echo "test.sh: no suites of others" >&2 && first_failure=1; }
     wait "$node_job" || { echo "test.sh: no clients for node" >&2 && first_failure=1; }
-    wait "$fetch_job"
+    wait "$fetch_job" "$programs_job"
     find_second_codex
 fi
 # A whole run goes on for longer than they do; of a short one they would have the last word, and storms are measured.

@@ -135,7 +135,8 @@ def test_every_example_shows_what_its_document_says(name: str, home: Home, thoug
     for example in found:
         if "wait long --timeout 100" in example.command:
             thought.open()
-        shown = console.type_in(example.command, home.env, home.project)
+        run = console.pipe_out if example.is_piped else console.type_in
+        shown = run(example.command, home.env, home.project)
         shown = shown.replace(str(home.path), "/home/you/.codex-server").replace(str(home.root), "/home/you")
         if not console.matches(example.shown, shown):
             wrong.append(f"$ {example.command}\n{shown}--- instead of\n{example.shown}")
@@ -217,7 +218,7 @@ def test_every_link_leads_somewhere(name: str) -> None:
 def test_the_skill_is_whole_without_the_rest_of_the_checkout(name: str) -> None:
     targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)]+)\)", _read(name))]
     skill = {ROOT / "SKILL.md", *(ROOT / "references").iterdir()}
-    assert {((ROOT / name).parent / target).resolve() for target in targets if target} <= skill
+    assert {((ROOT / name).parent / target).resolve() for target in targets if target and "://" not in target} <= skill
 
 
 # --- the tables

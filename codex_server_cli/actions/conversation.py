@@ -18,17 +18,13 @@ from codex_server_cli.actions.control import approvals
 from codex_server_cli.actions.read import read
 from codex_server_cli.actions.start import checks, start, thread_writer, threads
 from codex_server_cli.actions.start.options import GivenServer, StartOptions, ThreadChoice
-from codex_server_cli.actions.start.turn_request import default_model
-from codex_server_cli.codex.binary import find_codex
 from codex_server_cli.core.history.entries import ThreadEntry
-from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.event_log import read_events
 from codex_server_cli.core.protocol.jsonl import LineDecoder
 from codex_server_cli.core.protocol.rpc import Message
 from codex_server_cli.disk.files import tail_text, write_all
-from codex_server_cli.disk.model_cache import read_efforts
 from codex_server_cli.disk.safe_open import opened_regular
 from codex_server_cli.disk.turn.follow import GrowingFile, wakeups
 from codex_server_cli.disk.turn.layout import TurnDir
@@ -39,6 +35,9 @@ from codex_server_cli.worker.launch import Launch
 
 HISTORY_BYTES = 256 * 1024
 """How much of the history's end is read."""
+
+MOST_LINE_CHARS = 64 * 1024
+"""A longer line is not stored: a few of them would be all that the history holds."""
 
 
 class Seen(NamedTuple):
@@ -94,8 +93,8 @@ class ChatTurn:
         self._is_left = True
 
 
-def begin(settings: Settings, options: StartOptions, choice: ThreadChoice | None) -> ChatTurn:
-    """Start the next exchange: on the thread of `choice`, else on a new one.
+def begin(settings: Settings, options: StartOptions, choice: ThreadChoice | None, *, is_fork: bool = False) -> ChatTurn:
+    """Start the next exchange: on the thread of `choice` or a copy of it, else on a new one.
 
     Raises:
         CodexServerError: as `start.new` and `start.go_on`; nothing was made.
@@ -104,8 +103,17 @@ def begin(settings: Settings, options: StartOptions, choice: ThreadChoice | None
     if choice is None:
         started = start.new(settings, options, worker)
     else:
-        started = start.go_on(settings, options, worker, choice, is_fork=False)
+        started = start.go_on(settings, options, worker, choice, is_fork=is_fork)
     return ChatTurn(TurnDir(Path(started.view.path)), started.warnings, worker)
+
+
+def compact(settings: Settings, options: StartOptions, choice: ThreadChoice, *, is_fork: bool = False) -> ChatTurn:
+    """Start a turn in which Codex replaces what the thread holds by a summary of it.
+
+    Raises:
+        CodexServerError: as `begin`.
+    """
+    return begin(settings, options._replace(prompt="/compact", is_compaction=True), choice, is_fork=is_fork)
 
 
 class ChatTarget(NamedTuple):
@@ -113,18 +121,20 @@ class ChatTarget(NamedTuple):
 
     Attributes:
         choice: the thread; None for a new one.
+        is_fork: the next exchange goes on from a copy of it.
         running: a turn that is writing it now, to be followed first.
     """
 
     choice: ThreadChoice | None = None
     running: ChatTurn | None = None
+    is_fork: bool = False
 
 
 def target_after(settings: Settings, chat_turn: ChatTurn, before: ChatTarget) -> ChatTarget:
     """The target after an exchange: its thread, unless it left none."""
     with contextlib.suppress(CodexServerError):  # it failed before it had one, or was deleted meanwhile
         return ChatTarget(threads.choose_by_turn(settings, chat_turn.directory.turn_id, None))
-    return ChatTarget(before.choice)
+    return before._replace(running=None)
 
 
 def with_directory(settings: Settings, options: StartOptions) -> StartOptions:
@@ -220,37 +230,13 @@ def read_history(settings: Settings) -> list[str]:
 
 def add_to_history(settings: Settings, text: str) -> None:
     """Append an input to the history, readable by its owner alone; best effort."""
+    if len(text) > MOST_LINE_CHARS:
+        return
     lines = "".join(f"+{line}\n" for line in text.encode("utf-8", "replace").decode().split("\n"))
     entry = f"\n# {time.strftime('%Y-%m-%d %H:%M:%S')}\n{lines}"
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     with contextlib.suppress(OSError), opened_regular(_history_path(settings), flags) as fd:
         write_all(fd, entry.encode())
-
-
-def check_model(settings: Settings, options: StartOptions, target: ChatTarget) -> None:
-    """Check the model and the effort for the next messages; another's server has its own, and its turns tell.
-
-    Raises:
-        BadInputError: as `start.new`, for the options that decide them.
-        CodexMissingError: no usable codex.
-    """
-    config, choice = read_config(settings.config_path), target.choice
-    server = start.choose_server(settings, options, config, choice)[1]
-    if server is not None and not server.is_ours:
-        return
-    profile, _ = start.read_named_profile(settings, options.profile)
-    overrides = checks.parse_overrides(options.config)
-    model = options.model or default_model(config, choice, profile, overrides)
-    request = TurnRequest("", "/", model, options.effort, config=overrides, profile_config=profile)
-    request = request._replace(thread_id=choice.thread_id if choice is not None else None)
-    if request.asked_model is not None or request.asked_effort is not None:
-        codex = find_codex(config.codex, settings.search_path).path
-        start.check_model(settings, codex, request, choice, is_default=options.model is None)
-
-
-def known_efforts(settings: Settings) -> list[str]:
-    """The reasoning efforts of Codex's models, from the cache."""
-    return read_efforts(settings.home)
 
 
 def _history_path(settings: Settings) -> Path:

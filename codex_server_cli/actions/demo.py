@@ -1,7 +1,7 @@
-"""The `demo` verb: a whole turn offline. Owns a temporary home and the commands that are run in it.
+"""The `demo` verb: a whole turn offline. Owns a temporary home and the command that is run in it.
 
-The turn is run by the real `codex-server` and the real codex; only the model is scripted, on loopback. Every command
-is run as a user would run it, in a separate process.
+The turn is run by the real `codex-server` and the real codex; only the model is scripted, on loopback. The command is
+run as a user would run it, in a separate process. All that is said fits on a small screen.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from codex_server_cli.codex.binary import find_codex
+from codex_server_cli.core.result.commands import PROGRAM
 from codex_server_cli.disk.files import write_json
 from codex_server_cli.errors import Exit
 from codex_server_cli.settings.config import read_config
@@ -20,17 +22,23 @@ from codex_server_cli.settings.environment import demo_environment, interpreter
 from codex_server_cli.settings.places import Settings
 
 PROMPT = "Say hello, and look at this machine."
+NEXT_STEPS = f"""
+Next: `{PROGRAM} login`, and then
+  {PROGRAM} chat
+  {PROGRAM} new "What is here?" -f"""
+_REMOVAL_S = 5.0
+_ENTRY = "import runpy; runpy.run_module('codex_server_cli', run_name='__main__')"
 
 
 def run_demo(settings: Settings, note: Callable[[str], None], *, keeps_home: bool) -> int:
     """Run the demo turn; its output goes to our stdout and stderr.
 
     Args:
-        note: takes the messages in between.
+        note: takes the command that is run, and what to do next.
         keeps_home: do not delete the temporary home.
 
     Returns:
-        The exit code of the first command that failed, else 0.
+        The exit code of that command.
 
     Raises:
         CodexMissingError: no usable codex.
@@ -48,28 +56,34 @@ def run_demo(settings: Settings, note: Callable[[str], None], *, keeps_home: boo
     try:
         with ScriptedModel(demo_script()) as model:
             # Codex's list of plugins comes from the network: the demo uses none.
-            write_custom_provider(home / "codex", model.base_url, features={"plugins": False})
+            write_custom_provider(home / "codex", model.base_url, model=None, features={"plugins": False})
             write_json(home / "config.json", {"codex": str(codex.path)})
             (home / "project").mkdir()
-            return _run_commands(home, note)
+            code = _run_turn(home, note)
+        if code == Exit.OK:
+            note(NEXT_STEPS)
+        return code
     finally:
         if keeps_home:
             note(f"kept: {home}")
         else:
-            shutil.rmtree(home, ignore_errors=True)
+            _remove(home)
 
 
-def _run_commands(home: Path, note: Callable[[str], None]) -> int:
-    commands = (["new", PROMPT, "--name", "demo", "--follow"], ["list-turns"], ["answer", "demo"])
-    for command in commands:
-        shown = " ".join(f'"{word}"' if " " in word else word for word in command)
-        note(f"\n$ codex-server {shown}")
-        run = subprocess.run(
-            interpreter("import runpy; runpy.run_module('codex_server_cli', run_name='__main__')", *command),
-            cwd=home / "project",
-            env=demo_environment(home, home / "codex"),
-            check=False,
-        )
-        if run.returncode != 0:
-            return run.returncode
-    return Exit.OK
+def _remove(home: Path) -> None:
+    """Delete the home; the worker and codex may write in it for a moment after the turn has ended."""
+    deadline = time.monotonic() + _REMOVAL_S
+    shutil.rmtree(home, ignore_errors=True)
+    while home.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _run_turn(home: Path, note: Callable[[str], None]) -> int:
+    note(f'$ {PROGRAM} new "{PROMPT}" --name demo -f')
+    return subprocess.run(
+        interpreter(_ENTRY, "new", PROMPT, "--name", "demo", "-f"),
+        cwd=home / "project",
+        env=demo_environment(home, home / "codex"),
+        check=False,
+    ).returncode

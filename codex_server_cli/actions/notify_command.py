@@ -1,11 +1,13 @@
-"""`--notify`: the check of the command before a turn begins. Its input and its run are `worker.notifier`'s."""
+"""`--notify`: the check of the command, or of the bell, before a turn begins. Its run is `worker.notifier`'s."""
 
 from __future__ import annotations
 
 import json
 import os
+import stat
 
-from codex_server_cli.errors import BadInputError
+from codex_server_cli.core.model.bell import WORD, Bell
+from codex_server_cli.errors import BadInputError, UsageError
 from codex_server_cli.settings.config import Config
 from codex_server_cli.settings.places import Settings
 
@@ -17,16 +19,35 @@ def choose_command(settings: Settings, asked: str | None, config: Config) -> str
     cannot change it later. In `config.json` a path must be absolute, because any project's directory may be the current
     one. In a turn that a notify command itself starts only `--notify` counts, because the command of `config.json`
     would start the next one, and so on. Shell syntax is refused, because no shell reads it; for a glob pattern see
-    `warn_of_pattern`.
+    `warn_of_pattern`. The word `bell` stands for the terminal of this process; in `config.json` only where it has one.
 
     Raises:
         BadInputError: there is no such program, or it is no command, or one for a shell.
+        UsageError: `--notify bell` without a terminal.
     """
+    if asked == WORD or (asked is None and config.notify == WORD):
+        bell = _own_bell()
+        if bell is None and asked is not None:
+            hint = "Give a command instead; or run it where stdin, stdout or stderr is a terminal."
+            raise UsageError("--notify bell: there is no terminal that it could ring", hint=hint)
+        return None if bell is None or (asked is None and settings.is_told) else bell.line
     if asked is not None:
         return _checked(settings, asked, "--notify", is_flag=True)
     if config.notify is None or settings.is_told:
         return None
     return _checked(settings, config.notify, f"notify in {settings.config_path}", is_flag=False)
+
+
+def _own_bell() -> Bell | None:
+    """The terminal of this process; None where it has none that can be opened again."""
+    for fd in range(3):
+        try:
+            path, found = os.ttyname(fd), os.fstat(fd)
+            if stat.S_ISCHR(found.st_mode) and os.stat(path).st_rdev == found.st_rdev and os.access(path, os.W_OK):  # noqa: PTH116
+                return Bell(path, found.st_rdev, found.st_uid)
+        except OSError:  # closed, no terminal, or one of another mount namespace: the next one may do
+            continue
+    return None
 
 
 def warn_of_pattern(settings: Settings, asked: str | None, config: Config) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ from codex_server_cli.settings.held_signals import release
 _OF_THE_USERS_SYSTEM = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOTDIR)
 _NO_ROOM = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
+_JSON_FLAGS = frozenset({"--json", "--full", "--fields"})
+
 
 def run(arguments: list[str], launch: object = None) -> int:
     """Run one command line and return its exit code. No traceback ever reaches the user.
@@ -46,17 +48,19 @@ def run(arguments: list[str], launch: object = None) -> int:
     try:
         return _run(arguments, verb, launch)
     except CodexServerError as error:
-        return _fail(error, verb)
+        return _fail(error, verb, arguments)
     except output.ReaderGoneError:
         output.abandon_stdout()
         return Exit.OK
     except (KeyboardInterrupt, EOFError):  # Ctrl-D is the answer to a question that a verb asks
         return Exit.INTERRUPTED
     except OSError as error:
-        return _fail(_error_of_system(error), verb)
+        return _fail(_error_of_system(error), verb, arguments)
     except Exception as error:
         hint = "Please report it, with this line and what you ran."
-        return _fail(InternalError(f"a defect of codex-server: {type(error).__name__}: {error}", hint=hint), verb)
+        return _fail(
+            InternalError(f"a defect of codex-server: {type(error).__name__}: {error}", hint=hint), verb, arguments
+        )
 
 
 def _error_of_system(error: OSError) -> CodexServerError:
@@ -111,8 +115,12 @@ def parse(arguments: list[str], verb: str | None) -> tuple[str, dict[str, Any]] 
     return typer_parser.parse(arguments, verb)
 
 
-def _fail(error: CodexServerError, verb: str | None) -> int:
+def _fail(error: CodexServerError, verb: str | None, arguments: list[str]) -> int:
+    """Report a failure; as JSON where the verb would have printed that: flags are looked for in words, for the line may
+    be none that can be parsed.
+    """
     if isinstance(error, UsageError) and not error.hint:
         error.hint = f"Try: codex-server {verb} --help" if verb else "Try: codex-server --help"
-    output.show_error(error, as_json=verb in JSON_VERBS)
+    asked = _JSON_FLAGS.intersection(word.partition("=")[0] for word in arguments)
+    output.show_error(error, as_json=verb in JSON_VERBS and output.wants_json(asked))
     return error.exit_code

@@ -5,13 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.core.documents.turn import dump
 from codex_server_cli.errors import CodexServerError, HomeError
 from codex_server_cli.render.escape import neutralise
-from codex_server_cli.render.style.ink import Ink
+from codex_server_cli.render.style.ink import Ink, Style
 from codex_server_cli.settings import terminal
+
+if TYPE_CHECKING:
+    from codex_server_cli.render.style.wrap import Display
+
+_NAME = "codex-server:"
+"""Our messages on stderr begin with it."""
 
 
 class ReaderGoneError(Exception):
@@ -32,6 +38,38 @@ def width() -> int:
     return get_terminal_size().columns
 
 
+def wants_json(*asked: object) -> bool:
+    """Whether a verb that tells programs JSON and people words is to print JSON.
+
+    Args:
+        asked: the values of `--json`, `--full` and `--fields`, as far as it has them.
+    """
+    return any(asked) or not is_terminal()
+
+
+def display() -> Display:
+    """What a text for stdout, a terminal, is laid out for."""
+    import time
+
+    from codex_server_cli.render.style.wrap import Display  # a pipe needs none of it
+
+    return Display(width(), ink(), time.time_ns() // 1_000_000, os.path.expanduser("~"))  # noqa: PTH111 — no pathlib
+
+
+def error_display() -> Display | None:
+    """The same for stderr; None where that is no terminal."""
+    if not sys.stderr.isatty():
+        return None
+    return display()._replace(width=_error_width(), ink=err_ink())
+
+
+def _error_width() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except OSError:  # it is gone
+        return 80
+
+
 def show_json(document: Any) -> None:
     """Print one JSON document on stdout: on one line, indented on a terminal."""
     show(dump(document, is_indented=is_terminal()) + "\n")
@@ -50,6 +88,11 @@ def can_redraw() -> bool:
 def ink() -> Ink:
     """What colours a short text for stdout: colours on a terminal that has them, unless `NO_COLOR` is set."""
     return Ink(is_coloured=can_redraw() and terminal.has_color())
+
+
+def err_ink() -> Ink:
+    """The same for stderr, which may be a terminal where stdout is none."""
+    return Ink(is_coloured=sys.stderr.isatty() and terminal.can_redraw() and terminal.has_color())
 
 
 def show_styled(text: str) -> None:
@@ -82,29 +125,45 @@ def show_line(line: bytes) -> None:
     show(line.decode("utf-8", "replace") + "\n")
 
 
-def note(text: str) -> None:
-    """Print a message for people on stderr."""
+def note(text: str, style: Style = Style.PLAIN) -> None:
+    """Print a message for people on stderr: on a terminal wrapped at words.
+
+    Args:
+        style: of our name at its beginning, on a terminal that has colours.
+    """
+    safe = neutralise(text)
+    if sys.stderr.isatty():
+        from codex_server_cli.render.style.wrap import wrapped  # a pipe gets the text as it is
+
+        safe = "\n".join(wrapped(safe, _error_width()))
+        if safe.startswith(_NAME):
+            safe = err_ink()(_NAME, style) + safe[len(_NAME) :]
+    note_styled(safe + "\n")
+
+
+def note_styled(text: str) -> None:
+    """Print text on stderr that is already safe, with our own control sequences in it."""
     with contextlib.suppress(OSError):  # stderr is closed
-        sys.stderr.write(neutralise(text) + "\n")
+        sys.stderr.write(text)
         sys.stderr.flush()
 
 
 def note_told(text: str) -> None:
     """Print the first line of a message whose rest is in the JSON on stdout; all of it where a person looks."""
-    note(text if is_terminal() else text.partition("\n")[0])
+    note(text if is_terminal() else text.partition("\n")[0], Style.RED)
 
 
 def note_if(problem: str | None) -> None:
     """Print a problem that is no failure on stderr; nothing for None."""
     if problem is not None:
-        note(f"codex-server: {problem}")
+        note(f"{_NAME} {problem}", Style.YELLOW)
 
 
 def show_error(error: CodexServerError, *, as_json: bool) -> None:
-    """Report a failure: one line and its hint on stderr. With `as_json` the contract's JSON on stdout, whose hint a
-    program need not be told twice.
+    """Report a failure: one line and its hint on stderr. With `as_json` the contract's JSON on stdout, whose hint
+    nobody need be told twice.
     """
-    hint = error.hint if not as_json or is_terminal() else ""
+    hint = "" if as_json else error.hint
     if as_json:
         from codex_server_cli.core.documents.lean import without_empty
 
@@ -112,7 +171,7 @@ def show_error(error: CodexServerError, *, as_json: bool) -> None:
             show_json(without_empty(error.to_json()))
         except (ReaderGoneError, CodexServerError):
             abandon_stdout()
-    note(f"codex-server: {error.message}" + (f"\n{hint}" if hint else ""))
+    note(f"{_NAME} {error.message}" + (f"\n{hint}" if hint else ""), Style.RED)
 
 
 def abandon_stdout() -> None:

@@ -159,7 +159,10 @@ ONLY_CWD = option("cwd", "--cwd", "-C", help="Only those of this directory.", me
 LIMIT = number("limit", "--limit", help="How many at the most.", minimum=1, default=20)
 STATE = option("state", "--state", help="Only those in this state.", type=State, metavar="STATE")
 FULL = switch("full", "--full", help="In JSON: every key, empty ones too.")
+RAW = switch("raw", "--raw", help="At a terminal: the text as it is, without layout.")
+JSON = switch("json", "--json", help="One JSON object, on a terminal too.")
 FIELDS = option("fields", "--fields", help="In JSON: only these keys.", metavar="A,B")
+LONG = switch("is_long", "--long", help="Every column, and whole ids, however wide.")
 TABLE_JSON = (switch("json", "--json", help="One JSON array instead of a table."), FULL, FIELDS)
 TEXT_JSON = (switch("json", "--json", help="One JSON array instead of text."), FULL, FIELDS)
 OBJECT_JSON = (switch("json", "--json", help="One JSON object instead of text."), FULL)
@@ -235,6 +238,7 @@ _CHAT_APPROVAL = option(
 )
 _APPROVAL_TIMEOUT = option("approval_timeout", "--approval-timeout", help=_DECLINE, metavar="S")
 _QUESTIONS = switch("questions", "--questions", help="Let Codex ask you mid-turn; answer with reply.")
+_NO_QUESTIONS = switch("no_questions", "--no-questions", help="Codex may not ask you mid-turn, as it may by default.")
 _PLAN = switch("plan", "--plan", help="Plan mode: Codex asks, and ends with a plan.")
 _NESTED = switch("allow_nested", "--allow-nested", help="Allow it from inside a turn that a turn started.")
 _SERVER_HELP = "The app-server: spawn, shared, unix://, unix:///PATH, ws://HOST:PORT, ssh://HOST."
@@ -259,10 +263,11 @@ _OF_ONE_TURN = (
     option("once_for", "--once-for", help="How long it counts (default: 24h).", metavar="AGE"),
     option("deadline", "--deadline", help="End the turn after S seconds, or 5m.", metavar="S"),
     switch("after_reset", "--after-reset", help="Start once the usage limit has reset."),
-    option("notify", "--notify", help="Run it when the turn ends or needs you; JSON on stdin.", metavar="CMD"),
+    option("notify", "--notify", help="Run it when the turn ends or needs you; or bell: ring.", metavar="CMD"),
     _NESTED,
     switch("follow", "--follow", "-f", help="Show the turn as it runs, and end with it."),
     switch("wait", "--wait", help="Print one JSON object at the end, with the answer."),
+    JSON,
     FULL,
 )
 _WORKTREE = (
@@ -278,6 +283,6 @@ REVIEW_FLAGS = (_MODEL, _EFFORT, _CWD, *_CONFIG, *SERVER_FLAGS, *_OF_ONE_TURN)
 """Those of a review: without what Codex accepts in `turn/start` only."""
 CHAT_FLAGS = (
     *(_MODEL, _EFFORT, _CWD, *_SANDBOX, *_CONFIG),
-    *(_CHAT_APPROVAL, _APPROVAL_TIMEOUT, _QUESTIONS, _NESTED, *SERVER_FLAGS),
+    *(_CHAT_APPROVAL, _APPROVAL_TIMEOUT, _QUESTIONS, _NO_QUESTIONS, _NESTED, *SERVER_FLAGS),
 )
 """Those of a chat: it has many turns, whose prompts come from its editor, and shows them as they run."""

@@ -6,14 +6,17 @@ import codecs
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import Any
 
 from codex_server_cli.actions.read import follow, read
 from codex_server_cli.cli import output
 from codex_server_cli.core.model.turn import EXIT_OF_STATE
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.result.commands import wait_command
+from codex_server_cli.core.result.excerpt import beginning_of
 from codex_server_cli.errors import Exit
 from codex_server_cli.render.notes import end_note
+from codex_server_cli.render.style.ink import Style
 from codex_server_cli.settings.places import Settings
 
 
@@ -32,17 +35,68 @@ def leaving_running(*turn_ids: str, options: str = "") -> Iterator[None]:
         raise
 
 
-def follow_text(settings: Settings, selector: str, *, last_lines: int | None = None, cwd: str | None = None) -> Exit:
+def follow_text(settings: Settings, selector: str, *, is_raw: bool = False) -> Exit:
     """Show a turn's text to its end.
 
     Returns:
         The turn's own exit code.
     """
-    directory = read.find(settings, selector, cwd)
+    directory = read.find(settings, selector)
     with leaving_running(directory.turn_id):
-        pieces = follow.text(directory, last_lines=last_lines, follows=True)
-        show_growing(pieces, partial(read.status, directory))
+        show_text(directory, follows=True, is_raw=is_raw)
     return report_end(read.status(directory))
+
+
+def show_text(
+    directory: Any,
+    last_lines: int | None = None,
+    *,
+    follows: bool = False,
+    is_raw: bool = False,
+    is_end_told: bool = False,
+) -> None:
+    """Show what a turn has said so far, and with `follows` to its end: rendered for a person, raw into a pipe.
+
+    Args:
+        last_lines: begin where so many of its last lines begin.
+        is_raw: as `out.txt` has it, at a terminal, too.
+        is_end_told: whether the caller tells why the turn failed.
+    """
+    if output.is_terminal() and not is_raw:
+        from codex_server_cli.cli.terminal import turn_text  # rich: for a person alone
+
+        if follows:
+            turn_text.follow_turn(directory, last_lines=last_lines)
+        else:
+            turn_text.show_turn(directory, last_lines=last_lines, is_end_told=is_end_told)
+        return
+    pieces = follow.text(directory, last_lines=last_lines, follows=follows)
+    if follows:
+        show_growing(pieces, partial(read.status, directory))
+    else:
+        show_pieces(pieces)
+
+
+def show_answer(view: TurnView, max_chars: int | None = None, *, is_raw: bool = False) -> None:
+    """Show the answer of an ended turn, rendered for a person, raw into a pipe; nothing where there is none.
+
+    Args:
+        max_chars: only so many of its first characters, and then where the rest is.
+        is_raw: as the model wrote it, at a terminal, too.
+    """
+    text = view.answer
+    if not text:
+        return
+    shown = text if max_chars is None else beginning_of(text, max_chars)
+    if output.is_terminal() and not is_raw:
+        from codex_server_cli.cli.terminal import turn_text
+
+        turn_text.show_answer(shown)
+    else:
+        output.show(shown if shown.endswith("\n") else shown + "\n")
+    if len(shown) < len(text.rstrip("\n")):
+        left = f"{len(text) - len(shown):,} of {len(text):,} characters left out"
+        output.show(f"[{left}; the whole answer: {view.path}/answer.txt]\n")
 
 
 def wait_for_end(
@@ -107,5 +161,5 @@ def report_end(view: TurnView, *, is_told: bool = False) -> Exit:
     """
     note = end_note(view)
     if note:
-        (output.note_told if is_told else output.note)(note)
+        output.note_told(note) if is_told else output.note(note, Style.RED)
     return EXIT_OF_STATE[view.state]

@@ -23,7 +23,7 @@ def write_custom_provider(
     codex_home: Path,
     base_url: str,
     *,
-    model: str = "scripted",
+    model: str | None = "scripted",
     request_max_retries: int = 0,
     stream_max_retries: int = 0,
     features: Mapping[str, bool] | None = None,
@@ -31,12 +31,14 @@ def write_custom_provider(
 ) -> None:
     """Make `codex_home` (created if need be) use the model at `base_url`, without a login.
 
-    Retries default to none, so that failures come at once. `features` are Codex's own switches (`codex features list`).
+    Codex warns of a model that it does not know; None leaves it at its own default. Retries default to none, so that
+    failures come at once. `features` are Codex's own switches (`codex features list`).
     `extra_toml` is appended and so must begin with a table header. Without a login `codex login status` says "Not
     logged in" (exit 1), and turns run all the same.
     """
     provider = _provider(base_url, request_max_retries, stream_max_retries)
-    _write_config(codex_home, f"model = {_quoted(model)}\n{provider}", features or {}, extra_toml)
+    named = "" if model is None else f"model = {_quoted(model)}\n"
+    _write_config(codex_home, named + provider, features or {}, extra_toml)
 
 
 def write_chatgpt_login(

@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import cycle, islice
 
-from codex_server_cli.demo.replies import Answer, pause, reason, reply, run_command, say
+from codex_server_cli.demo.replies import Answer, pause, reply, run_command, say
 from codex_server_cli.demo.request import Request
 
 DEMO_COMMAND = "echo hello from $(uname -s)"
 DEMO_ANSWER = (
-    "Hello! This answer was streamed by a scripted model on your own machine: ",
-    "no account, no network. ",
-    "Everything else was real: the codex binary, its app-server, ",
-    "the sandboxed command above, ",
-    "and the turn directory that now holds every word of this.",
+    "**Hello!** ",
+    "A scripted model on this machine says this: no account, no network. ",
+    "Codex, its sandbox and ",
+    "the command above are real.",
 )
 _STEP_S = 0.25
 _WORDS = ("alpha ", "beta ", "gamma ", "delta ")
@@ -28,8 +27,7 @@ def demo_script() -> Callable[[Request], Answer]:
 
     def script(request: Request) -> Answer:
         if not request.is_follow_up:
-            thought = reason("First a look at where I am running.")
-            return reply(thought, pause(_STEP_S), run_command(DEMO_COMMAND))
+            return reply(pause(_STEP_S), run_command(DEMO_COMMAND))
         pieces = [piece for words in DEMO_ANSWER for piece in (words, pause(_STEP_S))]
         return reply(say(*pieces))
 

@@ -12,7 +12,7 @@ under development is switched on. Resuming a thread with 0.163.0 appends a line,
 from __future__ import annotations
 
 import os
-import stat
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,17 +26,16 @@ from codex_server_cli.core.history.session_file import (
     parse_meta,
     parse_names,
     parse_session_head,
-    thread_id_of,
 )
 from codex_server_cli.disk.files import read_end
+from codex_server_cli.disk.session_files import SessionFile, newest_first
 
 _META_BYTES = 4096
 _MAX_META_BYTES = 256 * 1024
 _HEAD_BYTES = (64 * 1024, 512 * 1024)
 _TAIL_BYTES = (64 * 1024, 256 * 1024, 1024 * 1024)
 _INDEX_BYTES = 256 * 1024
-_DATE_DEPTH = 3
-"""`YYYY/MM/DD`: a bound, so that no symlink loop makes the walk endless."""
+_ID_END = re.compile(r"[0-9a-f]{4,12}")
 
 
 class ThreadSummary(NamedTuple):
@@ -72,18 +71,6 @@ class ThreadSummary(NamedTuple):
     is_subagent: bool
 
 
-class _SessionFile(NamedTuple):
-    """A session file."""
-
-    mtime_s: float
-    path: str
-    thread_id: str
-
-
-_Dated = tuple[float, str, str]
-"""A file's modification time, its directory and its name: sorts by age."""
-
-
 def list_threads(
     codex_home: Path, *, limit: int, cwd: str | None = None, search: str | None = None
 ) -> list[ThreadSummary]:
@@ -100,7 +87,7 @@ def list_threads(
     names = _read_names(codex_home)
     real_paths: dict[str, str] = {}
     rows: list[ThreadSummary] = []
-    for file in _newest_first(codex_home):
+    for file in newest_first(codex_home):
         if len(rows) >= limit:
             break
         meta = _read_meta(file.path)
@@ -119,19 +106,25 @@ def newest_thread(codex_home: Path, cwd: str) -> ThreadSummary | None:
     return next(iter(list_threads(codex_home, limit=1, cwd=cwd)), None)
 
 
-def find_threads(codex_home: Path, prefix: str, *, limit: int = 10) -> list[ThreadSummary]:
-    """At most `limit` threads whose id begins with `prefix`, newest first; empty for an empty prefix.
+def find_threads(codex_home: Path, part: str, *, limit: int = 10) -> list[ThreadSummary]:
+    """At most `limit` threads whose id begins with `part`, newest first; empty for an empty one.
 
-    Two rows mean an ambiguous prefix. A sub-agent's id shares its first digits (the time) with its parent's,
+    Where there are none, those whose id ends with it, if it is of the last group of an id, which is random.
+    Two rows mean an ambiguous part. A sub-agent's id shares its first digits (the time) with its parent's,
     so sub-agents are found only where no top-level thread matches.
     """
-    wanted = prefix.lower()
-    if not wanted:
-        return []
+    wanted = part.lower()
+    found = _matching(codex_home, newest_first(codex_home, wanted), limit) if wanted else []
+    if not found and _ID_END.fullmatch(wanted):
+        return _matching(codex_home, newest_first(codex_home, wanted, is_end=True), limit)
+    return found
+
+
+def _matching(codex_home: Path, files: Iterator[SessionFile], limit: int) -> list[ThreadSummary]:
     names = _read_names(codex_home)
     rows: list[ThreadSummary] = []
     subagents: list[ThreadSummary] = []
-    for file in _newest_first(codex_home, wanted):
+    for file in files:
         if len(rows) >= limit:
             break
         if (meta := _read_meta(file.path)) is not None:
@@ -143,14 +136,14 @@ def find_named(codex_home: Path, name: str) -> list[ThreadSummary]:
     """The threads with exactly this name (`thread/name/set`), newest first: Codex allows duplicates."""
     names = _read_names(codex_home)
     ids = {thread_id for thread_id, given in names.items() if given == name}
-    files = (file for file in (_newest_first(codex_home) if ids else []) if file.thread_id in ids)
+    files = (file for file in (newest_first(codex_home) if ids else []) if file.thread_id in ids)
     return [_summarize(file, meta, names) for file in files if (meta := _read_meta(file.path)) is not None]
 
 
 def archived_ids(codex_home: Path, thread: str) -> list[str]:
     """The ids of the archived threads whose id begins with `thread`, or whose name equals it, newest first."""
     names = _read_names(codex_home)
-    files = _newest_first(codex_home, folder="archived_sessions")
+    files = newest_first(codex_home, folder="archived_sessions")
     return [
         file.thread_id
         for file in files
@@ -158,21 +151,14 @@ def archived_ids(codex_home: Path, thread: str) -> list[str]:
     ]
 
 
-def has_session(codex_home: Path, thread_id: str) -> bool:
-    """Whether a thread has a session file, archived or not: Codex writes none before the first turn."""
-    return any(
-        True for folder in ("sessions", "archived_sessions") for _ in _newest_first(codex_home, thread_id, folder)
-    )
-
-
 def damaged_file(codex_home: Path, thread_id: str) -> str | None:
     """The path of a thread's session file without a valid first line; None where there is no such file."""
-    return next((f.path for f in _newest_first(codex_home, thread_id.lower()) if _read_meta(f.path) is None), None)
+    return next((f.path for f in newest_first(codex_home, thread_id.lower()) if _read_meta(f.path) is None), None)
 
 
 def provider_of_thread(codex_home: Path, thread_id: str) -> str | None:
     """The model provider that a thread was created with; None where its session file does not say."""
-    for file in _newest_first(codex_home, thread_id.lower()):
+    for file in newest_first(codex_home, thread_id.lower()):
         meta = _read_meta(file.path)
         if meta is not None and meta.provider is not None:
             return meta.provider
@@ -195,7 +181,7 @@ def read_tail(summary: ThreadSummary, *, limit: int) -> tuple[ThreadEntry, ...]:
     return tuple(entries[-limit:]) if limit > 0 else ()
 
 
-def _summarize(file: _SessionFile, meta: RolloutMeta, names: dict[str, str]) -> ThreadSummary:
+def _summarize(file: SessionFile, meta: RolloutMeta, names: dict[str, str]) -> ThreadSummary:
     session_head = _read_session_head(file.path)
     updated_at = datetime.fromtimestamp(file.mtime_s, UTC).isoformat(timespec="milliseconds")
     return ThreadSummary(
@@ -212,46 +198,6 @@ def _summarize(file: _SessionFile, meta: RolloutMeta, names: dict[str, str]) -> 
         cli_version=meta.cli_version,
         is_subagent=meta.is_subagent,
     )
-
-
-def _newest_first(codex_home: Path, prefix: str = "", folder: str = "sessions") -> Iterator[_SessionFile]:
-    """Every session file whose thread id begins with `prefix`, by modification time."""
-    found: list[_Dated] = []
-    _collect(os.fspath(codex_home / folder), prefix, _DATE_DEPTH, found)
-    found.sort(reverse=True)
-    for mtime_s, directory, name in found:
-        thread_id = thread_id_of(name)  # most callers are content with the first ones
-        if thread_id is not None and thread_id.startswith(prefix):
-            yield _SessionFile(mtime_s, f"{directory}/{name}", thread_id)
-
-
-def _collect(directory: str, prefix: str, depth: int, found: list[_Dated]) -> None:
-    """Append the regular files below a directory whose names may hold the prefix.
-
-    A list takes half the time of nested generators, and a `stat` relative to an open directory less than by its path.
-    """
-    try:
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:  # not readable (another user's), or missing
-        return
-    try:
-        with os.scandir(fd) as entries:
-            for entry in entries:
-                name = entry.name
-                if name.isdigit():
-                    if depth:
-                        _collect(f"{directory}/{name}", prefix, depth - 1, found)
-                elif prefix in name:
-                    try:
-                        status = entry.stat()
-                    except OSError:  # archived or deleted meanwhile
-                        continue
-                    if stat.S_ISREG(status.st_mode):
-                        found.append((status.st_mtime, directory, name))
-    except OSError:  # a disk that fails: what was read is listed
-        return
-    finally:
-        os.close(fd)
 
 
 def _read_meta(path: str) -> RolloutMeta | None:

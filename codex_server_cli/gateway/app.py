@@ -17,6 +17,7 @@ from codex_server_cli.gateway.bridge import routes as bridge
 from codex_server_cli.gateway.guard import methods_of
 from codex_server_cli.gateway.openai import routes as openai
 from codex_server_cli.gateway.openapi import routes as openapi
+from codex_server_cli.gateway.page import routes as page
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.turns import routes as turns
 from codex_server_cli.gateway.upstream.connection import UpstreamError
@@ -28,7 +29,7 @@ _MOST_SHOWN = 200
 
 def make_app(gateway: Gateway) -> Starlette:
     """The application of one gateway, without the guard before it."""
-    faces = (health, openapi, openai, bridge, turns)
+    faces = (health, openapi, openai, bridge, turns, page)
     return app_of([route for face in faces for route in face.routes(gateway)])
 
 

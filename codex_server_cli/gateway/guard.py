@@ -1,4 +1,6 @@
-"""Who is let in: by `Host`, `Origin` and token. Owns the refusals; what is behind it trusts each request.
+"""Who is let in: by `Host`, `Origin`, and the token or a session of the page. Owns the refusals.
+
+What is behind it trusts each request.
 
 A web page of somebody else can make a browser on this machine send requests here. It cannot choose the `Origin`, nor,
 where it lets its own name lead to this machine (DNS rebinding), another `Host`.
@@ -16,6 +18,8 @@ from starlette.types import Scope
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.options import ServeOptions, is_loopback
+from codex_server_cli.gateway.page.sessions import PROOF_HEADER, Sessions, is_own_origin, session_over
+from codex_server_cli.gateway.page.static_files import is_of_page
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """What answers without a token, though with no reason then: a supervisor seldom has one."""
@@ -25,10 +29,14 @@ _PREFLIGHT_S = 600
 
 
 class Guard:
-    """The checks of one gateway."""
+    """The checks of one gateway.
 
-    def __init__(self, options: ServeOptions) -> None:
-        self._options = options
+    Args:
+        sessions: those of its page.
+    """
+
+    def __init__(self, options: ServeOptions, sessions: Sessions | None = None) -> None:
+        self._options, self._sessions = options, sessions or Sessions()
         self._digest = None if options.token is None else _digest(options.token)
 
     def check(self, scope: Scope) -> None:
@@ -39,21 +47,25 @@ class Guard:
         """
         headers = Headers(scope=scope)
         self._check_host(headers.get("host", ""), scope)
-        origin = headers.get("origin")
-        if origin is not None and not self.is_allowed(origin):
-            name = _shown(origin)
-            needed = f"--allow-origin {name}{' and --token-file' if name == 'null' else ''}"
-            message = f"origin {name} is not allowed: start serve with {needed}"
-            raise ApiError(403, message, type="forbidden", code="origin_not_allowed")
-        scope["is_trusted"] = self._has_token(headers)
-        if scope["is_trusted"] or scope.get("method") == "OPTIONS" or scope["path"] in OPEN_PATHS:
+        # Of the page each request has a session, also where no token is wanted: a hostile page has none.
+        claims_session = PROOF_HEADER in headers
+        has_session = claims_session and self._sessions.holds(headers)
+        self._check_origin(headers, scope, is_of_session=claims_session)
+        scope["is_trusted"] = has_session if claims_session else self._has_token(headers)
+        if scope["is_trusted"] or scope.get("method") == "OPTIONS" or scope["path"] in OPEN_PATHS or is_of_page(scope):
             return
-        raise ApiError(
-            401,
-            "wrong token" if "authorization" in headers else "a token is wanted: Authorization: Bearer TOKEN",
-            code="invalid_api_key",
-            headers=(("WWW-Authenticate", "Bearer"),),
-        )
+        raise session_over() if claims_session else _token_wanted("authorization" in headers)
+
+    def _check_origin(self, headers: Headers, scope: Scope, *, is_of_session: bool) -> None:
+        origin = headers.get("origin")
+        if origin is None or self.is_allowed(origin):
+            return
+        if is_own_origin(headers) and (is_of_session or is_of_page(scope)):  # browsers send it for modules, too
+            return
+        name = _shown(origin)
+        needed = f"--allow-origin {name}{' and --token-file' if name == 'null' else ''}"
+        message = f"origin {name} is not allowed: start serve with {needed}"
+        raise ApiError(403, message, type="forbidden", code="origin_not_allowed")
 
     def is_allowed(self, origin: str) -> bool:
         """Whether the pages of an origin may ask."""
@@ -83,6 +95,11 @@ class Guard:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         # Of digests: the comparison takes as long for a token of another length.
         return hmac.compare_digest(_digest(token.strip()), self._digest) and scheme.lower() == "bearer"
+
+
+def _token_wanted(is_given: bool) -> ApiError:
+    message = "wrong token" if is_given else "a token is wanted: Authorization: Bearer TOKEN"
+    return ApiError(401, message, code="invalid_api_key", headers=(("WWW-Authenticate", "Bearer"),))
 
 
 def cors_headers(origin: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from codex_server_cli.actions.shared_route import shared_key
 from codex_server_cli.codex.login import read_codex_config
 from codex_server_cli.errors import CodexServerError
 from codex_server_cli.gateway.answers import json_answer
+from codex_server_cli.gateway.page.static_files import page_answer, wants_page
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 from codex_server_cli.settings.config import read_config
@@ -42,9 +43,13 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
         return Response(gateway.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def index(request: Request) -> Response:
-        """What this is, and what it answers."""
+        """What this is, and what it answers; to a browser, the page."""
+        if wants_page(request.scope):
+            return page_answer(request)
         found = [_words_of(route) for route in request.app.routes if getattr(route, "include_in_schema", True)]
-        return json_answer({"name": "codex-server", "version": __version__, "routes": found})
+        return json_answer(
+            {"name": "codex-server", "version": __version__, "routes": found}, headers={"vary": "Accept"}
+        )
 
     return [
         Route("/", index),

@@ -24,6 +24,7 @@ from codex_server_cli.gateway.answers import DEFECT, answer_of, error_answer, re
 from codex_server_cli.gateway.bodies import BodyRoom, skip_body
 from codex_server_cli.gateway.errors import CLIENT_GONE, client_gone, stopping
 from codex_server_cli.gateway.guard import OPEN_PATHS, Guard, cors_headers, methods_of, preflight_headers
+from codex_server_cli.gateway.page.sessions import sessions_of
 from codex_server_cli.gateway.state import Gateway
 
 _MOST_SHOWN = 200
@@ -38,7 +39,7 @@ class RequestMiddleware:
 
     def __init__(self, gateway: Gateway, app: Starlette, log: AccessLog) -> None:
         self._gateway, self._app, self._log = gateway, app, log
-        self._guard = Guard(gateway.options)
+        self._guard = Guard(gateway.options, gateway.shared(sessions_of))
         self._body_room = BodyRoom()
         self._routes = [route for route in app.routes if isinstance(route, Route | WebSocketRoute)]
 

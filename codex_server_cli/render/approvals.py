@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from codex_server_cli.core.protocol.rpc import objects_in, text_in
 from codex_server_cli.core.record import item_text
 from codex_server_cli.core.record.approval_request import without_nulls
+from codex_server_cli.render.turns.edits import edit_kind
 
 Entry = dict[str, Any]
 _LIMITS = ("format", "minimum", "maximum", "minLength", "maxLength", "pattern", "minItems", "maxItems", "default")
@@ -57,7 +58,19 @@ def request_text(entry: Entry) -> str:
     if wants_words(entry):
         server = text_in(entry.get("server"))
         return f"{server} asks: {text_in(entry.get('message'))}" if server else ""
-    return "\n".join(line for line in [_headline(entry), *_details(entry)] if line)
+    return "\n".join(row.text for row in request_rows(entry))
+
+
+class AskedRow(NamedTuple):
+    """Some lines of a request; `edit` is what they do where they are a patch's: `update`, `add` or `delete`."""
+
+    text: str
+    edit: str = ""
+
+
+def request_rows(entry: Entry) -> list[AskedRow]:
+    """The rows of an approval's text, raw."""
+    return [row for row in [AskedRow(_headline(entry)), *_details(entry)] if row.text]
 
 
 def _headline(entry: Entry) -> str:
@@ -70,21 +83,21 @@ def _headline(entry: Entry) -> str:
     return words or f"{entry.get('server') or 'Codex'} asks: {text_in(entry.get('message'))}"
 
 
-def _details(entry: Entry) -> list[str]:
-    lines = []
+def _details(entry: Entry) -> list[AskedRow]:
+    rows = []
     if command := text_in(entry.get("command")):
-        lines += [f"$ {command}", f"in {entry.get('cwd')}"]
+        rows += [AskedRow(f"$ {command}"), AskedRow(f"in {entry.get('cwd')}")]
     for change in objects_in(entry.get("changes")):
         item = {"type": "fileChange", "status": "completed", "changes": [change]}
         diff = text_in(change.get("diff"))
-        lines += [item_text.item_block(item).rstrip("\n"), diff.rstrip("\n")]
+        rows += [AskedRow(item_text.item_block(item).rstrip("\n")), AskedRow(diff.rstrip("\n"), edit_kind(change))]
     if arguments := entry.get("arguments"):
-        lines.append(f"with: {json.dumps(arguments, ensure_ascii=False)}")
+        rows.append(AskedRow(f"with: {json.dumps(arguments, ensure_ascii=False)}"))
     if permissions := without_nulls(entry.get("permissions")):
-        lines.append(f"permissions: {json.dumps(permissions, ensure_ascii=False)}")
+        rows.append(AskedRow(f"permissions: {json.dumps(permissions, ensure_ascii=False)}"))
     facts = {"below": entry.get("grant_root"), "url": entry.get("url")}
     facts["reason"] = entry.get("reason")
-    return lines + [f"{name}: {value}" for name, value in facts.items() if value]
+    return rows + [AskedRow(f"{name}: {value}") for name, value in facts.items() if value]
 
 
 def verdict_choices(entry: Entry) -> str:

@@ -7,20 +7,23 @@ a block. Text is raw here: the caller neutralises it. Must never judge an end.
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
-from codex_server_cli.core.protocol.rpc import Message, params_of, text_in
+from codex_server_cli.core.protocol.rpc import Message, object_at, params_of, text_in
 from codex_server_cli.core.record.pieces import Kind, Piece
 from codex_server_cli.core.record.replay import Replay
 from codex_server_cli.core.record.turn_record import TurnRecord
 from codex_server_cli.core.session.queued_messages import NOT_PUT_BACK, put_back_words
+from codex_server_cli.render.approvals import request_rows, request_text, wants_words
 from codex_server_cli.render.markdown import MarkdownBlocks
 from codex_server_cli.render.status_line import short_count
 from codex_server_cli.render.tables import duration
+from codex_server_cli.render.turns.edits import as_patch, edits_of
 
 MAX_LIVE_CHARS = 4000
+MORE = "… {count} more line{s}"
 
 
 class BlockKind(Enum):
@@ -45,6 +48,7 @@ class Block(NamedTuple):
 
     kind: BlockKind
     text: str
+    diffs: tuple[range, ...] = ()
 
 
 _BLOCK_OF_PIECE = {
@@ -64,12 +68,18 @@ _BLOCK_OF_PIECE = {
 
 
 class ChatBlocks:
-    """Group the pieces of one turn into blocks. `feed` returns those that an event finishes."""
+    """Group the pieces of one turn into blocks. `feed` returns those that an event finishes.
 
-    def __init__(self) -> None:
+    Args:
+        whole_diff: the command that shows a patch of which only the beginning is shown.
+    """
+
+    def __init__(self, whole_diff: str = "/diff") -> None:
+        self._whole_diff = whole_diff
         self._replay = Replay()
         self._answer = MarkdownBlocks()
         self._live = ""  # of a running command's output, or of a thought
+        self._item: Message = {}  # the last one that was completed
 
     @property
     def record(self) -> TurnRecord:
@@ -86,6 +96,8 @@ class ChatBlocks:
         own, pieces = self._replay.feed(event)
         for message in own:
             self._grow(message)
+            if message["method"] == "item/completed":
+                self._item = object_at(params_of(message), "item")
         return [block for piece in pieces for block in self._blocks_of(piece)]
 
     def end(self) -> list[Block]:
@@ -113,10 +125,51 @@ class ChatBlocks:
             case Kind.RESTART:
                 return [*_answers(self._answer.end()), Block(BlockKind.NOTE, piece.text.strip("\n"))]
         kind = _BLOCK_OF_PIECE.get(piece.kind)
+        if kind is BlockKind.EDIT and self._item.get("type") == "fileChange":
+            cwd = text_in(self.record.settings.get("cwd"))
+            return [*_answers(self._answer.flush()), edit_block(self._item, cwd, self._whole_diff)]
         return [] if kind is None else [*_answers(self._answer.flush()), Block(kind, _block_text(piece))]
 
 
 _GROWING = ("item/commandExecution/outputDelta", "item/reasoning/summaryTextDelta")
+
+
+def edit_block(item: Message, cwd: str, whole_diff: str) -> Block:
+    """What a `fileChange` item changed: a line for each file and the beginning of its patch, where it was applied."""
+    lines: list[str] = []
+    diffs: list[range] = []
+    for edit in edits_of(item, cwd):
+        lines.append(edit.head)
+        if item.get("status") != "completed" or not edit.patch:
+            continue
+        patch = edit.patch.split("\n")
+        diffs.append(range(len(lines), len(lines) + len(patch)))
+        lines += patch
+        if edit.left_out:
+            more = MORE.format(count=edit.left_out, s="" if edit.left_out == 1 else "s")
+            lines.append(f"{more}: {whole_diff}")
+    return Block(BlockKind.EDIT, "\n".join(lines), tuple(diffs))
+
+
+def diff_block(diff: str) -> Block:
+    """A unified diff, whole."""
+    text = diff.rstrip("\n")
+    return Block(BlockKind.EDIT, text, (range(text.count("\n") + 1),))
+
+
+def asked_block(entry: dict[str, Any]) -> Block | None:
+    """An approval's request, whole; None for one that has no text besides its questions."""
+    if wants_words(entry):
+        text = request_text(entry)
+        return Block(BlockKind.ASKED, text) if text else None
+    lines: list[str] = []
+    diffs: list[range] = []
+    for row in request_rows(entry):
+        rows = as_patch(row.text, row.edit).split("\n") if row.edit else row.text.split("\n")
+        if row.edit:
+            diffs.append(range(len(lines), len(lines) + len(rows)))
+        lines += rows
+    return Block(BlockKind.ASKED, "\n".join(lines), tuple(diffs))
 
 
 def _block_text(piece: Piece) -> str:

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from codex_server_cli.core.model.collected import Collected, Why
 from codex_server_cli.core.size import size
+from codex_server_cli.render.style.when import age
 from codex_server_cli.render.tables import duration, table
 
+if TYPE_CHECKING:
+    from codex_server_cli.render.style.wrap import Display
+
 _FLAG_OF = {Why.AGE: "age", Why.KEEP: "--keep", Why.MAX_SIZE: "--max-size"}
+_HEADINGS = ("TURN", "AGE", "SIZE", "WHY", "STATE", "NAME")
 _DAY_S = 86400
 
 
 def gone_table(collected: Collected, width: int) -> str:
     """The turns that would go, oldest first; empty where there are none."""
-    if not collected.turns:
-        return ""
+    return table(_HEADINGS, _rows(collected), width) if collected.turns else ""
+
+
+def gone_view(collected: Collected, display: Display) -> str:
+    """The same for a terminal."""
+    from codex_server_cli.render.style.grid import styled_table  # a pipe needs none of it
+
     rows = [
+        (turn, age(0, int(gone.age_s * 1000)), *more)
+        for (turn, _, *more), gone in zip(_rows(collected), collected.turns, strict=True)
+    ]
+    return styled_table(_HEADINGS, rows, display) if rows else ""
+
+
+def _rows(collected: Collected) -> list[tuple[str, ...]]:
+    return [
         (turn.turn_id, _age(turn.age_s), size(turn.n_bytes), _FLAG_OF[turn.why], str(turn.state or ""), turn.name or "")
         for turn in collected.turns
     ]
-    return table(("TURN", "AGE", "SIZE", "WHY", "STATE", "NAME"), rows, width)
 
 
 def summary(collected: Collected, *, is_dry_run: bool) -> str:

@@ -1,4 +1,4 @@
-"""Usage limits for people: a bar for each window, and when it resets. Owns their text; plain, 80 columns."""
+"""Usage limits for people: a bar for each window, and when it resets. Owns their text, for 80 columns or fewer."""
 
 from __future__ import annotations
 
@@ -7,40 +7,61 @@ from datetime import datetime, tzinfo
 
 from codex_server_cli.core.record.rate_limits import Credits, Limits, Window
 from codex_server_cli.render.escape import one_line
+from codex_server_cli.render.style.ink import PLAIN, Ink, Style
 
-_BAR = 20
+_BAR, _LEAST_BAR = 20, 5
+_NEARLY_FULL, _FULL = 75, 90
 _CODEX = "codex"
 """The id of the limit that every account has: it needs no name."""
 
 
-def limits_text(limits: Sequence[Limits], now_s: float, zone: tzinfo | None = None) -> str:
+def limits_text(
+    limits: Sequence[Limits], now_s: float, zone: tzinfo | None = None, *, width: int = 80, ink: Ink = PLAIN
+) -> str:
     """The limits of an account, each with its windows.
 
     Args:
         now_s: Unix seconds, for `in 2 h 10 min`.
         zone: of the reset times; None is the system's.
+        width: of the terminal, in cells: where a reset does not fit beside its bar, it stands below.
+        ink: colours the bars by how full they are.
     """
     if not any(limit.windows or limit.credits or limit.reached for limit in limits):
         return "Codex names no limits for this account.\n"
     plan = next((limit.plan for limit in limits if limit.plan), None)
     lines = [f"plan {one_line(plan, 40)}"] if plan else []
     for limit in limits:
-        lines += _limit_lines(limit, now_s, zone)
+        lines += _limit_lines(limit, now_s, zone, width, ink)
     return "\n".join(lines) + "\n"
 
 
-def _limit_lines(limit: Limits, now_s: float, zone: tzinfo | None) -> list[str]:
+def _limit_lines(limit: Limits, now_s: float, zone: tzinfo | None, width: int, ink: Ink) -> list[str]:
     name = limit.name or limit.limit_id
-    lines = [one_line(name, 76)] if name and name != _CODEX else []
+    lines = [ink(one_line(name, min(width, 76)), Style.BOLD)] if name and name != _CODEX else []
     labels = [window_label(window) for window in limit.windows]
     pad = max(map(len, labels), default=0)
     for label, window in zip(labels, limit.windows, strict=True):
-        lines.append(f"  {label.ljust(pad)}  {bar(window.used_percent)} {_reset(window, now_s, zone)}".rstrip())
+        lines += _window_lines(f"  {label.ljust(pad)}  ", window, _reset(window, now_s, zone), width, ink)
     if limit.reached:
-        lines.append(f"  the limit is reached: {one_line(limit.reached.replace('_', ' '), 60)}")
+        words = f"the limit is reached: {one_line(limit.reached.replace('_', ' '), 60)}"
+        lines.append(f"  {ink(words, Style.RED)}")
     if limit.credits:
         lines.append(f"  credits: {_credits(limit.credits)}")
     return lines
+
+
+def _window_lines(head: str, window: Window, reset: str, width: int, ink: Ink) -> list[str]:
+    shown = bar(window.used_percent, max(min(_BAR, width - len(head) - len(" 100 %")), _LEAST_BAR))
+    is_beside = len(f"{head}{shown} {reset}") <= width
+    line = f"{head}{ink(shown, fullness(window.used_percent))}"
+    if not reset or is_beside:
+        return [f"{line} {reset}".rstrip()]
+    return [line, f"    {ink(reset.strip(), Style.DIM)}"]
+
+
+def fullness(used_percent: float) -> Style:
+    """How a window looks by how much of it is used: green, yellow from 75 %, red from 90 %."""
+    return Style.RED if used_percent >= _FULL else Style.YELLOW if used_percent >= _NEARLY_FULL else Style.GREEN
 
 
 def bar(used_percent: float, width: int = _BAR) -> str:

@@ -5,45 +5,77 @@ Text of a model or a server stands behind a bar, however long its lines are: it 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from codex_server_cli.core.documents.turn import answer_commands, time_left_s
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.approvals import question_text, questions_of, request_text
 from codex_server_cli.render.escape import neutralise, one_line
+from codex_server_cli.render.style.ink import PLAIN, Ink, Style
 from codex_server_cli.render.tables import duration
 
 _BAR = "│ "
 _NARROWEST = 20
 _WIDEST = 10_000
+_DIFF_STYLES = {"+": Style.GREEN, "-": Style.RED, "@": Style.CYAN}
 
 
-def pending_text(view: TurnView, entry: dict[str, Any], now_ms: int, width: int | None) -> str:
+def pending_text(view: TurnView, entry: dict[str, Any], now_ms: int, width: int | None, ink: Ink = PLAIN) -> str:
     """One request: which it is, what is asked, and the commands that decide it; ends with a newline.
 
     Args:
+        view: the turn; its id is what the commands call it by.
         entry: of `pending.json`.
         now_ms: Unix time, for the time left.
-        width: of the terminal, in characters; None leaves lines as long as they are.
+        width: of the terminal, in cells; None leaves lines as long as they are.
+        ink: what colours it, or does not.
     """
     name = f" ({view.meta['name']})" if view.meta.get("name") else ""
     left_s = time_left_s(entry, now_ms)
     left = f" · {duration(left_s)} left" if left_s is not None else ""
+    head = one_line(f"{view.turn_id}{name} · request {entry.get('id')} · {entry.get('kind')}{left}", _WIDEST)
     asked = [request_text(entry), *(question_text(each) for each in questions_of(entry))]
-    lines = [one_line(f"{view.turn_id}{name} · request {entry.get('id')} · {entry.get('kind')}{left}", _WIDEST)]
     text = neutralise("\n".join(part for part in asked if part))
-    lines += [_BAR + piece for line in text.split("\n") for piece in _cut(line, width)]
-    commands = answer_commands(view.turn_id, entry)
+    return "".join(
+        f"{line}\n"
+        for line in (
+            *_head_lines(head, width, ink),
+            *_behind_bar(text, width, ink, has_diff=entry.get("kind") == "patch"),
+            *_command_lines(answer_commands(view.turn_id, entry), width, ink),
+        )
+    )
+
+
+def _head_lines(head: str, width: int | None, ink: Ink) -> Iterator[str]:
+    first, *others = _cut(head if width is None else f"! {head}", width)
+    yield ink(first, Style.WARNING)
+    yield from (f"  {ink(other, Style.WARNING)}" for other in others)
+
+
+def _behind_bar(text: str, width: int | None, ink: Ink, *, has_diff: bool) -> Iterator[str]:
+    bar, room = ink(_BAR.strip(), Style.DIM), None if width is None else max(width - len(_BAR), _NARROWEST)
+    for line in text.split("\n"):
+        style = Style.BOLD if line.startswith("$ ") else _DIFF_STYLES.get(line[:1], Style.PLAIN)
+        for piece in _cut(line, room):
+            yield f"{bar} {ink(piece, style if has_diff or style is Style.BOLD else Style.PLAIN)}"
+
+
+def _command_lines(commands: dict[str, str], width: int | None, ink: Ink) -> Iterator[str]:
+    """The commands that decide, each on a line of its own: beside what it does, or below where that is too wide."""
     pad = max(map(len, commands))
     # A question's id is part of a command: it is untrusted, too, and must not begin a line.
-    lines += [
-        f"{label.replace('_', ' ').ljust(pad)}  {one_line(command, _WIDEST)}" for label, command in commands.items()
-    ]
-    return "\n".join(lines) + "\n"
+    shown = {label.replace("_", " "): one_line(command, _WIDEST) for label, command in commands.items()}
+    is_below = width is not None and pad + 2 + max(map(len, shown.values())) > width
+    for label, command in shown.items():
+        if is_below:
+            yield ink(label, Style.DIM)
+        yield f"{'' if is_below else label.ljust(pad)}  {ink(command, Style.BOLD)}"
 
 
 def _cut(line: str, width: int | None) -> list[str]:
     if width is None:
         return [line]
-    room = max(width - len(_BAR), _NARROWEST)
-    return [line[start : start + room] for start in range(0, max(len(line), 1), room)]
+    from codex_server_cli.render.style.wrap import wrapped  # a pipe needs none of it
+
+    return wrapped(line, width, folds=True)

@@ -28,7 +28,7 @@ _DISPENSABLE = ("REASONING", "INPUT", "CACHED", "P95", "OUTPUT", "MEDIAN")
 """What is left out where a terminal is narrow, in this order."""
 
 _GAP = "  "
-_BAR, _MAX_NAME = 16, 40
+_BAR, _MAX_NAME, _LEAST_NAME = 16, 40, 6
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -41,7 +41,7 @@ def usage_view(groups: Sequence[UseGroup], total: UseGroup, by: str, user_home: 
     """The same for a terminal, with a bar for the tokens of each group where there is room."""
     from rich.text import Text
 
-    head, *lines, last = _lines(groups, total, by, user_home, width)
+    head, *lines, last = _lines(groups, total, by, user_home, width, cuts_names=True)
     has_bars = len(head) + len(_GAP) + _BAR <= width
     most = max(group.tokens["total_tokens"] for group in groups)
     view = Text().append(f"{head}\n", "bold")
@@ -51,7 +51,7 @@ def usage_view(groups: Sequence[UseGroup], total: UseGroup, by: str, user_home: 
             view.append(f"{_GAP}{bar(group.tokens['total_tokens'], most)}", "cyan")
         view.append("\n")
     view.append(f"{last}\n", "bold")
-    return view.append(_ends(total), "dim")
+    return view.append(_ends(total), "red" if total.n_failed else "dim")
 
 
 def bar(value: int, most: int) -> str:
@@ -61,9 +61,11 @@ def bar(value: int, most: int) -> str:
     return "█" * whole + (_EIGHTHS[rest] if rest else "")
 
 
-def _lines(groups: Sequence[UseGroup], total: UseGroup, by: str, user_home: str, width: int) -> list[str]:
+def _lines(
+    groups: Sequence[UseGroup], total: UseGroup, by: str, user_home: str, width: int, *, cuts_names: bool = False
+) -> list[str]:
     """The heading, the groups and their total, all of one width: at most `width`, unless the least that is shown is
-    wider."""
+    wider, and the names are not to be cut for it."""
     names = [by.upper(), *(_name_of(group, by, user_home) for group in groups), "total"]
     columns = [names] + [[heading, *map(cell, groups), cell(total)] for heading, cell in _COLUMNS.items()]
     left_out = set[str]()
@@ -73,8 +75,17 @@ def _lines(groups: Sequence[UseGroup], total: UseGroup, by: str, user_home: str,
         widths = [max(map(len, column)) for column in shown]
         if sum(widths) + len(_GAP) * (len(widths) - 1) <= width:
             break
+    over = sum(widths) + len(_GAP) * (len(widths) - 1) - width
+    if cuts_names and over > 0:
+        widths[0] = max(widths[0] - over, _LEAST_NAME)
+        shown[0] = [_cut(name, widths[0], is_path=by == "cwd") for name in names]
     rows = zip(*shown, strict=True)
     return [_GAP.join([name.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]) for name, *cells in rows]
+
+
+def _cut(name: str, width: int, *, is_path: bool) -> str:
+    """A name in so many characters; of a directory the end is the informative part."""
+    return f"…{name[1 - width :]}" if is_path and len(name) > width else one_line(name, width)
 
 
 def _name_of(group: UseGroup, by: str, user_home: str) -> str:

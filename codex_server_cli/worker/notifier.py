@@ -11,6 +11,7 @@ import contextlib
 import os
 import select
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from codex_server_cli.core.command_line import split_command
 from codex_server_cli.core.documents import turn as turn_documents
+from codex_server_cli.core.model.bell import Bell, read_bell
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.result.plain_log import PlainLog
 from codex_server_cli.disk.files import read_json, write_json
@@ -55,8 +57,10 @@ def main() -> None:
     payload: dict[str, Any] = {"version": turn_documents.VERSION, "turn_id": turn.turn_id, "event": event, **document}
     data = turn_documents.dump(payload, is_indented=False).encode() + b"\n"
     run = begin(turn.path, event, request_ids[0] if request_ids else None)
+    words = split_command(command, "notify")
+    bell = read_bell(words)
     # In the turn's directory: in the project a program might load the project's files.
-    note(turn.path, run_command(split_command(command, "notify"), data, turn.path, run))
+    note(turn.path, ring(bell, run) if bell is not None else run_command(words, data, turn.path, run))
 
 
 class NotifyRun(NamedTuple):
@@ -145,6 +149,29 @@ def run_command(argv: list[str], data: bytes, cwd: Path, run: NotifyRun, timeout
         say(f"notify: {argv[0]} ended with {f'exit code {code}' if code > 0 else f'signal {-code}'}")
     run = run._replace(ended_at=now(), problem=problem)
     return run._replace(exit_code=code) if code >= 0 else run._replace(signal=-code)
+
+
+def ring(bell: Bell, run: NotifyRun) -> NotifyRun:
+    """Ring the bell of the terminal that started the turn, if that is still there; never waits for it.
+
+    Returns:
+        The run, with its end.
+    """
+    problem = None
+    try:
+        with contextlib.ExitStack() as stack:
+            fd = os.open(bell.path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+            stack.callback(os.close, fd)
+            found = os.fstat(fd)
+            if stat.S_ISCHR(found.st_mode) and (found.st_rdev, found.st_uid) == (bell.device, bell.owner):
+                os.write(fd, b"\a")
+            else:
+                problem = f"{bell.path} is another terminal now"
+    except OSError as error:  # it is closed, or its output is stopped
+        problem = f"{bell.path} cannot be rung: {error.strerror}"
+    if problem is not None:
+        say(f"notify: {problem}")
+    return run._replace(ended_at=now(), problem=problem)
 
 
 def _anonymous_file() -> BinaryIO:

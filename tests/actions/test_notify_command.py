@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.actions.notify_command import choose_command, warn_of_pattern
-from codex_server_cli.errors import BadInputError
+from codex_server_cli.core.model.bell import read_bell
+from codex_server_cli.errors import BadInputError, UsageError
 from codex_server_cli.settings.config import Config
 from codex_server_cli.settings.places import Settings
 
@@ -118,3 +119,33 @@ def test_what_is_no_program_may_be_a_line_for_a_shell(settings: Settings) -> Non
     with pytest.raises(BadInputError, match="there is no program 'A=1' that can be run") as caught:
         choose_command(settings, "A=1 tell", Config())
     assert caught.value.hint.endswith("""--notify "sh -c 'A=1 tell'\"""")
+
+
+def test_a_bell_is_that_of_the_first_stream_that_is_a_terminal(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    master, slave = os.openpty()
+    saved = os.dup(1)
+    try:
+        os.dup2(slave, 1)
+        for config, asked in ((Config(), "bell"), (Config(notify="bell"), None)):
+            line = choose_command(settings, asked, config) or ""
+            assert read_bell(shlex.split(line)) == (os.ttyname(slave), os.fstat(slave).st_rdev, os.fstat(slave).st_uid)
+        assert choose_command(settings._replace(is_told=True), None, Config(notify="bell")) is None
+    finally:
+        os.dup2(saved, 1)
+        for fd in (saved, master, slave):
+            os.close(fd)
+
+
+def test_without_a_terminal_a_bell_is_refused_and_left_out_where_it_is_only_the_configurations(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_terminal(fd: int) -> str:
+        raise OSError(fd)
+
+    monkeypatch.setattr("os.ttyname", no_terminal)
+    assert choose_command(settings, None, Config(notify="bell")) is None
+    with pytest.raises(UsageError, match="no terminal that it could ring") as caught:
+        choose_command(settings, "bell", Config())
+    assert caught.value.hint

@@ -105,7 +105,7 @@ COMMAND_LINES: list[tuple[list[str], str]] = [
     (["tail", "last", "-n", "-1"], "-1 is not in the range x>=0"),
     (["recover", "a", "b"], "unexpected extra argument"),
     (["cancel"], "Missing argument 'TURN...'"),
-    (["status", "--json"], "No such option: --json"),
+    (["version", "--json"], "No such option: --json"),
 ]
 OF_A_TURN = ("status", "wait", "tail", "answer", "cancel")
 

@@ -34,7 +34,7 @@ def test_a_call_leaves_the_process_as_it_was(shell: Shell, turns: TurnsOnDisk) -
     for words, code in (["wait", running, "--timeout", "0.05"], 124), (["status"], 0), (["wait"], 64):
         assert shell.call(*words, env={"CODEX_SERVER_NEW": "x"}).code == code
         assert state() == before, words
-    assert "No such option" in shell.show("status", "--json")
+    assert "No such option" in shell.show("version", "--json")
     assert state() == before
 
 

@@ -95,11 +95,13 @@ def test_closed_streams_are_no_trouble_for_a_turn(shell: Shell, closed: str) -> 
 # --- terminals
 
 
-def test_a_terminal_gets_indented_json_and_a_pipe_one_line(shell: Shell, turns: TurnsOnDisk) -> None:
+def test_a_terminal_gets_indented_json_where_it_is_asked_for_and_a_pipe_one_line(
+    shell: Shell, turns: TurnsOnDisk
+) -> None:
     turn_id = turns.complete().turn_id
     piped = shell.call("status", turn_id).stdout
     assert piped.count("\n") == 1
-    shown = console.type_in(f"{COMMAND} status {turn_id}", shell.env, shell.project)
+    shown = console.type_in(f"{COMMAND} status {turn_id} --json", shell.env, shell.project)
     assert shown.startswith('{\n  "version": 2,\n')
     assert {**json.loads(shown), "elapsed_s": 0} == {**json.loads(piped), "elapsed_s": 0}
 

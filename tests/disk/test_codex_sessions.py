@@ -17,6 +17,7 @@ from codex_server_cli.disk.codex_sessions import (
     provider_of_thread,
     read_tail,
 )
+from codex_server_cli.disk.session_files import thread_ids
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "rollouts"
 SHORTENED = " […]"
@@ -290,3 +291,14 @@ def test_the_provider_of_a_thread_is_the_one_that_it_was_made_with(sessions: Ses
     assert provider_of_thread(sessions.home, thread_id.upper()) == "own"
     assert provider_of_thread(sessions.home, silent) is None
     assert provider_of_thread(sessions.home, str(UUID(int=99))) is None
+
+
+def test_an_end_of_an_id_finds_a_thread_where_no_id_begins_with_it(sessions: Sessions) -> None:
+    first = sessions.add("review-0.169.0", thread_id="01a1fa3f-89d2-7142-9508-7b9df8bc2f1f")
+    second = sessions.add("paginated-0.169.0", thread_id="2f1f0000-0000-7033-885f-57ce2678bcdb")
+
+    assert ids(find_threads(sessions.home, "2f1f")) == [second]
+    assert ids(find_threads(sessions.home, "C2F1F")) == [first]
+    assert ids(find_threads(sessions.home, "bcdb")) == [second]
+    assert find_threads(sessions.home, "f1f") == []  # too short to be meant as one
+    assert sorted(thread_ids(sessions.home)) == sorted([first, second])

@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -204,3 +205,30 @@ def test_a_command_that_cannot_be_run_is_refused_and_nothing_is_made(one_home: H
         assert (run.code, one_home.turn_ids) == (65, [])
         assert str(one_home.path / "config.json") in run.error["message"]
         one_home.configure()
+
+
+def rung_at(turn_path: Path) -> str | None:
+    notify = json.loads((turn_path / "notify.json").read_text())
+    assert (notify["event"], notify["problem"]) == ("end", None)
+    ended_at: str | None = notify["ended_at"]
+    return ended_at
+
+
+def test_a_bell_rings_where_the_turn_was_started_and_needs_a_terminal_there(one_home: Home) -> None:
+    refused = one_home.run("new", "hi", "--notify", "bell")
+    assert (refused.code, one_home.turn_ids) == (64, [])
+    assert "there is no terminal" in refused.stderr
+    one_home.model([say("Done."), usage_limit(resets_at=4_000_000_000)])
+    master, slave = os.openpty()
+    try:
+        for state in ("complete", "failed"):
+            started = one_home.spawn("new", "hi", "--notify", "bell", stdin=slave)
+            assert started.communicate()[0]
+            turn = Turn(one_home, one_home.turn_ids[-1])
+            assert turn.wait()["state"] == state
+            assert os.read(master, 10) == b"\a"
+            wait_until(partial(rung_at, turn.path), what="the end of its notifier")
+        assert "--notify bell" in one_home.run("status", turn.id, "--full").json["error"]["hint"]
+    finally:
+        os.close(slave)
+        os.close(master)

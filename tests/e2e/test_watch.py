@@ -43,11 +43,11 @@ def test_turns_appear_change_and_end_on_the_board(home: Home) -> None:
         terminal.wait_for("nothing runs")
         assert terminal.is_alternate
         first = home.start("new", "hi", "--name", "greeting")
-        screen = terminal.wait_for(shows(r"^▸ answering +\d+ s  greeting .*\n  The first half,$"))
+        screen = terminal.wait_for(shows(r"^❯● answering +\d+ s  greeting .*\n   The first half,$"))
         assert screen.startswith("1 running")
         second = hold(home)
-        screen = terminal.wait_for(shows(rf"^▸ answering +\d+ s  {second.id}"))
-        assert screen.index(second.id) < screen.index("greeting")
+        screen = terminal.wait_for(shows(rf"^❯● answering +\d+ s .* {second.id[-4:]}$"))
+        assert screen.index(second.id[-4:]) < screen.index("greeting")
         assert "2 running" in screen
         gate.open()
         let_go(second)
@@ -62,13 +62,13 @@ def test_what_waits_for_a_person_stands_out_with_the_command_that_shows_it(home:
     home.model([reply(run_command("touch asked", escalated=True)), say("Done.")])
     turn = home.start("new", "ask", "--name", "asker", "--approval", "ask", "--write", "--skip-git-check")
     with watch(home) as terminal:
-        screen = terminal.wait_for(shows(rf"^  codex-server pending {turn.id} · "))
+        screen = terminal.wait_for(shows(rf"^   codex-server pending {turn.id[-4:]} · "))
         assert screen.startswith("1 waits for you · nothing runs")
         lines = screen.split("\n")
-        assert re.match(r"! waiting_approval +\d+ s  asker ", lines[1])
-        assert re.match(r"  run .*touch asked", lines[2])
-        assert re.search(r"\x1b\[33m(\x1b\[[\d;]*m)*! waiting_approval", terminal.screen(has_styles=True))
-        command, _, left = lines[3].partition(" · ")
+        assert re.match(r"❯! waits for approval +\d+ s  asker ", lines[2])
+        assert re.match(r"   run .*touch asked", lines[3])
+        assert re.search(r"\x1b\[33m(\x1b\[[\d;]*m)*! waits for approval", terminal.screen(has_styles=True))
+        command, _, left = lines[4].partition(" · ")
         assert re.fullmatch(r"\d+m \d\ds left", left)
         pending = home.run(*command.split()[1:])
         assert "touch asked" in pending.stdout
@@ -80,20 +80,20 @@ def test_what_waits_for_a_person_stands_out_with_the_command_that_shows_it(home:
 
 def test_it_follows_the_size_of_the_window(one_home: Home) -> None:
     turn, waiting = hold(one_home), ask(one_home)
-    command = f"codex-server pending {waiting.id}"
+    command = f"codex-server pending {waiting.id[-4:]}"
     with watch(one_home) as terminal:
-        terminal.wait_for(lambda screen: command in screen and turn.id in screen)
+        terminal.wait_for(lambda screen: command in screen and turn.id[-4:] in screen)
         terminal.resize(60, 20)
-        terminal.wait_for(shows(r"^1 waits for you · 1 running {25,}q quits$"))
+        terminal.wait_for(shows(r"^1 waits for you · 1 running {15,}\? help  q quits$"))
         assert max(map(len, terminal.wait_for(command).split("\n"))) <= 60
         terminal.resize(130, 30)
-        terminal.wait_for(shows(rf"^▸ answering +\d+ s  {turn.id} .*  The first half,$"))
+        terminal.wait_for(shows(rf"^ ● answering +\d+ s .* {turn.id[-4:]}  The first half,$"))
         terminal.resize(30, 5)
         terminal.wait_for(
-            shows(r"\A1 waits for you · 1 running\n! waiting_approval.*\n.*\n  codex-server .*\n… 1 more")
+            shows(r"\A1 waits for you · 1 running\n❯! waits for approval.*\n.*\n   codex-server .*\n↓ 1 more")
         )
         terminal.resize(80, 24)
-        terminal.wait_for(turn.id)
+        terminal.wait_for(turn.id[-4:])
         terminal.press("q")
         assert terminal.wait_for_exit() == 0
 
@@ -128,9 +128,9 @@ def test_a_terminal_is_left_as_it_was_whatever_ends_the_board(one_home: Home) ->
 def test_a_killed_worker_is_told_on_the_board(one_home: Home) -> None:
     turn = hold(one_home)
     with watch(one_home) as terminal:
-        terminal.wait_for("▸ answering")
+        terminal.wait_for("● answering")
         turn.die()
-        terminal.wait_for(shows(r"^✗ abandoned .*\n  worker_died: "))
+        terminal.wait_for(shows(r"✗ abandoned .*\n   worker_died: "))
         terminal.press("q")
         assert terminal.wait_for_exit() == 0
 
@@ -140,12 +140,12 @@ def test_only_what_is_asked_for_is_shown(one_home: Home, tmp_path: Path) -> None
     elsewhere.mkdir()
     here, there = hold(one_home), hold(one_home, cwd=str(elsewhere))
     with watch(one_home, "--cwd", str(elsewhere)) as terminal:
-        assert here.id not in terminal.wait_for(there.id)
+        assert here.id[-4:] not in terminal.wait_for(there.id[-4:])
         let_go(there)
         terminal.wait_for("✓ complete")
         later = hold(one_home)
         newer = hold(one_home, cwd=str(elsewhere))
-        assert later.id not in terminal.wait_for(newer.id)
+        assert later.id[-4:] not in terminal.wait_for(newer.id[-4:])
         terminal.press("q")
         assert terminal.wait_for_exit() == 0
 
@@ -153,8 +153,8 @@ def test_only_what_is_asked_for_is_shown(one_home: Home, tmp_path: Path) -> None
 def test_a_state_that_is_left_leaves_the_board_and_a_limit_holds(one_home: Home) -> None:
     turns = [hold(one_home) for _ in range(3)]
     with watch(one_home, "--state", "running", "--limit", "2") as terminal:
-        screen = terminal.wait_for("… 1 more running")
-        assert [turn.id in screen for turn in turns] == [False, True, True]
+        screen = terminal.wait_for("↓ 1 more")
+        assert [turn.id[-4:] in screen for turn in turns] == [False, True, True]
         for turn in turns:
             let_go(turn)
         terminal.wait_for("No turns.")

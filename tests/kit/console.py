@@ -1,9 +1,9 @@
 """Examples in Markdown as tests: `console` blocks are found, typed into a terminal, and compared.
 
-A block whose fence says ```` ```console test ```` is run. A line `$ …` that names codex-server is a command, `> …`
-continues it, everything else is what the terminal then shows. In it `…` stands for anything on that line, alone on a
-line for any lines. Ids, times and durations match any other of their kind. Never here: the documents' names, or their
-content.
+A block whose fence says ```` ```console test ```` is run at a terminal, one of ```` ```console test pipe ```` in a
+pipe. A line `$ …` that names codex-server is a command, `> …` continues it, everything else is what is then shown.
+In it `…` stands for anything on that line, alone on a line for any lines. Ids, times and durations match any other of
+their kind. Never here: the documents' names, or their content.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import struct
 import subprocess
 import termios
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.kit.support import DEADLINE_S
@@ -26,6 +26,9 @@ _COMMAND = re.compile(r"^\$ (?=[^\n]*codex-server)", re.MULTILINE)  # others are
 _NORMAL = (
     (re.compile(r"\d{8}-\d{6}-\d{3}-[0-9a-f]{4}"), "20261120-165501-482-7f3a"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"), "THREAD-OR-TURN-OF-CODEX"),
+    (re.compile(r"((?:[●·!✓–✗]|codex-server [a-z]+(?: -f)?) )(\d{6}-)?(\d{3}-)?[0-9a-f]{4}(?![\w-])"), r"\g<1>7f3a"),
+    (re.compile(r"\b\d+ s\b"), "0 s"),
+    (re.compile(r"\b(just now|\d+s ago)"), "just now"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d\.\d{3}Z)?"), "TIME"),
     (re.compile(r"\b\d+\.\d s\b"), "0.0 s"),
     (re.compile(r'("elapsed_s": )\d+(\.\d+)?'), r"\g<1>0.0"),
@@ -34,10 +37,11 @@ _NORMAL = (
 
 @dataclass(frozen=True)
 class Example:
-    """One command and what a terminal shows after it."""
+    """One command and what is shown after it, at a terminal or in a pipe."""
 
     command: str
     shown: str
+    is_piped: bool = False
 
 
 def fences(text: str) -> list[tuple[str, str]]:
@@ -49,8 +53,8 @@ def examples(text: str) -> list[Example]:
     """The commands of every `console test` block, in their order."""
     found: list[Example] = []
     for info, body in fences(text):
-        if info == "console test":
-            found += _parse(body)
+        if info in ("console test", "console test pipe"):
+            found += [replace(each, is_piped=info.endswith("pipe")) for each in _parse(body)]
     return found
 
 
@@ -91,6 +95,21 @@ def type_in(command: str, env: Mapping[str, str], cwd: Path) -> str:
         process.wait()
         os.close(master)
     return b"".join(pieces).decode().replace("\r\n", "\n")
+
+
+def pipe_out(command: str, env: Mapping[str, str], cwd: Path) -> str:
+    """What a program reads while bash runs `command`: stdout and stderr, in one pipe."""
+    run = subprocess.run(
+        ["bash", "-c", command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=env,
+        cwd=cwd,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    return run.stdout.decode()
 
 
 def _read(fd: int) -> bytes:

@@ -20,6 +20,8 @@ import pytest
 from tests.kit.support import DEADLINE_S
 
 _ERRORS = pytest.StashKey[list[BaseException]]()
+SPARED_PIDS: set[int] = set()
+"""Children that serve all tests of a session, and hold nothing of one: a failure does not end them."""
 _EXCEPTHOOK = pytest.StashKey[Callable[[threading.ExceptHookArgs], object]]()
 
 
@@ -67,6 +69,8 @@ def _note(item: pytest.Item, error: BaseException) -> None:
 def _end_processes() -> None:
     """Kill and reap the children that a frame still holds, and close their pipes."""
     for process in [each for each in gc.get_objects() if issubclass(type(each), subprocess.Popen)]:
+        if process.pid in SPARED_PIDS:
+            continue
         if process.poll() is None:
             process.kill()
             process.wait()

@@ -1,4 +1,7 @@
-"""Clients of OpenAI's API for node, in one process that plays scenarios. Owns their install. Never here: scenarios."""
+"""Clients of OpenAI's API for node, in one process that plays scenarios. Never here: scenarios.
+
+Owns the install of all that is npm's.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +40,10 @@ def absence() -> str | None:
 def fetch() -> None:
     """Fetch the packages ahead of the tests (test.sh calls it); nothing where there is no node."""
     if absence() is None:
-        _installed()
+        packages()
 
 
-def _installed() -> Path:
+def packages() -> Path:
     """The directory of the packages, which are fetched if they are not there.
 
     Raises:
@@ -86,7 +89,7 @@ class NodeClients:
         """
         for script in _FILES.glob("*.mjs"):
             shutil.copy(script, root)
-        (root / "node_modules").symlink_to(_installed())
+        (root / "node_modules").symlink_to(packages())
         self._root, self._complaints = root, root / "stderr"
         self._env = dict(os.environ)  # that of a gateway, which is there later, would make it one of its processes
         self._process: subprocess.Popen[str] | None = None

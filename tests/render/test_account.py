@@ -5,9 +5,12 @@ from __future__ import annotations
 from codex_server_cli.core.account.account import Account, Model
 from codex_server_cli.core.documents.account import account_document, limits_document, model_document
 from codex_server_cli.core.record.rate_limits import Credits, Limits, Window
-from codex_server_cli.render.account import account_text, models_table
+from codex_server_cli.render.account import account_text, account_view, models_table, models_view
+from codex_server_cli.render.style.ink import Ink
+from codex_server_cli.render.style.wrap import Display
 from tests.kit.cases import for_each
 
+COLOURED = Display(80, Ink(is_coloured=True))
 PRO = Account("chatgpt", "user@example.com", "pro", "Ours")
 
 
@@ -89,3 +92,37 @@ def test_a_model_is_one_document() -> None:
         "default_effort": "low",
         "modalities": ["text", "image"],
     }
+
+
+@for_each(
+    ("account", "shown"),
+    [
+        (PRO, "\x1b[32m✓ ChatGPT\x1b[0m"),
+        (Account(), "\x1b[31m✗ no\x1b[0m"),
+        (Account(unavailable="no network"), "\x1b[33m! unknown\x1b[0m"),
+        (Account(requires_login=False), "\x1b[2m– no; the configured provider needs no login\x1b[0m"),
+    ],
+)
+def test_on_a_terminal_a_mark_says_whether_turns_can_run(account: Account, shown: str) -> None:
+    assert account_view(account, COLOURED).splitlines()[0].endswith(shown)
+
+
+def test_on_a_terminal_a_token_that_was_renewed_is_green() -> None:
+    assert account_view(PRO, COLOURED, has_refreshed=True).endswith("\x1b[32mrenewed\x1b[0m\n")
+    assert account_view(PRO, COLOURED, has_refreshed=False).endswith("\x1b[33mcould not be renewed\x1b[0m\n")
+
+
+def test_models_are_a_table_where_one_has_room_and_else_stand_above_their_efforts() -> None:
+    models = [model("gpt-6", is_default=True), model("old", is_hidden=True), model("a\nb")]
+    assert models_view(models, Display(80)).splitlines() == [
+        "MODEL           EFFORTS (* DEFAULT)  INPUT",
+        "gpt-6  default  low* high            text, image",
+        "old    hidden   low* high            text, image",
+        "a b             low* high            text, image",
+    ]
+    assert models_view(models, Display(12)).splitlines() == [
+        *("gpt-6  default", "  low* high"),
+        *("old  hidden", "  low* high"),
+        *("a b", "  low* high"),
+    ]
+    assert models_view([], Display(80)) == "No models.\n"

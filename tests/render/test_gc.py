@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from codex_server_cli.core.model.collected import Collected, Gone, Why
 from codex_server_cli.core.model.turn import State
-from codex_server_cli.render.gc import gone_table, remarks, summary
+from codex_server_cli.render.gc import gone_table, gone_view, remarks, summary
+from codex_server_cli.render.style.wrap import Display
 
 TURN_ID = "20261120-165501-482-7f3a"
 TURNS = (
@@ -43,3 +44,14 @@ def test_what_stays_is_said_with_the_reason_and_which_bounds_do_not_hold() -> No
     ]
     nothing_known = Collected(exceeded=(Why.MAX_SIZE,))
     assert "take 0 bytes" in remarks(nothing_known, "1G", None)[0]
+
+
+def test_on_a_terminal_the_table_leaves_out_what_has_no_room() -> None:
+    assert gone_view(Collected(TURNS), Display(80)).splitlines() == [
+        "TURN                      AGE  SIZE       WHY         STATE     NAME",
+        f"{TURN_ID}  8d   64.0 KB    age         complete",
+        f"{TURN_ID}  2h   2.0 KB     --keep      failed    rev",
+        f"{TURN_ID}  now  100 bytes  --max-size            ␛[31mred",
+    ]
+    assert gone_view(Collected(TURNS), Display(40)).splitlines()[1] == f"{TURN_ID}  8d   64.0 KB"
+    assert gone_view(Collected(), Display(80)) == ""

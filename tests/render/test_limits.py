@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from codex_server_cli.core.record.rate_limits import Credits, Limits, Window
 from codex_server_cli.render.limits import bar, limits_text, local_time, time_until, window_label
+from codex_server_cli.render.style.ink import Ink
 from tests.kit.cases import for_each
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -106,3 +107,21 @@ def test_a_moment_is_told_on_the_clock_of_its_zone() -> None:
     assert local_time(at(hours=3), NOW_S, tokyo) == "Sat 21 Nov 00:00"
     assert local_time(at(days=100), NOW_S, UTC) == "Sun 28 Feb 2027"
     assert local_time(at(hours=1), NOW_S)  # the system's own zone
+
+
+@for_each(("percent", "style"), [(0, "32"), (74, "32"), (75, "33"), (89, "33"), (90, "31"), (100, "31")])
+def test_a_bar_is_green_then_yellow_then_red(percent: float, style: str) -> None:
+    text = limits_text([limits(Window("primary", percent))], NOW_S, UTC, ink=Ink(is_coloured=True))
+    assert f"\x1b[{style}m{bar(percent)}\x1b[0m" in text
+
+
+def test_on_a_narrow_terminal_a_reset_stands_below_its_bar() -> None:
+    window = Window("primary", 25, 300, at(hours=2, minutes=10, seconds=30))
+    held = limits(window, name="Small model", reached="plan_limit", plan=None)
+    assert limits_text([held], NOW_S, UTC, width=40).splitlines() == [
+        "Small model",
+        "  5 hours  █████░░░░░░░░░░░░░░░  25 %",
+        "    resets 14:10 (in 2 h 10 min)",
+        "  the limit is reached: plan limit",
+    ]
+    assert limits_text([held], NOW_S, UTC, width=20).splitlines()[1] == "  5 hours  █░░░░  25 %"

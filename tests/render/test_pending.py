@@ -9,6 +9,7 @@ from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.pending import pending_text
+from codex_server_cli.render.style.ink import Ink
 from tests.kit.cases import for_each
 
 TURN = "20261120-165501-482-7f3a"
@@ -80,9 +81,9 @@ def test_what_was_asked_can_neither_move_the_cursor_nor_pass_for_words_of_ours()
     forged = COMMAND | {"command": f"true\x1b[2K\r\napprove  codex-server approve {TURN} 9" + "x" * 100, "reason": None}
     shown = lines(forged, width=60)
     assert not {"\x1b", "\r"} & set("".join(shown))
-    ours = [line for line in shown[1:] if not line.startswith("│ ")]
-    assert len(ours) == 3
-    assert all(f"{TURN} 0" in line for line in ours)
+    ours = [line for line in shown[2:] if not line.startswith("│ ")]
+    assert ours[::2] == ["approve", "approve for session", "decline"]
+    assert all(line.startswith("  codex-server ") and f"{TURN} 0" in line for line in ours[1::2])
     assert all(len(line) <= 60 for line in shown if line.startswith("│ "))
     assert max(len(line) for line in lines(forged)) > 100  # into a pipe as long as it is
 
@@ -137,3 +138,23 @@ def test_who_decided_or_steered_is_told_what_and_how_to_go_on() -> None:
     assert decided.items() >= {"decided": "approve", "request": COMMAND}.items()
     assert turn_documents.steered(VIEW, "look left", is_full=True)["text"] == "look left"
     assert turn_documents.steered(VIEW, "look left")["next"]["wait"].startswith(f"codex-server wait {TURN}")
+
+
+def test_on_a_terminal_it_is_coloured_and_each_command_stands_on_one_line() -> None:
+    called, ink = VIEW._replace(turn_id="7f3a"), Ink(is_coloured=True)
+    patch = PATCH | {"changes": [{"path": "/p/a", "kind": {"type": "update"}, "diff": "@@ -1 +1 @@\n-old\n+new\n"}]}
+    wide = pending_text(called, patch, NOW_MS, 80, ink)
+    assert wide.startswith("\x1b[1;33m! 7f3a (fix) · request 0 · patch · 9m 50s left\x1b[0m\n\x1b[2m│\x1b[0m ")
+    assert "\x1b[2m│\x1b[0m \x1b[31m-old\x1b[0m\n" in wide
+    assert "\x1b[2m│\x1b[0m \x1b[32m+new\x1b[0m\n" in wide
+    assert "\napprove              \x1b[1mcodex-server approve 7f3a 0\x1b[0m\n" in wide
+    assert "\x1b[1m$ /bin/bash -lc 'touch f1'\x1b[0m" in pending_text(called, COMMAND, NOW_MS, 80, ink)
+    narrow = pending_text(called, COMMAND, NOW_MS, 40).splitlines()
+    assert narrow[:2] == ["! 7f3a (fix) · request 0 · command · 9m", "  50s left"]
+    assert narrow[-4:] == [
+        "approve for session",
+        "  codex-server approve 7f3a 0 --session",
+        "decline",
+        "  codex-server decline 7f3a 0",
+    ]
+    assert max(map(len, narrow)) <= 40

@@ -71,7 +71,7 @@ def test_a_terminal_gets_bars_where_there_is_room_for_them() -> None:
     assert [line.rstrip() for line in lines[:1] + lines[3:]] == TEXT.splitlines()[:1] + TEXT.splitlines()[3:]
     assert lines[1].endswith("  ██████")
     assert lines[2].endswith("  ████████████████")
-    assert {str(span.style) for span in view.spans} >= {"cyan", "dim", "bold"}
+    assert {str(span.style) for span in view.spans} >= {"cyan", "red", "bold"}
     narrow = usage_view(GROUPS, TOTAL, "day", "/", 90).plain
     assert "█" not in narrow
     assert [line.rstrip() for line in narrow.splitlines()] == TEXT.splitlines()
@@ -84,3 +84,12 @@ def test_a_terminal_gets_bars_where_there_is_room_for_them() -> None:
 def test_a_bar_is_as_long_as_its_share_and_anything_can_be_seen(value: int, shown: str) -> None:
     assert bar(value, 1000) == shown
     assert bar(0, 0) == ""
+
+
+@for_each(("by", "name"), [("cwd", "…/with/a/long/one"), ("model", "/home/you/projec…")])
+def test_on_a_narrow_terminal_names_are_cut_a_directory_at_its_beginning(by: str, name: str) -> None:
+    path = "/home/you/project/with/a/long/one"
+    groups = [group_of(path, [use(path, 10)])]
+    lines = usage_view(groups, TOTAL, by, "/", 40).plain.splitlines()
+    assert lines[1].startswith(f"{name}  ")
+    assert max(map(len, lines[:3])) <= 40

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from codex_server_cli.core.model.bell import Bell
 from codex_server_cli.worker import notifier
-from codex_server_cli.worker.notifier import NotifyRun, begin, note, run_command
+from codex_server_cli.worker.notifier import NotifyRun, begin, note, ring, run_command
 from codex_server_cli.worker.notify import Notifier
 from tests.kit.support import DEADLINE_S, wait_until
 
@@ -190,3 +191,35 @@ def test_a_turn_without_a_command_starts_nothing(tmp_path: Path, monkeypatch: py
     silent = Notifier(tmp_path, None)
     silent.attention("0")
     silent.end()
+
+
+def ring_once(path: str, device: int, owner: int, tmp_path: Path) -> NotifyRun:
+    return ring(Bell(path, device, owner), begin(tmp_path, "end", None))
+
+
+def test_a_bell_rings_the_terminal_that_it_was_meant_for_and_no_other(log: Path, tmp_path: Path) -> None:
+    master, slave = os.openpty()
+    path, found = os.ttyname(slave), os.fstat(slave)
+    try:
+        run = ring_once(path, found.st_rdev, found.st_uid, tmp_path)
+        assert (run.problem, os.read(master, 10)) == (None, b"\a")
+        for device, owner in ((found.st_rdev + 1, found.st_uid), (found.st_rdev, found.st_uid + 1)):
+            assert ring_once(path, device, owner, tmp_path).problem == f"{path} is another terminal now"
+        os.set_blocking(master, False)
+        with pytest.raises(BlockingIOError):
+            os.read(master, 10)
+    finally:
+        os.close(master)
+        os.close(slave)
+    run = ring_once(path, found.st_rdev, found.st_uid, tmp_path)
+    assert (run.problem or "").startswith(f"{path} cannot be rung: ")
+    assert run.ended_at is not None
+    assert "cannot be rung" in log.read_text()
+
+
+def test_a_file_where_the_terminal_was_is_left_alone(log: Path, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("kept")
+    found = path.stat()
+    assert ring_once(str(path), found.st_rdev, found.st_uid, tmp_path).problem == f"{path} is another terminal now"
+    assert path.read_text() == "kept"

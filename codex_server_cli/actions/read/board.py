@@ -13,12 +13,13 @@ from pathlib import Path
 
 from codex_server_cli.actions.read import read
 from codex_server_cli.core.model.monitor_event import MonitorEvent
+from codex_server_cli.core.model.short_ids import short_ids
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.disk.files import tail_text
 from codex_server_cli.disk.turn.contents import meta_of
 from codex_server_cli.disk.turn.layout import TurnDir
-from codex_server_cli.disk.turn.lookup import is_of
+from codex_server_cli.disk.turn.lookup import is_of, turn_ids
 from codex_server_cli.disk.turn.reader import read_live
 from codex_server_cli.settings.places import Settings
 
@@ -68,15 +69,37 @@ class Board:
         self._selection = selection
         self._views = {view.turn_id: view for view in read.list_turns(settings, _KEPT, selection.wanted)}
         self._last_lines: dict[str, str] = {}  # of ended turns
+        self._prompts: dict[str, str] = {}
+        self._turns_path = settings.turns_path
+        self._short_ids: dict[str, str] | None = None
 
     @property
     def views(self) -> list[TurnView]:
         """All turns to show: every running one, and the newest ended ones."""
         return [view for view in self._views.values() if self._selection.wanted.state in (None, view.state)]
 
+    def directory(self, turn_id: str) -> TurnDir:
+        """Where a turn is."""
+        return self._selection.directory(turn_id)
+
+    @property
+    def short_ids(self) -> dict[str, str]:
+        """The short ids of the turns by their ids: those that no other turn has, here or elsewhere."""
+        if self._short_ids is None:
+            self._short_ids = short_ids(self._views, turn_ids(self._turns_path))
+        return self._short_ids
+
+    def prompt(self, view: TurnView) -> str:
+        """The beginning of what a turn was asked; read once."""
+        if view.turn_id not in self._prompts:
+            self._prompts[view.turn_id] = read.prompt_beginning(view)
+        return self._prompts[view.turn_id]
+
     def note(self, event: MonitorEvent) -> None:
         """Apply an event."""
         view = self._views.get(event.turn_id)
+        if view is None:
+            self._short_ids = None  # another turn may make one ambiguous
         if view is None and not self._selection.has_place(event.turn_id):
             return
         if view is not None and view.state.is_end and not event.is_end:
@@ -88,16 +111,22 @@ class Board:
             view = view._replace(phase=_PHASES.get(event.phase or "", view.phase))
         self._keep(view)
 
-    def rows(self, views: Iterable[TurnView]) -> list[tuple[TurnView, str]]:
-        """The turns' current state, each with the last line of its output; without those that were deleted."""
+    def rows(self, views: Iterable[TurnView]) -> list[tuple[TurnView, str, str]]:
+        """The turns' current state, each with the last line of its output and the beginning of its prompt.
+
+        Those that were deleted are left out.
+        """
         found = []
         for view in views:
             if view.state is State.RUNNING:
                 now = read_live(_directory(view.path), view)
                 self._keep(now)
-                found.append((now, _last_line(now)))
+                found.append((now, _last_line(now), self.prompt(now)))
             elif Path(view.path).is_dir():
-                found.append((view, self._last_lines.setdefault(view.turn_id, _last_line(view))))
+                last = self._last_lines.get(view.turn_id)
+                if last is None:
+                    last = self._last_lines[view.turn_id] = _last_line(view)
+                found.append((view, last, self.prompt(view)))
             else:
                 del self._views[view.turn_id]
         return found
@@ -113,6 +142,7 @@ class Board:
         for turn_id in ended[:-_KEPT]:
             del self._views[turn_id]
             self._last_lines.pop(turn_id, None)
+            self._prompts.pop(turn_id, None)
 
 
 def _last_line(view: TurnView) -> str:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from codex_server_cli.actions.read.read import READER, readable, refuse_unless_readable
 from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.protocol.event_log import read_events
 from codex_server_cli.core.protocol.jsonl import LineDecoder
-from codex_server_cli.disk.turn.follow import GrowingFile, wakeups
+from codex_server_cli.core.protocol.rpc import Message
+from codex_server_cli.disk.turn.follow import GrowingFile, beginning_of_last, wakeups
 from codex_server_cli.disk.turn.layout import TurnDir
 
 PROBE_INTERVAL_S = 1.0
@@ -28,6 +30,24 @@ def events(directory: TurnDir, *, last_lines: int | None = None, follows: bool =
     decoder = LineDecoder()
     for piece in _pieces(directory, directory.events, last_lines, follows=follows):
         yield from decoder.feed(piece)
+
+
+def messages(directory: TurnDir, *, follows: bool = False) -> Iterator[list[Message]]:
+    """The events of `events.jsonl`, decoded, as many at once as were written meanwhile."""
+    decoder = LineDecoder()
+    for piece in _pieces(directory, directory.events, None, follows=follows):
+        yield list(read_events(decoder.feed(piece)))
+
+
+def whole_text(directory: TurnDir) -> str:
+    """`out.txt`, as far as it is written."""
+    return b"".join(text(directory)).decode("utf-8", "replace")
+
+
+def chars_before(directory: TurnDir, last_lines: int) -> int:
+    """How many characters of `out.txt` are before its present last lines."""
+    data = b"".join(text(directory))
+    return len(data[: beginning_of_last(data, last_lines)].decode("utf-8", "replace"))
 
 
 def _pieces(directory: TurnDir, path: Path, last_lines: int | None, *, follows: bool) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from codex_server_cli.actions.start.options import GivenServer, StartOptions, ThreadChoice, is_path
+from codex_server_cli.core.model.bell import WORD
 from codex_server_cli.core.model.request import Approval, Flags, Sandbox, TurnRequest
 from codex_server_cli.core.result.commands import seconds
 
@@ -41,12 +42,17 @@ def given_flags(options: StartOptions, request: TurnRequest) -> Flags:
         "--name": _value(options.name),
         "--deadline": _seconds(options.deadline_s),
         "--after-reset": _switch(options.is_after_reset),
-        "--notify": _value(request.notify if options.notify is not None else None),
+        "--notify": _value(_notify(options, request)),
         "--allow-nested": _switch(options.may_nest),
     }
     if options.review is not None:
         del found["--sandbox"]  # fixed for a review, which has no such flag
     return {name: values for name, values in found.items() if values is not None}
+
+
+def _notify(options: StartOptions, request: TurnRequest) -> str | None:
+    """The command with its program's whole path; `bell` as it was given: the next terminal may be another."""
+    return options.notify if options.notify in (None, WORD) else request.notify
 
 
 def _server_flags(server: GivenServer) -> dict[str, list[str] | None]:

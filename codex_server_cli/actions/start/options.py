@@ -73,6 +73,7 @@ class StartOptions(NamedTuple):
     may_ask_questions: bool = False
     is_plan: bool = False
     review: dict[str, Any] | None = None
+    is_compaction: bool = False
     is_after_reset: bool = False
     notify: str | None = None
     is_ephemeral: bool = False

@@ -25,13 +25,13 @@ from codex_server_cli.disk.codex_sessions import (
     damaged_file,
     find_named,
     find_threads,
-    has_session,
     list_threads,
     newest_thread,
     read_tail,
 )
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.session_access import refusal
+from codex_server_cli.disk.session_files import has_session
 from codex_server_cli.disk.turn import lookup
 from codex_server_cli.disk.turn.contents import meta_of, read_meta
 from codex_server_cli.disk.turn.layout import TurnDir
@@ -138,7 +138,8 @@ def _single(thread: str, found: list[ThreadSummary], *, has_name: bool) -> Threa
     if len(found) == 1:
         return found[0]
     rows = [f"{summary.thread_id}  {summary.updated_at}  {summary.cwd}" for summary in found[:_MAX_LISTED]]
-    message = f"several threads {'are called' if has_name else 'begin with'} {thread}"
+    is_prefix = found[0].thread_id.startswith(thread)
+    message = f"several threads {'are called' if has_name else 'begin with' if is_prefix else 'end with'} {thread}"
     raise AmbiguousError(message, hint="\n".join(["Name one by its id:", *rows]), kind=ErrorKind.THREAD_MISSING)
 
 

@@ -78,6 +78,7 @@ def make_request(
         may_ask_questions=options.may_ask_questions,
         is_plan=options.is_plan,
         review=options.review,
+        is_compaction=options.is_compaction,
         deadline_s=checks.check_deadline(options.deadline_s),
         may_bill_api_key=config.may_bill_api_key,
         notify=choose_command(settings, options.notify, config),

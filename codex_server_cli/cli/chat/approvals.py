@@ -15,7 +15,7 @@ from codex_server_cli.cli.chat.calls import off_loop
 from codex_server_cli.errors import BusyError, CodexServerError, NotFoundError
 from codex_server_cli.render import approvals as approval_text
 from codex_server_cli.render.approvals import Verdict
-from codex_server_cli.render.chat_blocks import Block, BlockKind
+from codex_server_cli.render.chat_blocks import Block, BlockKind, asked_block
 
 
 class Editor(Protocol):
@@ -123,9 +123,9 @@ class ApprovalDialog:
         self.entry = entry
         self._editor.set_aside()
         self._editor.begin_reading()  # also before it is drawn: the status line must not ask too soon
-        text = approval_text.request_text(entry)
-        if text:
-            self._say(Block(BlockKind.ASKED, text))
+        block = asked_block(entry)
+        if block is not None:
+            self._say(block)
         self._begin_questions(entry)
         if not self._questions:
             self._begin_reading()

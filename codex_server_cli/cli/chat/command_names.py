@@ -25,9 +25,12 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "new": ("", "begin a new conversation"),
-    "resume": ("[TURN|THREAD]", "go on with an earlier one, else the newest here"),
-    "model": ("[M]", "the model of the next messages"),
-    "effort": ("[E]", "their reasoning effort"),
+    "resume": ("[TURN|THREAD]", "go on with an earlier one; without it choose from a list"),
+    "fork": ("", "go on from a copy of this one"),
+    "compact": ("", "replace what was said by a summary, to make room"),
+    "diff": ("", "what was changed last"),
+    "model": ("[M]", "the model of the next messages; without it from a list"),
+    "effort": ("[E]", "their reasoning effort, the same way"),
     "sandbox": ("[S]", "what their commands may touch"),
     "decline": ("[WHY]", "refuse what is asked"),
     "limits": ("", "how much of the usage limits is used up"),
@@ -41,7 +44,8 @@ Alt-Enter   a new line (Esc, then Enter, where no turn runs)
 Esc         interrupts the turn
 Ctrl-C      the same; twice in an empty editor leaves
 Ctrl-D      leaves
-Up, Down    earlier messages
+Up, Down    earlier messages; Ctrl-R searches them
+@name       a file of the project: Tab or the arrows complete it
  /word      a message that begins with / goes after a blank"""
 
 

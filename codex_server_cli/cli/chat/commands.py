@@ -5,16 +5,14 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
-from typing import Any
 
-from codex_server_cli.actions import conversation as chat
-from codex_server_cli.actions.conversation import ChatTarget
 from codex_server_cli.cli.chat.calls import off_loop
 from codex_server_cli.cli.chat.command_names import COMMANDS, Command, help_text
+from codex_server_cli.cli.chat.option_commands import OptionCommands
 from codex_server_cli.cli.chat.state import ChatState
+from codex_server_cli.cli.chat.thread_commands import ThreadCommands
 from codex_server_cli.core.history.entries import ThreadEntry
-from codex_server_cli.core.model.request import Sandbox
+from codex_server_cli.core.record.item_text import bounded
 from codex_server_cli.errors import CodexServerError
 from codex_server_cli.render.chat_blocks import Block, BlockKind
 from codex_server_cli.render.limits import limits_text
@@ -22,9 +20,9 @@ from codex_server_cli.render.status_line import short_count
 from codex_server_cli.render.tables import short_path
 
 _OTHER_NAMES = {"exit": "quit", "?": "help"}
-_DEFAULT = "default"
+_SAID = "userMessage"
 _KINDS = {
-    "userMessage": BlockKind.SAID,
+    _SAID: BlockKind.SAID,
     "agentMessage": BlockKind.ANSWER,
     "commandExecution": BlockKind.COMMAND,
     "fileChange": BlockKind.EDIT,
@@ -40,11 +38,8 @@ class SlashCommands:
     def __init__(self, chat_: ChatState) -> None:
         self._chat = chat_
         self._commands: dict[str, Callable[[str], Awaitable[None]]] = {
-            "new": self._new,
-            "resume": self._resume,
-            "model": self._model,
-            "effort": self._effort,
-            "sandbox": self._sandbox,
+            **ThreadCommands(chat_).commands,
+            **OptionCommands(chat_).commands,
             "decline": self._decline,
             "limits": self._limits,
             "status": self._status,
@@ -71,63 +66,17 @@ class SlashCommands:
         """Show the thread and directory of the conversation."""
         choice = self._chat.target.choice
         where = f"thread {choice.thread_id}" if choice is not None else "a new conversation"
-        cwd = self._chat.options.cwd or (choice.cwd if choice is not None else None) or str(Path.cwd())
-        self._chat.note(f"{where} in {short_path(cwd, str(self._chat.settings.user_home), 60)} · /help")
+        self._chat.note(f"{where} in {short_path(self._chat.cwd, str(self._chat.settings.user_home), 60)} · /help")
 
     def show_entries(self, entries: Sequence[ThreadEntry]) -> None:
-        """Show the last entries of an earlier conversation."""
+        """Show the last entries of an earlier conversation; of a long message its beginning and its end."""
+        shown = [
+            each._replace(text=bounded(each.text).rstrip("\n")) if each.type == _SAID else each for each in entries
+        ]
         blocks = [
-            Block(_KINDS.get(each.type, BlockKind.NOTE), f"{_MARKS.get(each.type, '')}{each.text}") for each in entries
+            Block(_KINDS.get(each.type, BlockKind.NOTE), f"{_MARKS.get(each.type, '')}{each.text}") for each in shown
         ]
         self._chat.say(*blocks)
-
-    def _is_busy(self) -> bool:
-        if self._chat.chat_turn is not None:
-            self._chat.note("a turn is running: wait for its end, or interrupt it with Ctrl-C")
-        return self._chat.chat_turn is not None
-
-    async def _new(self, _argument: str) -> None:
-        if not self._is_busy():
-            self._chat.tokens = 0
-            await self._chat.switch_to(ChatTarget())
-
-    async def _resume(self, selector: str) -> None:
-        if self._is_busy():
-            return
-        settings, cwd, server = self._chat.settings, self._chat.options.cwd, self._chat.options.server
-        target = await off_loop(
-            lambda: chat.target_of(settings, selector, cwd) if selector else chat.target_of_last(settings, cwd, server)
-        )
-        self._chat.tokens = 0
-        await self._chat.switch_to(target)
-
-    async def _model(self, model: str) -> None:
-        await self._set_option("model", model)
-
-    async def _effort(self, effort: str) -> None:
-        await self._set_option("effort", effort)
-
-    async def _set_option(self, name: str, value: str) -> None:
-        """Set an option of the next messages if Codex accepts the value; without a value show the current one."""
-        if value:
-            chosen: dict[str, Any] = {name: None if value == _DEFAULT else value}
-            options, target = self._chat.options._replace(**chosen), self._chat.target
-            if value != _DEFAULT:
-                await off_loop(lambda: chat.check_model(self._chat.settings, options, target))
-            self._chat.options = self._chat.options._replace(**chosen)
-            self._chat.note(f"{name} {value}, from the next message on")
-        else:
-            current = getattr(self._chat.options, name) or "what Codex chooses"
-            self._chat.note(f"{name}: {current}; /{name} {_DEFAULT} leaves it to Codex")
-
-    async def _sandbox(self, value: str) -> None:
-        if value and value not in list(Sandbox):
-            self._chat.note(f"no such sandbox: {value}; there are {', '.join(Sandbox)}")
-        elif value:
-            self._chat.options = self._chat.options._replace(sandbox=Sandbox(value))
-            self._chat.note(f"sandbox {value}, from the next message on")
-        else:
-            self._chat.note(f"sandbox: {self._chat.options.sandbox or 'read-only'}; there are {', '.join(Sandbox)}")
 
     async def _decline(self, reason: str) -> None:
         if self._chat.dialog is None or self._chat.dialog.entry is None:

@@ -9,21 +9,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from codex_server_cli.actions import chat_terms
 from codex_server_cli.actions import conversation as chat
-from codex_server_cli.actions.control import approvals
 from codex_server_cli.actions.conversation import ChatTarget, ChatTurn, Seen
+from codex_server_cli.actions.read.project_files import project_files
 from codex_server_cli.actions.start.options import StartOptions
 from codex_server_cli.cli.chat.approvals import ApprovalDialog, has_secret, named
 from codex_server_cli.cli.chat.calls import call_on_loop, off_loop, start
 from codex_server_cli.cli.chat.command_names import COMMANDS, CommandCompleter, parse
 from codex_server_cli.cli.chat.commands import SlashCommands
-from codex_server_cli.cli.chat.markdown import Painter
-from codex_server_cli.cli.chat.screen import LineHistory, Screen, Shown
+from codex_server_cli.cli.chat.editor.files import FileCompleter
+from codex_server_cli.cli.chat.editor.history import LineHistory
+from codex_server_cli.cli.chat.editor.look import Shown
+from codex_server_cli.cli.chat.editor.pastes import Pastes
+from codex_server_cli.cli.chat.editor.screen import Screen
+from codex_server_cli.cli.chat.messages import SHELL_NOTE, Messages
 from codex_server_cli.cli.chat.status import status_of
 from codex_server_cli.cli.chat.tasks import Interrupting, Starting, hint_in_chat
-from codex_server_cli.core.model.turn import State
+from codex_server_cli.cli.terminal.markdown import Painter
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.errors import CodexServerError
 from codex_server_cli.render.chat_blocks import Block, BlockKind, ChatBlocks, end_blocks
@@ -44,17 +50,18 @@ class Chat:
         self.dialog: ApprovalDialog | None = None
         self.meta: Mapping[str, Any] = {}
         self.limits: Mapping[str, Any] | None = None
-        self._waiting: list[str] = []  # messages that `steer` did not take
         self._warned: set[str] = set()
         self.starting, self.interrupting = Starting(), Interrupting(self.note, self.complain, self._fail)
-        self._is_warned = self._is_unwanted = False  # unwanted: interrupt the turn once it has started
+        self._is_warned = False
         self._todo: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._commands = SlashCommands(self)
-        history = LineHistory(lambda: chat.read_history(settings), lambda line: chat.add_to_history(settings, line))
+        self._pastes = pastes = Pastes()
+        self.messages = Messages(self, pastes)
         self.screen = Screen(
             self._shown,
-            history,
-            CommandCompleter(lambda: chat.known_efforts(settings)),
+            LineHistory(lambda: chat.read_history(settings), lambda line: chat.add_to_history(settings, line), pastes),
+            pastes,
+            (CommandCompleter(lambda: chat_terms.known_efforts(settings)), FileCompleter(self._files)),
             on_line=self._take_line,
             on_interrupt=self._interrupt,
             on_escape=self._escape,
@@ -71,7 +78,7 @@ class Chat:
         await self.switch_to(self.target)
         if prompt is not None:
             self.screen.history.append_string(prompt)
-            self._todo.put_nowait(lambda: self._send(prompt))
+            self._todo.put_nowait(lambda: self.messages.send(prompt))
         try:
             with self.screen.application.restoring():
                 await self.screen.application.run_async(pre_run=self._begin)
@@ -84,7 +91,27 @@ class Chat:
                 self.chat_turn.leave()
 
     def _begin(self) -> None:
-        self.screen.application.create_background_task(self._work())  # it first runs after the first redraw
+        for work in (self._work(), self._check_login()):
+            self.screen.application.create_background_task(work)  # it first runs after the first redraw
+
+    async def _check_login(self) -> None:
+        """Say before the first message what would refuse it."""
+        try:
+            await off_loop(lambda: chat_terms.check_login(self.settings, self.options, self.target))
+        except CodexServerError as error:
+            if self.chat_turn is None and not self.starting:  # which says so itself
+                self.complain(error)
+        except Exception as error:
+            self._fail(error)
+
+    def _files(self) -> list[str]:
+        return project_files(self.cwd)
+
+    @property
+    def cwd(self) -> str:
+        """Where the next turn works."""
+        choice = self.target.choice
+        return self.options.cwd or (choice.cwd if choice is not None else None) or str(Path.cwd())
 
     async def _work(self) -> None:
         """Run the queued calls one by one; a defect of ours ends the program and is reported."""
@@ -149,17 +176,22 @@ class Chat:
     async def _on_line(self, text: str, entry: dict[str, Any] | None, shown: int) -> None:
         command = parse(text)
         is_secret = entry is not None and has_secret(entry)
+        whole = self._pastes.expand(text)
+        if command is not None and command.argument:
+            command = command._replace(argument=self._pastes.expand(command.argument))
         if command is not None and (command.name in COMMANDS or not is_secret):
             await self._commands.do(command)
         elif entry is not None:
             if self.dialog is not None and self.dialog.shown == shown:
-                await self.dialog.answer(entry, text)
+                await self.dialog.answer(entry, whole)
             else:
                 self.note(f"nothing waits any more for {named(entry, text)}")
+        elif text.startswith("!"):
+            self.note(SHELL_NOTE)
         elif self.chat_turn is not None:
-            await self._steer(text.strip("\n"), self.chat_turn)
+            await self.messages.steer(text.strip("\n"), self.chat_turn)
         elif text.strip():
-            await self._send(text.strip("\n"))
+            await self.messages.send(text.strip("\n"))
 
     def _interrupt(self, typed: str) -> None:
         if self.chat_turn is not None:
@@ -167,7 +199,7 @@ class Chat:
                 self.dialog.is_interrupted = True
             self.interrupting.begin(self.chat_turn)
         elif self.starting:
-            self._is_unwanted = True
+            self.starting.is_unwanted = True
             self.note("the turn is interrupted once it has begun")
         elif typed:
             self.screen.buffer.reset()
@@ -187,25 +219,6 @@ class Chat:
         if self._is_open:
             self.screen.application.exit()
 
-    async def _send(self, text: str) -> None:
-        """Start the next turn; if it is refused, its text goes back into the editor."""
-        self.say(Block(BlockKind.SAID, text))
-        options, choice = self.options._replace(prompt=text), self.target.choice
-        self._is_unwanted = False
-        self.screen.refresh()
-        try:
-            chat_turn = await self.starting.begin(lambda: chat.begin(self.settings, options, choice))
-        except CodexServerError as error:
-            self.complain(error)
-            self.screen.fill(text)
-            return
-        finally:
-            self.screen.refresh()
-        self._say_all([Block(BlockKind.WARNING, f"! {warning}") for warning in chat_turn.warnings])
-        self.follow(chat_turn)
-        if self._is_unwanted:
-            self._interrupt("")
-
     async def _wait_for_start(self) -> None:
         """After quitting, wait for a turn that is being started, and report it."""
         try:
@@ -214,12 +227,12 @@ class Chat:
             self.complain(error)
         if self.starting:
             self.note("a turn may be starting: codex-server list-turns shows it")
-        if self._is_unwanted and self.chat_turn is not None:
+        if self.starting.is_unwanted and self.chat_turn is not None:
             self._interrupt("")
 
     async def switch_to(self, target: ChatTarget) -> None:
         """Switch to a thread: show which it is, and follow the turn that runs there."""
-        self.target = target
+        self.target, self.view, self.meta = target, None, {}
         self._commands.note_location()
         if target.choice is not None:
             choice = target.choice
@@ -228,11 +241,17 @@ class Chat:
             self.note(f"turn {target.running.directory.turn_id} is running")
             self.follow(target.running)
 
+    async def begin_turn(self, call: Callable[[], ChatTurn]) -> bool:
+        """Start a turn and follow it; returns whether it has begun, else the reason was shown."""
+        return await self.messages.begin(call)
+
     def follow(self, chat_turn: ChatTurn) -> None:
         """Show a turn from its first event to its end."""
         self.chat_turn, self.view = chat_turn, None
         self.chat_blocks = ChatBlocks()
-        self.dialog = ApprovalDialog(chat_turn, self.say, self.screen, lambda text: self._steer(text, chat_turn))
+        self.dialog = ApprovalDialog(
+            chat_turn, self.say, self.screen, lambda text: self.messages.steer(text, chat_turn)
+        )
 
         def read() -> None:
             try:
@@ -249,7 +268,7 @@ class Chat:
         try:
             self.view, self.meta = seen.view, seen.view.meta or self.meta
             blocks = [block for event in seen.events for block in self.chat_blocks.feed(event)]
-            self._say_all(blocks)
+            self.say_new([self._shortened(block) for block in blocks])
             self.limits = self.chat_blocks.record.limits or self.limits
             self.dialog.update(seen.pending)
             if seen.is_end:
@@ -258,11 +277,16 @@ class Chat:
         except Exception as error:
             self._fail(error)
 
-    def _say_all(self, blocks: list[Block]) -> None:
+    def say_new(self, blocks: list[Block]) -> None:
         """Print all blocks but the warnings that were printed before: some come with every turn."""
         known = [block for block in blocks if block.kind is BlockKind.WARNING and block.text in self._warned]
         self._warned |= {block.text for block in blocks if block.kind is BlockKind.WARNING}
         self.say(*(block for block in blocks if block not in known))
+
+    def _shortened(self, block: Block) -> Block:
+        """A message that Codex repeats, with its pastes folded as they were typed."""
+        is_said = block.kind is BlockKind.SAID
+        return block._replace(text=self._pastes.shortened(block.text)) if is_said else block
 
     def _on_end(self, chat_turn: ChatTurn, view: TurnView) -> None:
         self.say(*self.chat_blocks.end(), *end_blocks(view))
@@ -270,21 +294,6 @@ class Chat:
         self.tokens += usage["total_tokens"] if usage else 0
         self.target = chat.target_after(self.settings, chat_turn, self.target)
         self.chat_turn = self.dialog = None
-        waiting, self._waiting = self._waiting, []
-        if waiting and view.state is State.COMPLETE:
-            text = "\n\n".join(waiting)
-            self._todo.put_nowait(lambda: self._send(text))
-        elif waiting:
-            self.screen.fill("\n\n".join(waiting))
-            self.note("what waited to be sent is in the editor again")
-
-    async def _steer(self, text: str, chat_turn: ChatTurn) -> None:
-        """Send text to the running turn, else to the next one. It is shown when Codex reports it."""
-        try:
-            await off_loop(lambda: approvals.steer(chat_turn.directory, text))
-        except CodexServerError as error:
-            if self.chat_turn is None:
-                await self._send(text)
-            else:
-                self._waiting.append(text)
-                self.note(f"{error.message}; this is the next message: {text}")
+        line = self.messages.next_after(view)
+        if line is not None:
+            self._todo.put_nowait(lambda: self.messages.send(line))

@@ -5,13 +5,13 @@ Owns no behaviour: `loop.Chat` implements it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from codex_server_cli.actions.conversation import ChatTarget, ChatTurn
 from codex_server_cli.actions.start.options import StartOptions
 from codex_server_cli.cli.chat.approvals import ApprovalDialog
-from codex_server_cli.cli.chat.screen import Screen
+from codex_server_cli.cli.chat.editor.screen import Screen
 from codex_server_cli.cli.chat.tasks import Interrupting, Starting
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.errors import CodexServerError
@@ -31,6 +31,7 @@ class ChatState(Protocol):
         tokens: the sum of all ended turns.
         meta: of the newest turn that has reported it.
         limits: the account's limits, as last reported.
+        cwd: where the next turn works.
         starting, interrupting: calls in progress beside the loop; false if there is none.
     """
 
@@ -48,8 +49,15 @@ class ChatState(Protocol):
     interrupting: Interrupting
     screen: Screen
 
+    @property
+    def cwd(self) -> str:
+        """See above."""
+
     def say(self, *blocks: Block) -> None:
         """Print blocks above the editor."""
+
+    def say_new(self, blocks: list[Block]) -> None:
+        """Print all blocks but the warnings that were printed before."""
 
     def note(self, text: str) -> None:
         """Print a note."""
@@ -59,6 +67,12 @@ class ChatState(Protocol):
 
     async def switch_to(self, target: ChatTarget) -> None:
         """Switch to another thread: show which it is, and follow the turn that runs there."""
+
+    async def begin_turn(self, call: Callable[[], ChatTurn]) -> bool:
+        """Start a turn and follow it; returns whether it has begun, else the reason was shown."""
+
+    def follow(self, chat_turn: ChatTurn) -> None:
+        """Show a turn from its first event to its end."""
 
     def quit(self) -> None:
         """Quit; a running turn goes on."""

@@ -28,9 +28,14 @@ def hint_in_chat(error: CodexServerError) -> str | None:
 
 
 class Starting:
-    """The one start that may be in progress."""
+    """The one start that may be in progress.
+
+    Attributes:
+        is_unwanted: the turn is to be interrupted once it has begun.
+    """
 
     def __init__(self) -> None:
+        self.is_unwanted = False
         self._task: asyncio.Task[ChatTurn] | None = None
 
     def __bool__(self) -> bool:

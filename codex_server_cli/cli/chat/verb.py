@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from codex_server_cli.actions import chat_terms
 from codex_server_cli.actions import conversation as actions
 from codex_server_cli.actions.start.options import StartOptions
 from codex_server_cli.cli import output
@@ -21,7 +22,9 @@ def chat(*, prompt: str | None, last: bool, thread: str | None, turn: str | None
     Args:
         flags: the values of `parameters.CHAT_FLAGS`, for every turn.
     """
-    options = options_of(flags, prompt or "")
+    if flags["questions"] and flags["no_questions"]:
+        raise UsageError("--questions and --no-questions exclude each other")
+    options = options_of({**flags, "questions": not flags["no_questions"]}, prompt or "")
     check_one_thread(last=last, thread=thread, turn=turn)
     _check_terminal()
     settings = Settings.load()
@@ -33,7 +36,7 @@ def chat(*, prompt: str | None, last: bool, thread: str | None, turn: str | None
         target = actions.target_of_turn(settings, turn, options.cwd)
     else:
         target = actions.ChatTarget()
-    actions.check_model(settings, options, target)
+    chat_terms.check_model(settings, options, target)
     _run_chat(settings, options, target)
 
 
@@ -53,7 +56,7 @@ def _run_chat(settings: Settings, options: StartOptions, target: actions.ChatTar
     from rich.console import Console
 
     from codex_server_cli.cli.chat.loop import Chat
-    from codex_server_cli.cli.chat.markdown import Painter
+    from codex_server_cli.cli.terminal.markdown import Painter
 
     sandbox = options.sandbox or Sandbox(read_config(settings.config_path).sandbox or Sandbox.READ_ONLY)
     options = actions.with_directory(settings, options._replace(sandbox=sandbox))

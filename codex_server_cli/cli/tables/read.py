@@ -25,6 +25,7 @@ VERBS: Final[dict[str, Verb]] = {
             number("after", "--after", help="Only events with a higher seq; with --all, a cursor.", metavar="CURSOR"),
             switch("no_deltas", "--no-deltas", help="Leave out the pieces of streamed text."),
             p.FULL,
+            p.RAW,
             p.LAST_CWD,
         ),
     ),
@@ -39,15 +40,17 @@ VERBS: Final[dict[str, Verb]] = {
             p.UNTIL,
             option("timeout", "--timeout", help="Stop waiting after S seconds, or 5m (124).", metavar="S"),
             p.PRINTED,
+            switch("json", "--json", help="The same as --print json."),
             p.FULL,
+            p.RAW,
             p.LAST_CWD,
         ),
     ),
     "status": Verb(
         "verbs.status:status",
         READ,
-        "Print where turns stand, as one JSON object.",
-        (p.ANY_TURNS, p.FULL, p.FIELDS, p.LAST_CWD),
+        "Print where turns stand; in a pipe as one JSON object.",
+        (p.ANY_TURNS, p.JSON, p.FULL, p.FIELDS, p.LAST_CWD),
     ),
     "answer": Verb(
         "verbs.read:answer",
@@ -56,6 +59,7 @@ VERBS: Final[dict[str, Verb]] = {
         (
             p.TURNS,
             number("max_chars", "--max-chars", help="The first N characters; then where the rest is.", minimum=1),
+            p.RAW,
             p.LAST_CWD,
         ),
     ),
@@ -86,6 +90,7 @@ VERBS: Final[dict[str, Verb]] = {
             option("search", "--search", help="Only those whose prompt or name holds T.", metavar="T"),
             option("since", "--since", help="Only those started within the last 12h, or 7d.", metavar="AGE"),
             option("name", "--name", help="Only those whose name matches, like 'rev-*'.", metavar="GLOB"),
+            p.LONG,
             *p.TABLE_JSON,
         ),
     ),
@@ -97,6 +102,7 @@ VERBS: Final[dict[str, Verb]] = {
             p.LIMIT,
             p.ONLY_CWD,
             option("search", "--search", help="Only those whose first prompt holds T.", metavar="T"),
+            p.LONG,
             *p.TABLE_JSON,
         ),
     ),
@@ -107,7 +113,7 @@ VERBS: Final[dict[str, Verb]] = {
         (
             argument(
                 "which",
-                help="A turn as elsewhere; or a thread's id, a unique prefix of it, or its name.",
+                help="A turn as elsewhere; or a thread's id, a unique prefix or end of it, or its name.",
                 metavar="TURN|THREAD",
                 is_required=True,
                 offers=p.Offer.TURNS,
@@ -120,11 +126,11 @@ VERBS: Final[dict[str, Verb]] = {
     "watch": Verb(
         "verbs.watch:watch",
         READ,
-        "Watch turns on a live board, newest first; q quits. Where stdout is no terminal, a line for each phase.",
+        "Watch turns on a live board; read, approve, answer, cancel them: ? lists the keys. In a pipe a line a phase.",
         (
             p.ONLY_CWD,
             p.STATE,
-            number("limit", "--limit", help="How many at the most (default: as many as fit).", minimum=1),
+            number("limit", "--limit", help="How many at the most (default: all).", minimum=1),
         ),
     ),
 }

@@ -1,40 +1,38 @@
-"""The board of turns on a terminal: when it is redrawn, and its keys.
+"""The cockpit on a terminal: its threads, and when it is redrawn. Must never know what a key does: `desk` does.
 
-Two threads. The main one follows the monitor's stream, which ends only at a signal. The other owns the board and
-redraws it: after an event, but for at most 1 % of its time; else once a second while any turn runs.
+Two threads. The main one follows the monitor's stream, which ends only at a signal. The other owns the desk and
+redraws it: at once after a key; after an event, but for at most 1 % of its time; else once a second while any turn
+runs, more often while the text of one is shown, and now and then for the ages.
 """
 
 from __future__ import annotations
 
 import _thread
 import queue
-import re
 import threading
 import time
-
-from rich.text import Text
+from collections.abc import Callable
 
 from codex_server_cli.actions.read import monitor
 from codex_server_cli.actions.read.board import Board, Selection
+from codex_server_cli.cli.terminal.desk import Desk
 from codex_server_cli.cli.terminal.full_screen import FullScreen
-from codex_server_cli.core.model.monitor_event import MonitorEvent
-from codex_server_cli.core.model.turn import State
-from codex_server_cli.render.turns import board as layout
+from codex_server_cli.cli.terminal.keys import KeyReader
 from codex_server_cli.settings.places import Settings
 
-_TICK_S = 1.0
+_TICK_S, _TEXT_TICK_S, _IDLE_TICK_S = 1.0, 0.2, 15.0
 _MIN_PAUSE_S = 0.1
 _MAX_SHARE = 0.01
 """The largest share of CPU time that drawing may take."""
-_ESCAPE = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)
-"""An escape sequence; it may contain letters: F2 ends in Q."""
+_ESCAPE_S = 0.05
+"""How long an Esc may be the beginning of another key."""
 
 
 def show_board(settings: Settings, selection: Selection, limit: int | None) -> None:
-    """Show the board until q is pressed.
+    """Show the cockpit until q is pressed.
 
     Args:
-        limit: the largest number of turns; None for as many as fit.
+        limit: the largest number of turns; None for all.
 
     Raises:
         HomeError: see `monitor.stream`.
@@ -42,12 +40,13 @@ def show_board(settings: Settings, selection: Selection, limit: int | None) -> N
     """
     shown = Board(settings, selection)
     with FullScreen() as screen:
-        painter = _Painter(screen, shown, str(settings.user_home), limit)
+        painter = _Painter(screen, settings, shown, limit)
         painter.start()
         try:
             for event in monitor.stream(settings, follows=True, warn=lambda _text: None):
                 if event is not None:
-                    painter.post(event)
+                    note = event
+                    painter.post(lambda note=note: shown.note(note))  # type: ignore[misc]
         except KeyboardInterrupt:
             if not painter.has_ended:
                 raise
@@ -56,23 +55,25 @@ def show_board(settings: Settings, selection: Selection, limit: int | None) -> N
 
 
 class _Painter(threading.Thread):
-    """The thread that draws.
+    """The thread that draws, and takes the keys.
 
     Attributes:
         has_ended: whether it interrupted the main thread: q was pressed, or drawing failed.
     """
 
-    def __init__(self, screen: FullScreen, shown: Board, user_home: str, limit: int | None) -> None:
+    def __init__(self, screen: FullScreen, settings: Settings, shown: Board, limit: int | None) -> None:
         super().__init__(name="board", daemon=True)
         self.has_ended = False
-        self._screen, self._board, self._user_home, self._limit = screen, shown, user_home, limit
-        self._events: queue.SimpleQueue[MonitorEvent] = queue.SimpleQueue()
-        self._is_over = False
+        self._screen = screen
+        self._desk = Desk(settings, shown, limit, self._post_result, screen.forget)
+        self._keys = KeyReader()
+        self._posts: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._is_over = self._has_result = False
         self._failure: Exception | None = None
 
-    def post(self, event: MonitorEvent) -> None:
-        """Queue an event and wake the thread."""
-        self._events.put(event)
+    def post(self, call: Callable[[], None]) -> None:
+        """Have something done by this thread before it draws again."""
+        self._posts.put(call)
         self._screen.wake()
 
     def stop(self) -> None:
@@ -93,35 +94,45 @@ class _Painter(threading.Thread):
             self.has_ended = True
             _thread.interrupt_main()
 
+    def _post_result(self, call: Callable[[], None]) -> None:
+        """The same for what the user waits for."""
+        self._posts.put(call)
+        self._has_result = True  # after it: the other order could leave the call waiting for the next tick
+        self._screen.wake()
+
     def _paint(self) -> None:
         while not self._is_over:
             began_s = time.thread_time()
-            while not self._events.empty():
-                self._board.note(self._events.get())
-            self._screen.draw(self._render)
+            self._has_result = False
+            while not self._posts.empty():
+                self._posts.get()()
+            self._desk.refresh()
+            self._screen.draw(self._desk.frame)
+            self._desk.note_drawn()
             spent_s = time.thread_time() - began_s
             if not self._wait_until_due(min(max(spent_s / _MAX_SHARE, _MIN_PAUSE_S), _TICK_S)):
                 return
 
-    def _render(self, columns: int, lines: int) -> Text:
-        rows = self._board.rows(layout.fitting(self._board.views, columns, lines, self._limit))
-        return layout.board(rows, self._board.views, time.time_ns() // 1_000_000, self._user_home, columns)
-
     def _wait_until_due(self, pause_s: float) -> bool:
-        """Sleep until the next redraw: after a second, or after the pause once something happens.
+        """Sleep until the next redraw: after a tick, a key, or the pause once something happens.
 
         Returns:
             False if the user wants to quit.
         """
         drawn_s = time.monotonic()
-        is_running = any(view.state is State.RUNNING for view in self._board.views)
-        due_s = _TICK_S if is_running else None
+        due_s = _TEXT_TICK_S if self._desk.is_growing else _TICK_S if self._desk.is_live else _IDLE_TICK_S
         while not self._is_over:
-            left_s = None if due_s is None else drawn_s + due_s - time.monotonic()
-            if left_s is not None and left_s <= 0:
+            left_s = drawn_s + due_s - time.monotonic()
+            if left_s <= 0:
                 return True
-            keys = self._screen.wait(left_s)
-            if keys is None or b"q" in _ESCAPE.sub(b"", keys).lower():
+            data = self._screen.wait(_ESCAPE_S if self._keys.may_be_escape else left_s)
+            if data is None:
                 return False
-            due_s = pause_s
+            keys = self._keys.feed(data) if data or not self._keys.may_be_escape else self._keys.flush()
+            for key in keys:
+                if not self._desk.take(key):
+                    return False
+            if keys or self._has_result:
+                return True
+            due_s = min(pause_s, due_s)
         return False

@@ -17,14 +17,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console
-from rich.segment import Segment, Segments
-from rich.text import Text
-
 from codex_server_cli.cli.terminal.restore import restore_at_signals
 
 _READ_BYTES = 4096
-_HOME, _ERASE_LINE, _ERASE_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
+_CLEAR, _ERASE_LINE, _ERASE_BELOW = "\x1b[H\x1b[J", "\x1b[K", "\x1b[J"
+_TAKE = "\x1b[?1049h\x1b[?25l\x1b[?2004h"  # the alternate screen, without a cursor; pastes in brackets are no keys
+_GIVE_BACK = "\x1b[?2004l\x1b[?25h\x1b[?1049l"
 
 
 class FullScreen:
@@ -36,6 +34,8 @@ class FullScreen:
         self._keys_fd = sys.stdin.fileno() if sys.stdin.isatty() else None
         self._modes: list[Any] | None = None
         self._is_taken = False
+        self._size = (0, 0)
+        self._shown: list[str] | None = None  # None: anything
 
     def __enter__(self) -> FullScreen:
         with contextlib.ExitStack() as stack:
@@ -45,7 +45,7 @@ class FullScreen:
             os.set_blocking(self._waker_fd, False)
             # UTF-8 in any locale: the text of turns is not ASCII.
             file = stack.enter_context(os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", errors="replace"))
-            self._console = Console(file=file, force_terminal=True)
+            self._file = file
             self._take()
             stack.callback(self._restore)
             stack.enter_context(restore_at_signals(self._restore, self._take))
@@ -59,24 +59,29 @@ class FullScreen:
     ) -> None:
         self._stack.close()
 
-    def draw(self, make: Callable[[int, int], Text]) -> None:
-        """Show what `make` returns for the current columns and lines, in which it must fit; nothing while the process
-        is stopped.
+    def draw(self, make: Callable[[int, int], list[str]]) -> None:
+        """Show the lines that `make` returns for the current columns and lines, in which they must fit; nothing while
+        the process is stopped.
 
-        Written without rich's `Live`, which takes four times as long to fill the rest of the screen with blanks.
+        Only the lines that changed are written: over a slow connection the rest would be seen to flicker.
         """
         with self._lock:
             if not self._is_taken:
                 return
             columns, lines = os.get_terminal_size(sys.stdout.fileno())
-            self._console.size = (columns or 80, lines or 24)
-            text, is_full = _first_lines(make(*self._console.size), lines or 24)
-            segments = [Segment(_HOME + _ERASE_LINE)]
-            for segment in text.render(self._console):
-                # Erased before it is written: behind a character in the last column, that one would be erased.
-                segments.append(Segment(segment.text.replace("\n", f"\n{_ERASE_LINE}"), segment.style))
-            segments += [] if is_full else [Segment(f"\n{_ERASE_BELOW}")]
-            self._console.print(Segments(segments), end="", soft_wrap=True)
+            size = (columns or 80, lines or 24)
+            rows = make(*size)[: size[1]]
+            if size != self._size:
+                self._size, self._shown = size, None
+            written = _changes(self._shown, rows)
+            self._shown = rows
+            if written:
+                self._write(written)
+
+    def forget(self) -> None:
+        """Draw everything anew the next time."""
+        with self._lock:
+            self._shown = None
 
     def wait(self, timeout_s: float | None) -> bytes | None:
         """Sleep until keys are pressed, the window is resized, `wake` is called, or the timeout.
@@ -97,32 +102,33 @@ class FullScreen:
         with contextlib.suppress(BlockingIOError):  # a wake-up is pending already
             os.write(self._waker_fd, b"\0")
 
+    def _write(self, text: str) -> None:
+        self._file.write(text)
+        self._file.flush()
+
     def _take(self) -> None:
         with self._lock:
             if self._keys_fd is not None:
                 self._modes = termios.tcgetattr(self._keys_fd)
                 tty.setcbreak(self._keys_fd)
-            self._console.set_alt_screen(True)
-            self._console.show_cursor(False)
-            self._is_taken = True
+            self._write(_TAKE)
+            self._is_taken, self._shown = True, None
         self.wake()
 
     def _restore(self) -> None:
         with self._lock:
             if self._is_taken:
-                self._console.show_cursor(True)
-                self._console.set_alt_screen(False)
+                self._write(_GIVE_BACK)
                 self._is_taken = False
             if self._keys_fd is not None and self._modes is not None:
                 termios.tcsetattr(self._keys_fd, termios.TCSADRAIN, self._modes)
                 self._modes = None
 
 
-def _first_lines(text: Text, n: int) -> tuple[Text, bool]:
-    """At most `n` lines of a text, and whether it has as many."""
-    end = -1
-    for i in range(n):
-        end = text.plain.find("\n", end + 1)
-        if end < 0:
-            return text, i == n - 1
-    return text[:end], True
+def _changes(before: list[str] | None, now: list[str]) -> str:
+    """What to write so that these lines are shown; `before` is None where what is there is not known."""
+    written = [f"\x1b[{number};1H{_ERASE_LINE}{line}" for number, line in enumerate(now, 1)]
+    if before is None:
+        return "".join([_CLEAR, *written])
+    changed = [each for number, each in enumerate(written) if now[number : number + 1] != before[number : number + 1]]
+    return "".join(changed) + (f"\x1b[{len(now) + 1};1H{_ERASE_BELOW}" if len(now) < len(before) else "")

@@ -2,7 +2,8 @@
 
 It is drawn to the right of the cursor, which it never moves: one write saves the cursor, writes the line without
 wrapping, and restores the cursor. So what comes next (text, a resized window, the shell's prompt) begins where the text
-ended, and one sequence erases it: "erase from the cursor to the end of the screen". Must never be imported for a pipe.
+ended, and one sequence erases it: "erase from the cursor to the end of the screen". Text that still grows stands in
+rows of its own between the two, for which the screen is scrolled first. Must never be imported for a pipe.
 """
 
 from __future__ import annotations
@@ -31,16 +32,25 @@ _FRAMES_PER_READ = 4
 _MIN_COLUMNS = 12
 _GAP = "  "  # between an unfinished line of text and the spinner
 _BEGIN, _END = "\x1b7\x1b[?7l", "\x1b[J\x1b[?7h\x1b8"  # save, do not wrap; erase the rest, wrap, restore
-_ERASE = "\x1b[J"
+_ERASE = "\x1b7 \x1b[J\x1b8\x1b[K"  # in two steps: what clears a whole screen, tmux scrolls into its history
+_MAX_ROWS = 10
+"""Of text that grows: few, so that little is left where a window is shrunk to less than they take."""
 _DIM, _BOLD, _YELLOW, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[33m", "\x1b[0m"
 
 
 class Spinner:
-    """A context in which `show` takes the place of `output.show`."""
+    """A context in which `show` takes the place of another way to show text.
 
-    def __init__(self, read_view: Callable[[], TurnView]) -> None:
-        """`read_view` reads the turn's current state; it is called from another thread."""
+    Args:
+        read_view: reads the turn's current state; it is called from another thread.
+        show: that way.
+    """
+
+    def __init__(self, read_view: Callable[[], TurnView], show: Callable[[str], None] = output.show) -> None:
         self._read_view = read_view
+        self._show = show
+        self._growing = ""  # the text that still grows, raw
+        self._status = ""  # the line of the last frame, with its style
         self._line: list[str] = []  # what was shown since the last line end
         self._shown_s = time.monotonic()
         self._is_drawn = False
@@ -67,12 +77,18 @@ class Spinner:
         """Show more of the turn's text."""
         with self._lock:
             self._erase()
-            output.show(text)
+            self._show(text)
             before, line_end, rest = text.rpartition("\n")
             if line_end:
                 self._line.clear()
             self._line.append(rest if line_end else before + rest)
             self._shown_s = time.monotonic()
+
+    def grow(self, text: str) -> None:
+        """Show the end of a raw text that is not complete yet, in the place of what was shown so before."""
+        with self._lock, contextlib.suppress(OSError):  # the terminal is gone
+            self._growing = text
+            self._redraw()
 
     def _erase(self) -> None:
         with self._lock:
@@ -101,19 +117,37 @@ class Spinner:
         return time.monotonic() - self._shown_s
 
     def _draw(self, view: TurnView) -> None:
-        if view.state is not State.RUNNING or self._is_over.is_set() or not _is_foreground():
+        if view.state is not State.RUNNING:
             self._erase()
             return
         columns = os.get_terminal_size(sys.stdout.fileno()).columns
         column = column_after("".join(self._line), columns)
         gap = _GAP if column else ""
         room = columns - column - len(gap) - 1
-        if room < _MIN_COLUMNS:
+        line = spinner_line(view, self._frame, time.time_ns() // 1_000_000, room) if room >= _MIN_COLUMNS else ""
+        self._status = f"{gap}{_style(view)}{line}{_PLAIN}" if line else ""
+        self._redraw()
+
+    def _redraw(self) -> None:
+        """Draw the rows and the status in one write, so that nothing flickers."""
+        shown = [*self._rows(), self._status] if self._status else self._rows()
+        if not shown or self._is_over.is_set() or not _is_foreground():
             self._erase()
             return
-        line = spinner_line(view, self._frame, time.time_ns() // 1_000_000, room)
+        below = len(shown) - 1
+        room = "\n" * below + f"\x1b[{below}A" if below else ""
         self._is_drawn = True
-        output.draw(f"{_BEGIN}{gap}{_style(view)}{line}{_PLAIN}{_END}")
+        output.draw(f"{room}{_BEGIN}" + "\x1b[K\r\n".join(shown) + _END)
+
+    def _rows(self) -> list[str]:
+        """The last rows of the text that grows, below a blank one."""
+        if not self._growing:
+            return []
+        from codex_server_cli.cli.terminal.markdown import tail_rows  # loaded already where there is such a text
+
+        size = os.get_terminal_size(sys.stdout.fileno())
+        rows = tail_rows(self._growing, size.columns, min(_MAX_ROWS, size.lines // 2))
+        return ["", *(f"{_DIM}{row}{_PLAIN}" for row in rows)]
 
 
 def _is_foreground() -> bool:

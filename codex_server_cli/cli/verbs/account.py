@@ -12,12 +12,14 @@ from codex_server_cli.core.documents import account as documents
 from codex_server_cli.core.documents.fields import only, read_fields
 from codex_server_cli.core.documents.lean import rows_of, without_empty
 from codex_server_cli.errors import BadInputError, Exit, UsageError
-from codex_server_cli.render.account import account_text, models_table
+from codex_server_cli.render.account import account_text, account_view, models_table, models_view
 from codex_server_cli.render.limits import limits_text
 from codex_server_cli.settings.places import Settings
 
 if TYPE_CHECKING:
+    from codex_server_cli.core.account.account import Account
     from codex_server_cli.core.account.queries import LoginStart
+    from codex_server_cli.core.record.rate_limits import Limits
 
 _MAX_KEY_CHARS = 4096
 
@@ -31,7 +33,7 @@ def account(*, refresh: bool, json: bool, full: bool) -> Exit:
         document = documents.account_document(report.account, message, has_refreshed=report.has_refreshed)
         output.show_json(document if full else without_empty(document))
     else:
-        output.show(account_text(report.account, has_refreshed=report.has_refreshed))
+        _show_account(report.account, report.has_refreshed)
     if problem is not None:
         output.show_error(problem, as_json=False)
         return problem.exit_code
@@ -53,7 +55,14 @@ def login(*, device: bool, no_browser: bool, api_key: str | None) -> None:
         except KeyboardInterrupt:
             output.note("\nThe login was cancelled.")
             raise
-    output.show(account_text(account))
+    _show_account(account)
+
+
+def _show_account(account: Account, has_refreshed: bool | None = None) -> None:
+    if output.is_terminal():
+        output.show_styled(account_view(account, output.display(), has_refreshed=has_refreshed))
+    else:
+        output.show(account_text(account, has_refreshed=has_refreshed))
 
 
 def _show_login(started: LoginStart, has_browser: bool) -> None:
@@ -93,6 +102,13 @@ def limits(*, json: bool, full: bool, fields: str | None) -> None:
     if json or full or names:
         _show_rows([documents.limits_document(limit) for limit in found], names, is_full=full)
     else:
+        _show_limits(found)
+
+
+def _show_limits(found: list[Limits]) -> None:
+    if output.is_terminal():
+        output.show_styled(limits_text(found, time.time(), width=output.width(), ink=output.ink()))
+    else:
         output.show(limits_text(found, time.time()))
 
 
@@ -102,6 +118,8 @@ def models(*, shows_hidden: bool, json: bool, full: bool, fields: str | None) ->
     found = [model for model in actions.read_models(Settings.load()) if shows_hidden or not model.is_hidden]
     if json or full or names:
         _show_rows([documents.model_document(model) for model in found], names, is_full=full)
+    elif output.is_terminal():
+        output.show_styled(models_view(found, output.display()))
     else:
         output.show(models_table(found, output.width()))
 

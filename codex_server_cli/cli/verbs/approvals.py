@@ -13,13 +13,16 @@ from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.documents.fields import only, read_fields
 from codex_server_cli.core.inputs import is_blank
 from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.rpc import objects_in, text_in
+from codex_server_cli.core.result.commands import of_turn
 from codex_server_cli.errors import UsageError
 from codex_server_cli.render.notes import end_note
 from codex_server_cli.render.pending import pending_text
 from codex_server_cli.settings.places import Settings
 
 _ID = re.compile(r"[\w.-]+")
+_DONE = {"approve": "approved", "decline": "declined: it goes on without", "reply": "answered"}
 Entry = dict[str, Any]
 
 
@@ -41,42 +44,77 @@ def pending(*, turn: str | None, json: bool, full: bool, fields: str | None, cwd
     elif not waiting:
         output.show("Nothing waits for an answer.\n")
     else:
-        width = output.width() if output.is_terminal() else None
-        output.show("\n".join(pending_text(view, entry, now_ms, width) for view, entry in waiting))
+        _show_waiting(settings, waiting, now_ms)
 
 
-def approve(*, turn: str, request: str | None, session: bool, full: bool) -> None:
+def _show_waiting(settings: Settings, waiting: list[tuple[TurnView, Entry]], now_ms: int) -> None:
+    if not output.is_terminal():
+        output.show("\n".join(pending_text(view, entry, now_ms, None) for view, entry in waiting))
+        return
+    from codex_server_cli.actions.read.for_people import shortened
+
+    display, short = output.display(), shortened(settings, [view.turn_id for view, _ in waiting])
+    called = [(view._replace(turn_id=short[view.turn_id]), entry) for view, entry in waiting]
+    texts = (pending_text(view, entry, now_ms, display.width, display.ink) for view, entry in called)
+    output.show_styled("\n".join(texts))
+
+
+def approve(*, turn: str, request: str | None, session: bool, json: bool, full: bool) -> None:
     """Allow what a turn asks for: a command, a patch, permissions, a tool."""
     directory = approvals.find_waiting(Settings.load(), turn)
     decided = approvals.approve(directory, request, is_for_session=session)
-    output.show_json(turn_documents.decided(read.status(directory), "approve", decided, is_full=full))
+    _show_decided(read.status(directory), "approve", decided, is_json=output.wants_json(json, full), is_full=full)
 
 
-def decline(*, turn: str, request: str | None, full: bool, cwd: str | None) -> None:
+def decline(*, turn: str, request: str | None, json: bool, full: bool, cwd: str | None) -> None:
     """Refuse what a turn asks for; the turn goes on without it."""
     directory = read.find(Settings.load(), turn, cwd)
     decided = approvals.decline(directory, request)
-    output.show_json(turn_documents.decided(read.status(directory), "decline", decided, is_full=full))
+    _show_decided(read.status(directory), "decline", decided, is_json=output.wants_json(json, full), is_full=full)
 
 
-def reply(*, turn: str, request: str | None, answer: list[str], full: bool) -> None:
+def reply(*, turn: str, request: str | None, answer: list[str], json: bool, full: bool) -> None:
     """Answer what a turn asks in words: one --answer for each question, or several where several may be chosen."""
     if not answer or any(is_blank(each) for each in answer):
         raise UsageError("an answer is missing", hint="--answer Q=A; codex-server pending shows the questions.")
     directory = approvals.find_waiting(Settings.load(), turn)
     known = _questions(approvals.pending_of(read.status(directory)), request)
     decided = approvals.reply(directory, request, _with_stdin(_by_question(answer, known)))
-    output.show_json(turn_documents.decided(read.status(directory), "reply", decided, is_full=full))
+    _show_decided(read.status(directory), "reply", decided, is_json=output.wants_json(json, full), is_full=full)
 
 
-def steer(*, turn: str, text: str | None, stdin: str | None, file: str | None, full: bool, cwd: str | None) -> None:
+def steer(
+    *, turn: str, text: str | None, stdin: str | None, file: str | None, json: bool, full: bool, cwd: str | None
+) -> None:
     """Give a running turn more to consider; Codex breaks off the response under way for it."""
     from codex_server_cli.cli.prompts import read_prompt
 
     directory = read.find(Settings.load(), turn, cwd)
     message = read_prompt((text, stdin), file)
     approvals.steer(directory, message)
-    output.show_json(turn_documents.steered(read.status(directory), message, is_full=full))
+    view = read.status(directory)
+    if output.wants_json(json, full):
+        output.show_json(turn_documents.steered(view, message, is_full=full))
+    else:
+        _show_done(view, "steered: it considers your text from now on", message)
+
+
+def _show_decided(view: TurnView, op: str, request: Entry, *, is_json: bool, is_full: bool) -> None:
+    """Tell what was decided: the request, and what comes next."""
+    if is_json:
+        output.show_json(turn_documents.decided(view, op, request, is_full=is_full))
+    else:
+        _show_done(view, _DONE[op], text_in(request.get("message")))
+
+
+def _show_done(view: TurnView, what: str, about: str) -> None:
+    """Tell a person what was done to a running turn, and how to follow it."""
+    from codex_server_cli.actions.read.for_people import shortened
+    from codex_server_cli.render.turns import card
+
+    short_id = shortened(Settings.load(), [view.turn_id])[view.turn_id]
+    command = of_turn("pending", short_id) if view.live.get("pending") else of_turn("tail", f"-f {short_id}")
+    output.show_styled(card.done(short_id, what, output.display(), command, about))
 
 
 def _questions(entries: list[Entry], request: str | None) -> list[str]:

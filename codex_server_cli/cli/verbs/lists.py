@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
@@ -12,12 +12,17 @@ from codex_server_cli.core.documents.fields import only, read_fields
 from codex_server_cli.core.documents.lean import without_empty
 from codex_server_cli.core.documents.turn import VERSION
 from codex_server_cli.core.duration import since_ms
-from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.turn import State, parse_time_ms
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.notes import entries_text, turn_header
 from codex_server_cli.render.tables import short_path, table, turns_table
 from codex_server_cli.settings.places import Settings
 
+if TYPE_CHECKING:
+    from codex_server_cli.actions.read.show import ShownTurn
+    from codex_server_cli.actions.start.threads import ThreadView
+
+_LONG = 1000
 _THREAD_KEYS = ("version", "thread_id", "name", "cwd", "model", "started_at", "updated_at", "first_prompt", "path")
 
 
@@ -30,6 +35,7 @@ def list_turns(
     search: str | None,
     since: str | None,
     name: str | None,
+    is_long: bool,
     json: bool,
     full: bool,
     fields: str | None,
@@ -46,11 +52,29 @@ def list_turns(
         output.show_json([_row(view, prompt, names, is_full=full) for view, prompt in rows])
     elif not rows and wanted == read.TurnFilter():
         output.show("" if problem else 'No turns yet. Start one: codex-server new "your prompt"\n')
+    elif rows and (is_long or output.is_terminal()):
+        _show_rows(settings, rows, is_long=is_long)
     else:
         output.show(turns_table(rows, output.width()))
 
 
-def list_(*, limit: int, cwd: str | None, search: str | None, json: bool, full: bool, fields: str | None) -> None:
+def _show_rows(settings: Settings, rows: list[tuple[TurnView, str]], *, is_long: bool) -> None:
+    """Turns on a terminal, or with every column."""
+    from codex_server_cli.render.turns.rows import long_turn_rows, turn_rows
+
+    if is_long:
+        output.show_styled(long_turn_rows(rows, str(settings.user_home), output.ink()))
+        return
+    from codex_server_cli.actions.read.for_people import shortened
+
+    width, ink, now_ms, home = output.display()
+    short = shortened(settings, [view.turn_id for view, _ in rows])
+    output.show_styled(turn_rows(rows, now_ms, home, width, ink, short))
+
+
+def list_(
+    *, limit: int, cwd: str | None, search: str | None, is_long: bool, json: bool, full: bool, fields: str | None
+) -> None:
     """List Codex's own recent threads, newest first."""
     names = read_fields(fields, _THREAD_KEYS, is_full=full)
     from codex_server_cli.actions.start import threads
@@ -62,6 +86,8 @@ def list_(*, limit: int, cwd: str | None, search: str | None, json: bool, full: 
         output.show_json([only(names, each, {}) for each in documents] if names else documents)
     elif not found:
         output.show("No threads.\n")
+    elif output.is_terminal() and not is_long:
+        _show_threads(settings, found)
     else:
         title = "NAME: FIRST PROMPT" if any(s.name for s in found) else "FIRST PROMPT"
         headings = ("THREAD", "UPDATED", "MODEL", "DIRECTORY", title)
@@ -69,7 +95,17 @@ def list_(*, limit: int, cwd: str | None, search: str | None, json: bool, full: 
         rows = [
             (s.thread_id, f"{s.updated_at[:16]}Z", s.model or "", short_path(s.cwd, home), _title(s)) for s in found
         ]
-        output.show(table(headings, rows, output.width()))
+        output.show(table(headings, rows, _LONG if is_long else output.width()))
+
+
+def _show_threads(settings: Settings, found: list[Any]) -> None:
+    """Threads on a terminal, in short."""
+    from codex_server_cli.actions.read.for_people import shortened_threads
+    from codex_server_cli.render.turns.threads import ThreadRow, thread_rows
+
+    rows = [ThreadRow(s.thread_id, parse_time_ms(s.updated_at), s.name, s.first_prompt, s.cwd, s.model) for s in found]
+    short = shortened_threads(settings, {row.thread_id: row.name for row in rows})
+    output.show_styled(thread_rows(rows, short, output.display()))
 
 
 def show(*, which: str, lines: int, json: bool, full: bool, cwd: str | None) -> None:
@@ -78,16 +114,37 @@ def show(*, which: str, lines: int, json: bool, full: bool, cwd: str | None) -> 
 
     settings = Settings.load()
     shown = show_action.show(settings, which, cwd, limit=lines)
-    if isinstance(shown, show_action.ShownTurn):
-        document = turn_documents.status(shown.view, is_full=full) | {"prompt": shown.prompt}
-        header = turn_header(shown.view, shown.prompt)
-    else:
-        document, header = _thread_document(shown.summary, is_full=full), _thread_header(shown.summary)
     if json or full:
+        if isinstance(shown, show_action.ShownTurn):
+            document = turn_documents.status(shown.view, is_full=full) | {"prompt": shown.prompt}
+        else:
+            document = _thread_document(shown.summary, is_full=full)
         document |= {"entries": [{"type": entry.type, "text": entry.text, "at": entry.at} for entry in shown.entries]}
         output.show_json(document if full else without_empty(document))
-        return
-    output.show(entries_text(header, [(e.type, e.at, e.text) for e in shown.entries], output.width()))
+    elif output.is_terminal():
+        _show_in_words(settings, shown)
+    else:
+        header = (
+            turn_header(shown.view, shown.prompt)
+            if isinstance(shown, show_action.ShownTurn)
+            else _thread_header(shown.summary)
+        )
+        output.show(entries_text(header, [(e.type, e.at, e.text) for e in shown.entries], output.width()))
+
+
+def _show_in_words(settings: Settings, shown: ShownTurn | ThreadView) -> None:
+    """A turn or a thread on a terminal."""
+    from codex_server_cli.actions.read.for_people import shortened
+    from codex_server_cli.actions.start import threads
+    from codex_server_cli.cli.terminal.turn_text import markdown_rows
+    from codex_server_cli.render.turns.shown import shown_thread, shown_turn
+
+    entries, display = [(entry.type, entry.at, entry.text) for entry in shown.entries], output.display()
+    if isinstance(shown, threads.ThreadView):
+        output.show_styled(shown_thread(_thread_header(shown.summary), entries, display, markdown_rows))
+    else:
+        short = shortened(settings, [shown.view.turn_id])[shown.view.turn_id]
+        output.show_styled(shown_turn(shown.view, shown.prompt, short, entries, display, markdown_rows))
 
 
 def _thread_header(summary: Any) -> list[tuple[str, str | None]]:

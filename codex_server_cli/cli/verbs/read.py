@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 from codex_server_cli.actions.read import follow, read
 from codex_server_cli.cli import output
 from codex_server_cli.cli.parameters import Printed, Until
-from codex_server_cli.cli.show_turn import leaving_running, report_end, show_growing, show_pieces
+from codex_server_cli.cli.show_turn import leaving_running, report_end, show_answer, show_text
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.model.turn import EXIT_OF_STATE, State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.event_log import is_delta, seq_of
 from codex_server_cli.core.result.commands import wait_command
-from codex_server_cli.core.result.excerpt import beginning_of
 from codex_server_cli.errors import Exit, HomeError, UsageError
 from codex_server_cli.render.notes import running_note, still_running_note
 from codex_server_cli.render.pending import pending_text
@@ -37,6 +35,7 @@ def tail(
     after: int | None,
     no_deltas: bool,
     full: bool,
+    raw: bool,
     cwd: str | None,
 ) -> Exit:
     """Show what turns have said so far, or one as it goes on; or what happens to all."""
@@ -61,7 +60,7 @@ def tail(
                     shown = follow.events(directory, last_lines=lines, follows=follows)
                     _show_events(shown, -1 if after is None else after, has_deltas=not no_deltas)
                 else:
-                    _show_text(directory, lines, follows=follows)
+                    show_text(directory, lines, follows=follows, is_raw=raw)
         except HomeError as error:  # another user's turn; the others are still shown
             output.show_error(error, as_json=False)
             code = error.exit_code
@@ -80,14 +79,6 @@ def _to_show(settings: Settings, turns: list[str], cwd: str | None, *, follows: 
     return directories
 
 
-def _show_text(directory: Any, lines: int | None, *, follows: bool) -> None:
-    pieces = follow.text(directory, last_lines=lines, follows=follows)
-    if follows:
-        show_growing(pieces, partial(read.status, directory))
-    else:
-        show_pieces(pieces)
-
-
 def _show_events(lines: Iterable[bytes], after: int, *, has_deltas: bool) -> None:
     for line in lines:
         if (seq_of(line) or 0) > after and (has_deltas or not is_delta(line)):
@@ -102,12 +93,18 @@ def wait(
     until: Until,
     timeout: str | None,
     printed: Printed | None,
+    json: bool,
     full: bool,
+    raw: bool,
     cwd: str | None,
 ) -> Exit:
     """Sleep until turns have ended; print them and end with their code."""
     if is_any and is_all:
         raise UsageError("--any and --all exclude each other")
+    if json and printed not in (None, Printed.JSON):
+        raise UsageError(f"--json and --print {printed} exclude each other")
+    if json or (full and printed is None and output.is_terminal()):
+        printed = Printed.JSON
     timeout_s = parse_duration_s(timeout, "--timeout") if timeout is not None else None
     settings = Settings.load()
     directories = read.find_all(settings, turns, cwd)
@@ -115,21 +112,31 @@ def wait(
     given = [("--any", is_any), (f"--until {until}", until is Until.ATTENTION)]
     given += [(f"--timeout {timeout}", timeout is not None), (f"--print {printed}", printed is not None)]
     options = "".join(f" {option}" for option, is_given in [*given, ("--full", full)] if is_given)
+    if printed is None and (output.is_terminal() or not read.means_several(turns)):
+        printed = Printed.OUT
+    shown = _Shown(printed, options, full, raw)
     with leaving_running(*ids, options=options):
         if read.means_several(turns):
-            return _wait_for_several(directories, until, timeout_s, _Shown(printed, options, full), is_any=is_any)
+            return _wait_for_several(directories, until, timeout_s, shown, is_any=is_any)
         ((view, requests),) = _wait_for_one(directories[0], until, timeout_s)
-    if requests:
-        return _report_asked([(view, requests)], ids, _Shown(printed, options, full))
-    return _report_one(view, _Shown(printed or Printed.OUT, options, full))
+    return _report_asked([(view, requests)], ids, shown) if requests else _report_one(view, shown)
 
 
 class _Shown(NamedTuple):
-    """What is printed of a turn: `--print`, the options for the command that waits further, and `--full`."""
+    """What is printed of a turn: `--print`, the options for the command that waits further, `--full` and `--raw`."""
 
     printed: Printed | None
     options: str
     is_full: bool
+    is_raw: bool
+
+    @property
+    def has_json(self) -> bool:
+        """Whether the state of a turn is told as JSON: a program reads it, or a person has asked for that."""
+        is_text = self.printed in (Printed.NONE, Printed.ANSWER) or (
+            self.printed is Printed.OUT and output.is_terminal()
+        )
+        return not is_text
 
 
 def _wait_for_one(directory: Any, until: Until, timeout_s: float | None) -> Sequence[tuple[TurnView, list[Entry]]]:
@@ -178,9 +185,9 @@ def _show_outcome(view: TurnView, shown: _Shown) -> None:
     elif shown.printed is not Printed.NONE:
         output.show(_heading(view))
         if shown.printed is Printed.ANSWER:
-            _show_answer(view)
+            show_answer(view, is_raw=shown.is_raw)
         elif view.state not in (State.UNREADABLE, State.MISSING):
-            show_pieces(follow.text(read.directory_of(view)))
+            show_text(read.directory_of(view), is_raw=shown.is_raw, is_end_told=True)
 
 
 def _heading(view: TurnView) -> str:
@@ -190,11 +197,10 @@ def _heading(view: TurnView) -> str:
 
 def _report_asked(asked: Sequence[tuple[TurnView, list[Entry]]], ids: list[str], shown: _Shown) -> Exit:
     """Show the pending requests: in the JSON, or in full on stderr where none is printed, or a person looks."""
-    is_json = shown.printed not in (Printed.NONE, Printed.ANSWER)
-    if is_json:
+    if shown.has_json:
         for view, requests in asked:
             output.show_json(turn_documents.status_with_requests(view, requests, is_full=shown.is_full))
-    if not is_json or output.is_terminal():
+    if not shown.has_json or output.is_terminal():
         now_ms, width = time.time_ns() // 1_000_000, output.width() if output.is_terminal() else None
         for view, requests in asked:
             for request in requests:
@@ -206,16 +212,16 @@ def _report_asked(asked: Sequence[tuple[TurnView, list[Entry]]], ids: list[str],
 def _report_one(view: TurnView, shown: _Shown) -> Exit:
     printed = shown.printed
     if view.state is State.RUNNING:
-        if printed in (Printed.OUT, Printed.JSON):
+        if shown.has_json:
             output.show_json(turn_documents.status(view, is_full=shown.is_full))
         output.note(running_note(view, shown.options))
         return Exit.TIMEOUT
     if printed is Printed.JSON:
         output.show_json(turn_documents.status_with_answer(view, is_full=shown.is_full))
     elif view.state is not State.UNREADABLE and printed is Printed.OUT:
-        show_pieces(follow.text(read.directory_of(view)))
+        show_text(read.directory_of(view), is_raw=shown.is_raw, is_end_told=True)
     elif view.state is not State.UNREADABLE and printed is Printed.ANSWER:
-        _show_answer(view)
+        show_answer(view, is_raw=shown.is_raw)
     return report_end(view, is_told=printed is Printed.JSON)
 
 
@@ -237,7 +243,7 @@ def _report_ends(views: list[TurnView], shown: _Shown, *, is_any: bool) -> Exit:
     return codes[0] if is_any else next((code for code in codes if code is not Exit.OK), Exit.OK)
 
 
-def answer(*, turns: list[str], max_chars: int | None, cwd: str | None) -> Exit:
+def answer(*, turns: list[str], max_chars: int | None, raw: bool, cwd: str | None) -> Exit:
     """Print the final answers of ended turns, and nothing else."""
     settings = Settings.load()
     directories = read.find_all(settings, turns, cwd)
@@ -245,17 +251,6 @@ def answer(*, turns: list[str], max_chars: int | None, cwd: str | None) -> Exit:
     for view in views:
         if read.means_several(turns):
             output.show(_heading(view))
-        _show_answer(view, max_chars)
+        show_answer(view, max_chars, is_raw=raw)
         report_end(view)
     return next((code for code in (EXIT_OF_STATE[view.state] for view in views) if code is not Exit.OK), Exit.OK)
-
-
-def _show_answer(view: TurnView, max_chars: int | None = None) -> None:
-    text = view.answer
-    if not text:
-        return
-    shown = text if max_chars is None else beginning_of(text, max_chars)
-    output.show(shown if shown.endswith("\n") else shown + "\n")
-    if len(shown) < len(text.rstrip("\n")):
-        left = f"{len(text) - len(shown):,} of {len(text):,} characters left out"
-        output.show(f"[{left}; the whole answer: {view.path}/answer.txt]\n")

@@ -62,6 +62,8 @@ def _show(found: switch.Remote, *, as_json: bool, is_full: bool) -> None:
     if as_json:
         document = documents.remote_document(found.status, is_kept=found.is_kept)
         output.show_json(document if is_full else without_empty(document))
+    elif output.is_terminal():
+        output.show_styled(render.remote_view(found.status, output.display(), is_kept=found.is_kept))
     else:
         output.show(render.remote_text(found.status, is_kept=found.is_kept))
 
@@ -115,6 +117,8 @@ def clients(*, server: str | None, json: bool, full: bool, fields: str | None) -
         output.show_json([only(names, row, {}) for row in rows])
     elif json or full:
         output.show_json(rows if full else rows_of(rows))
+    elif output.is_terminal():
+        output.show_styled(render.clients_view(found, time.time(), output.display()))
     else:
         output.show(render.clients_table(found, time.time(), output.width()))
 

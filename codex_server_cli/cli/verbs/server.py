@@ -13,7 +13,7 @@ from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.model.server.report import ServerReport
 from codex_server_cli.core.result.failures import without_colours
 from codex_server_cli.errors import UsageError
-from codex_server_cli.render.server.shared import NONE_RUNS, server_line, servers_text
+from codex_server_cli.render.server.shared import NONE_RUNS, server_line, servers_text, servers_view
 from codex_server_cli.settings.places import Settings
 
 
@@ -71,6 +71,8 @@ def status(*, json: bool, full: bool) -> None:
     reports = server.running(settings)
     if json or full:
         _show_json(reports, full=full)
+    elif output.is_terminal():
+        output.show_styled(servers_view(reports, str(settings.user_home), output.display()))
     else:
         output.show(servers_text(reports, str(settings.user_home)))
 

@@ -14,24 +14,41 @@ from codex_server_cli.render.notes import end_note
 from codex_server_cli.settings.places import Settings
 
 
-def status(*, turns: list[str], full: bool, fields: str | None, cwd: str | None) -> Exit:
-    """Print where turns stand, as one JSON object."""
+def status(*, turns: list[str], json: bool, full: bool, fields: str | None, cwd: str | None) -> Exit:
+    """Print where turns stand: in words on a terminal, else as one JSON object."""
     settings = Settings.load()
     names = _names(fields, is_full=full)
+    is_json = output.wants_json(json, full, names)
     selectors = read.expand(settings, turns)
-    if not turns:
+    is_one = bool(turns) and not read.means_several(turns)
+    if turns:
+        found = (_view(settings, selector, cwd, is_one=is_one) for selector in selectors)
+        views = list({view.turn_id: view for view in found}.values())
+    else:
         output.note_if(read.absent_home(settings))
-        output.show_json(_several(read.running(settings), names, is_full=full))
+        views = read.running(settings)
+    if not is_json:
+        _show_words(settings, views, is_one=is_one)
+    else:
+        output.show_json(_one(views[0], names, is_full=full) if is_one else _several(views, names, is_full=full))
+    if not turns:
         return Exit.OK
-    is_one = not read.means_several(turns)
-    found = (_view(settings, selector, cwd, is_one=is_one) for selector in selectors)
-    views = list({view.turn_id: view for view in found}.values())
-    output.show_json(_one(views[0], names, is_full=full) if is_one else _several(views, names, is_full=full))
     for note in (end_note(view) for view in views if view.state is State.UNREADABLE):
         output.note_told(note)
     states = {view.state for view in views}
     bad = [state for state in (State.MISSING, State.UNREADABLE) if state in states]
     return EXIT_OF_STATE[bad[0]] if bad else Exit.OK
+
+
+def _show_words(settings: Settings, views: list[TurnView], *, is_one: bool) -> None:
+    """Show turns to a person; what is missing or unreadable is told on stderr."""
+    from codex_server_cli.cli import show_status  # a pipe needs none of it
+
+    known = [view for view in views if view.state not in (State.MISSING, State.UNREADABLE)]
+    if is_one and known:
+        show_status.show_card(settings, known[0])
+    elif known or not views:
+        show_status.show_rows(settings, known)
 
 
 def _names(fields: str | None, *, is_full: bool) -> tuple[str, ...] | None:
@@ -63,5 +80,5 @@ def _view(settings: Settings, turn: str, cwd: str | None, *, is_one: bool) -> Tu
     except AmbiguousError:
         raise
     except NotFoundError as error:
-        output.note(f"codex-server: {error.message}")
+        output.note_told(f"codex-server: {error.message}\n{error.hint}")
         return TurnView(turn, "", State.MISSING)

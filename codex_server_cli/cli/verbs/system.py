@@ -14,8 +14,10 @@ from codex_server_cli.core.documents.turn import VERSION
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.size import size
 from codex_server_cli.errors import Exit
-from codex_server_cli.render.gc import gone_table, remarks, summary
+from codex_server_cli.render.escape import neutralise
+from codex_server_cli.render.gc import gone_table, gone_view, remarks, summary
 from codex_server_cli.render.notes import check_lines
+from codex_server_cli.render.style.ink import Style
 from codex_server_cli.settings.places import Settings
 
 
@@ -46,8 +48,17 @@ def doctor(*, json: bool, full: bool) -> Exit:
         ]
         output.show_json(documents if full else rows_of(documents))
     else:
-        output.show(check_lines([(check.name, check.is_ok, check.detail, check.hint) for check in checks]))
+        _show_checks([(check.name, check.is_ok, check.detail, check.hint) for check in checks])
     return next((check.exit_code for check in checks if not check.is_ok), Exit.OK)  # a warning is ok
+
+
+def _show_checks(checks: list[tuple[str, bool, str, str]]) -> None:
+    if not output.is_terminal():
+        output.show(check_lines(checks))
+        return
+    from codex_server_cli.render.style.facts import checks_block
+
+    output.show_styled(checks_block(checks, output.display()))
 
 
 def gc(
@@ -78,6 +89,9 @@ def gc(
     if json or full:
         document = gc_document(collected, is_dry_run=dry_run)
         output.show_json(document if full else without_empty(document))
+    elif dry_run and output.is_terminal():
+        output.show_styled(gone_view(collected, output.display()))
+        output.show(f"{summary(collected, is_dry_run=True)}\n")
     elif dry_run:
         output.show(f"{gone_table(collected, output.width())}{summary(collected, is_dry_run=True)}\n")
     else:
@@ -91,7 +105,13 @@ def demo(*, keep: bool) -> int:
     """Run a whole turn offline: the real codex against a scripted model on this machine."""
     from codex_server_cli.actions.demo import run_demo
 
-    return run_demo(Settings.load(), output.note, keeps_home=keep)
+    return run_demo(Settings.load(), _say_of_demo, keeps_home=keep)
+
+
+def _say_of_demo(text: str) -> None:
+    """Our own words on stderr: a command that is run as it would be typed, the rest quiet."""
+    style = Style.CYAN if text.startswith("$ ") else Style.DIM
+    output.note_styled(f"{output.err_ink()(neutralise(text), style)}\n")
 
 
 def version() -> None:

@@ -41,6 +41,9 @@ class Approval(StrEnum):
 APPROVAL_TIMEOUT_S = 600.0
 """How long a request waits for its answer by default; then it is declined."""
 
+COMPACT = "thread/compact/start"
+"""Begins a turn that its reply does not name: `turn/started` does."""
+
 _POLICY_RANK = {"readOnly": 0, "workspaceWrite": 1, "dangerFullAccess": 2, "externalSandbox": 2}
 
 
@@ -60,6 +63,7 @@ class TurnRequest(NamedTuple):
         approval_timeout_s: how long a request waits for an answer before it is declined.
         may_ask_questions: Codex may ask mid-turn; `is_plan` runs its plan mode, which asks too.
         review: the wire's `ReviewTarget`, for a turn that is a review; its prompt is not sent.
+        is_compaction: the turn replaces what the thread holds by a summary of it; its prompt is not sent.
         images: paths of the turn's own copies; stored relative to the turn's directory.
         schema: the JSON Schema of the answer, if any.
         config: overrides of Codex's configuration for this thread, dotted keys; they win over the profile.
@@ -92,6 +96,7 @@ class TurnRequest(NamedTuple):
     may_ask_questions: bool = False
     is_plan: bool = False
     review: dict[str, Any] | None = None
+    is_compaction: bool = False
     images: tuple[str, ...] = ()
     schema: dict[str, Any] | None = None
     config: dict[str, Any] | None = None
@@ -215,7 +220,7 @@ class TurnRequest(NamedTuple):
     def open_turn(
         self, thread_id: str, prompt: str, model: str | None = None, *, has_policy: bool = True
     ) -> tuple[str, Message]:
-        """Method and parameters that open the turn: `turn/start` or `review/start`.
+        """Method and parameters that open the turn: `turn/start`, `review/start` or `thread/compact/start`.
 
         `turn/start` carries the prompt, the images, and the whole policy of this turn; a review runs as its thread was
         opened (notes, section 12), or under the settings that came after that.
@@ -226,6 +231,8 @@ class TurnRequest(NamedTuple):
         """
         if self.review is not None:
             return "review/start", {"threadId": thread_id, "target": self.review}
+        if self.is_compaction:
+            return COMPACT, {"threadId": thread_id}
         images = [{"type": "image", "url": url} for url in self.image_urls]
         images = images or [{"type": "localImage", "path": path} for path in self.images]
         params: Message = {

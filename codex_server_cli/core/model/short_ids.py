@@ -1,20 +1,25 @@
-"""Short ids of turns for people. Owns how an id is shortened; `disk.turn.lookup` finds its turn."""
+"""Short ids of turns and threads for people. Owns how an id is shortened; `disk` finds what it means."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _END_CHARS = (4, 8, 15)
 """Of the ends of an id that begin at a hyphen: the random part, with the milliseconds, with the time of day."""
 
 
-def short_ids(turn_ids: Iterable[str], others: Iterable[str]) -> dict[str, str]:
+THREAD_END_CHARS = (4, 6, 8, 12)
+"""Of the ends of a thread's id, a UUID: within its last group, which is random."""
+
+
+def short_ids(turn_ids: Iterable[str], others: Iterable[str], lengths: Sequence[int] = _END_CHARS) -> dict[str, str]:
     """The shortest part of each id that selects its turn: an end of it, like `7f3a` or `482-7f3a`, else the whole id.
 
     Args:
         turn_ids: those that are shown.
         others: the ids of all turns; the shown ones may be among them.
+        lengths: of the ends that may be tried, the shortest first.
 
     Returns:
         The short id by the whole one.
@@ -22,7 +27,7 @@ def short_ids(turn_ids: Iterable[str], others: Iterable[str]) -> dict[str, str]:
     shown = list(turn_ids)
     every = {*shown, *others}
     found: dict[str, str] = {}
-    for length in _END_CHARS:
+    for length in lengths:
         if len(found) == len(shown):
             break
         count = Counter(each[-length:] for each in every)

@@ -64,7 +64,7 @@ _REQUEST: Mapping[str, _Check] = {
     **dict.fromkeys(("cwd", "schema_source"), _is_path),
     **dict.fromkeys(("images", "writable_roots"), _list_of(_is_path)),
     **dict.fromkeys(("has_network", "may_ask_questions", "is_plan", "is_ephemeral", "is_fork"), _is_switch),
-    **dict.fromkeys(("may_fork_if_busy", "may_bill_api_key", "is_after_reset"), _is_switch),
+    **dict.fromkeys(("may_fork_if_busy", "may_bill_api_key", "is_after_reset", "is_compaction"), _is_switch),
     **dict.fromkeys(("deadline_s", "approval_timeout_s"), _is_number),
     **dict.fromkeys(("review", "schema", "config", "profile_config"), _is_object),
     "flags": _map_of(_are_texts),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from codex_server_cli.core.model.request import COMPACT
 from codex_server_cli.core.protocol.rpc import (
     Message,
     MessageType,
@@ -27,8 +28,8 @@ from codex_server_cli.core.record.changes import DIFF_METHOD
 from codex_server_cli.core.record.facts.turn_facts import TurnFacts
 from codex_server_cli.core.record.usage import merge_limits
 
-TURN_STARTERS = frozenset({"turn/start", "review/start"})
-"""Methods whose reply names the turn."""
+TURN_STARTERS = frozenset({"turn/start", "review/start", COMPACT})
+"""Methods that begin the turn; the reply names it, but that to a compaction."""
 
 THREAD_OPENERS = frozenset({"thread/start", "thread/resume", "thread/fork"})
 """Methods whose reply names the thread."""
@@ -45,6 +46,7 @@ class TurnRecord(TurnFacts):
         self._methods: dict[Any, str] = {}  # our request id → method
         self._early: list[Message] = []  # of our thread, before the reply that names the turn
         self._set_for_later: Message = {}
+        self._is_compaction = False
 
     def feed_out(self, message: Message) -> None:
         """Take a sent message: its reply will need the method, and the turn's thread is in its params."""
@@ -55,7 +57,7 @@ class TurnRecord(TurnFacts):
         if method in TURN_STARTERS or method in THREAD_OPENERS:
             self.asked |= {name: params[name] for name in _TERMS if name in params}
         if method in TURN_STARTERS:
-            self.is_turn_requested = True
+            self.is_turn_requested, self._is_compaction = True, method == COMPACT
             self.attachment.client_id = at(params, "clientUserMessageId", str)
             self.thread_id = params.get("threadId", self.thread_id)
         elif method == "thread/settings/update" and self.is_turn_requested:
@@ -153,6 +155,8 @@ class TurnRecord(TurnFacts):
             self._on_settings(params)  # it may have the settings that the turn will run under
         if self.turn_id is None and self.is_turn_requested:
             self._early.append(message)
+            if self._is_compaction:
+                return self.adopt_early()
             return self._adopt_stored({"id": params.get("turnId")}) if self.attachment.has_prompt(params) else []
         if self.turn_id is None or not self._is_ours(params):
             self.foreign.note(method, params)

@@ -86,6 +86,8 @@ def go_on_with(request: TurnRequest) -> str:
 
 def again(request: TurnRequest, **changed: list[str] | None) -> str:
     """The command for the same request on the same thread; `changed` as in `resume`."""
+    if request.is_compaction:
+        return _command("chat", "--thread", str(request.thread_id), "--cwd", request.cwd)
     if request.thread_id is None:
         return anew(request, **changed)
     flags = _changed(_with_selector(request), changed)
@@ -96,6 +98,8 @@ def again(request: TurnRequest, **changed: list[str] | None) -> str:
 
 def anew(request: TurnRequest, **changed: list[str] | None) -> str:
     """The command for the same request on a new thread; `changed` as in `resume`."""
+    if request.is_compaction:
+        return again(request)
     flags = _flag_args(_changed(request.flags or {}, changed), folder_of(request), without=_SELECTORS)
     if request.review is not None:
         return _command("review", "--cwd", request.cwd, *_review_args(request.review), *flags)

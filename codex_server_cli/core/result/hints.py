@@ -88,7 +88,8 @@ class _Step:
 
     def __init__(self, end: End, request: TurnRequest) -> None:
         self._end, self._request = end, request
-        self._goes_on = end.is_resumable and request.review is None  # an interrupted review is requested anew
+        is_asked_anew = request.review is not None or request.is_compaction  # there is nothing to go on with
+        self._goes_on = end.is_resumable and not is_asked_anew
         template = _template_of(end)
         words = f"to {'go on' if self._goes_on else 'ask again'}: {{go_on}}"
         kept = _KEPT if end.is_resumable or end.has_begun else ""

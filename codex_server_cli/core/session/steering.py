@@ -55,6 +55,9 @@ class Steering:
         if self._request.review is not None:
             hint = f"Once it has ended, with the text on stdin: `{go_on_with(self._request)}`"
             raise BadInputError("a review cannot be steered", hint=hint)
+        if self._request.is_compaction:
+            hint = f"Once it has ended: `{go_on_with(self._request)}`, with the text on stdin"
+            raise BadInputError("a compaction cannot be steered", hint=hint)
         if record.turn_id is None or not record.has_started:
             raise BusyError("the turn has not begun yet", hint="Try again in a moment.", kind=ErrorKind.BAD_INPUT)
         if self.is_disconnected:

@@ -120,7 +120,7 @@ class GrowingFile:
         self._file: FileIO | None = None
         if last_lines is not None and (file := self._open()) is not None:
             data = file.read()
-            file.seek(_beginning_of_last(data, last_lines))
+            file.seek(beginning_of_last(data, last_lines))
 
     def __enter__(self) -> GrowingFile:
         return self
@@ -143,7 +143,7 @@ class GrowingFile:
         return self._file
 
 
-def _beginning_of_last(data: bytes, lines: int) -> int:
+def beginning_of_last(data: bytes, lines: int) -> int:
     """The offset at which the last `lines` lines begin."""
     end = len(data) - 1 if data.endswith(b"\n") else len(data)
     for _ in range(lines):

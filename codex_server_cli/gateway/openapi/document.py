@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from codex_server_cli import __version__
 from codex_server_cli.core.protocol.allow_list import ClientRights
-from codex_server_cli.gateway.openapi import bridge, chat, responses, service, turn_schemas, turns
+from codex_server_cli.gateway.openapi import bridge, chat, figures, responses, service, turn_schemas, turns
 from codex_server_cli.gateway.openapi.operation import TOKEN, Operation, operation_object
 from codex_server_cli.gateway.openapi.schema import ERROR, Schema
 from codex_server_cli.gateway.options import ServeOptions
@@ -18,6 +18,7 @@ from codex_server_cli.gateway.options import ServeOptions
 _SCHEMAS: Schema = {
     "Error": ERROR,
     **service.SCHEMAS,
+    **figures.SCHEMAS,
     **turn_schemas.SCHEMAS,
     **bridge.SCHEMAS,
     **chat.SCHEMAS,
@@ -69,6 +70,7 @@ def operations_of(options: ServeOptions) -> dict[tuple[str, str], Operation]:
     rights = ClientRights(options.cwd, options.may_write)
     return {
         **service.operations(),
+        **figures.operations(),
         **chat.operations(is_strict=options.is_strict),
         **responses.operations(is_strict=options.is_strict),
         **bridge.operations(rights, is_open=options.has_raw_rpc),

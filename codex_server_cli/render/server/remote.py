@@ -1,9 +1,10 @@
-"""Remote control for people: its state, a pairing code, the paired devices. Owns their text; plain."""
+"""Remote control for people: its state, a pairing code, the paired devices. Owns their words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING
 
 from codex_server_cli.core.account.remote import (
     CONNECTED,
@@ -16,7 +17,11 @@ from codex_server_cli.core.account.remote import (
 )
 from codex_server_cli.render.escape import one_line
 from codex_server_cli.render.limits import local_time, time_until
+from codex_server_cli.render.style.ink import Style
 from codex_server_cli.render.tables import table
+
+if TYPE_CHECKING:
+    from codex_server_cli.render.style.wrap import Display
 
 _STATES = {
     DISABLED: "off",
@@ -24,6 +29,9 @@ _STATES = {
     CONNECTED: "on, connected to ChatGPT",
     ERRORED: "on, but ChatGPT refuses; Codex goes on trying (codex-server remote enable says why)",
 }
+_LOOKS = {DISABLED: ("–", Style.DIM), CONNECTED: ("✓", Style.GREEN), ERRORED: ("✗", Style.RED)}
+_HEADINGS = ("CLIENT", "DEVICE", "LAST SEEN", "NAME")
+_NO_DEVICES = "No devices are paired.\n"
 _NO_SERVER = "off: no shared server runs"
 
 
@@ -38,14 +46,27 @@ def remote_text(status: RemoteStatus | None, *, is_kept: bool) -> str:
     Args:
         is_kept: whether it is switched on again at each start of the shared server.
     """
+    facts = _facts(status, is_kept=is_kept)
+    return "".join(f"{label.ljust(14)}  {one_line(value, 200)}\n" for label, value in facts if value)
+
+
+def remote_view(status: RemoteStatus | None, display: Display, *, is_kept: bool) -> str:
+    """The same for a terminal, with a mark for whether it works."""
+    from codex_server_cli.render.style.facts import Fact, facts_block  # a pipe needs none of it
+
+    mark, style = _LOOKS.get(status.state if status else DISABLED, ("!", Style.YELLOW))
+    (label, words), *others = _facts(status, is_kept=is_kept)
+    return facts_block([Fact(label, f"{mark} {words}", style), *(Fact(*each) for each in others)], display)
+
+
+def _facts(status: RemoteStatus | None, *, is_kept: bool) -> list[tuple[str, str | None]]:
     found = status or RemoteStatus()
-    facts = [
+    return [
         ("remote control", state_words(status)),
         ("kept on", "yes: at each start of the shared server" if is_kept else "no"),
         ("this machine", found.server_name),
         ("environment", found.environment_id),
     ]
-    return "".join(f"{label.ljust(14)}  {one_line(value, 200)}\n" for label, value in facts if value)
 
 
 def change_line(status: RemoteStatus | None, at_s: float, zone: tzinfo | None = None) -> str:
@@ -61,9 +82,18 @@ def pairing_text(code: PairingCode, now_s: float, zone: tzinfo | None = None) ->
 
 def clients_table(clients: Sequence[RemoteClient], now_s: float, width: int, zone: tzinfo | None = None) -> str:
     """The paired devices, the one that was seen last first."""
-    if not clients:
-        return "No devices are paired.\n"
-    rows = [
+    return table(_HEADINGS, _rows(clients, now_s, zone), width) if clients else _NO_DEVICES
+
+
+def clients_view(clients: Sequence[RemoteClient], now_s: float, display: Display, zone: tzinfo | None = None) -> str:
+    """The same for a terminal."""
+    from codex_server_cli.render.style.grid import styled_table
+
+    return styled_table(_HEADINGS, _rows(clients, now_s, zone), display) if clients else _NO_DEVICES
+
+
+def _rows(clients: Sequence[RemoteClient], now_s: float, zone: tzinfo | None) -> list[tuple[str, ...]]:
+    return [
         (
             client.client_id,
             " ".join(filter(None, (client.platform, client.model))),
@@ -72,4 +102,3 @@ def clients_table(clients: Sequence[RemoteClient], now_s: float, width: int, zon
         )
         for client in clients
     ]
-    return table(("CLIENT", "DEVICE", "LAST SEEN", "NAME"), rows, width)

@@ -1,207 +1,205 @@
-"""The live board of turns: which ones fit, and how they look. Owns order, columns, and emphasis.
+"""The live board of turns: its columns, and what stands below a turn. Owns what is left out where it is narrow.
 
 A wide terminal shows a turn in one line, with its last line of output at the end; a narrow one puts that below, for
-turns where it is informative. Turns that wait for the user always keep their room, and the command that answers them.
+turns where it is informative. A turn that waits for the user has the command that shows its request.
 Must never read a clock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from rich.cells import cell_len, set_cell_size
-from rich.text import Text
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from codex_server_cli.core.documents.turn import time_left_s
 from codex_server_cli.core.model.turn import Phase, State
+from codex_server_cli.core.model.turn_id import time_ms
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.rpc import objects_in, text_in
-from codex_server_cli.core.result.commands import PROGRAM
+from codex_server_cli.core.result.commands import of_turn
 from codex_server_cli.render.escape import neutralise, one_line
-from codex_server_cli.render.spinner import is_waiting, pending_command
+from codex_server_cli.render.spinner import is_waiting
 from codex_server_cli.render.status_line import clock, short_count
+from codex_server_cli.render.style.ink import Style
+from codex_server_cli.render.style.when import age
+from codex_server_cli.render.style.wrap import cells as cells_in
 from codex_server_cli.render.tables import short_path
+from codex_server_cli.render.turns.cockpit.listing import rank, tokens_of
+from codex_server_cli.render.turns.lines import Line, cells_of, cut, cut_text, padded
+from codex_server_cli.render.turns.states import look, state_words
+from codex_server_cli.render.turns.titles import title
 
 WIDE = 120
 """Columns from which on a turn's last line of output is beside it."""
 
-Row = tuple[TurnView, str]
-"""A turn, and its last line of output."""
-
-_GAP, _INDENT = "  ", "  "
-_KEYS = "q quits"
-_NEEDED_COLUMNS = 3  # state, time and turn: cut rather than left out
-_MAX_NAME, _MAX_PLACE, _MIN_PLACE, _MAX_PATH = 16, 24, 8, 4096
-_EMPHASIS, _DIM = "bold yellow", "dim"
-_STYLE_OF = {  # by phase or state: mark and style
-    Phase.WAITING_APPROVAL: ("!", _EMPHASIS),
-    Phase.WAITING_INPUT: ("!", _EMPHASIS),
-    Phase.QUEUED: ("·", _DIM),
-    State.COMPLETE: ("✓", "green"),
-    State.CANCELLED: ("–", _DIM),
-    State.FAILED: ("✗", "red"),
-    State.ABANDONED: ("✗", "red"),
-    State.UNREADABLE: ("?", _DIM),
-}
-_RUNNING = ("▸", "cyan")
+_GAP, _INDENT = "  ", "   "
+_MARK = "❯"
+_MIN_TITLE, _WANTED_TITLE, _MAX_TITLE, _MIN_PLACE, _MAX_PLACE, _MAX_STATE, _MIN_BESIDE = 10, 28, 40, 8, 24, 19, 24
+_LONG = 4096
+_WORDS = ("state", "time", "title", "tokens", "age", "directory", "id")
+_NUMBERS = ("time", "tokens", "age")
+_OPTIONAL = ("time", "age", "tokens")  # the most important first; the directory comes last
 
 
-def fitting(views: Sequence[TurnView], width: int, height: int, limit: int | None = None) -> list[TurnView]:
-    """The turns that fit, newest first.
+class BoardRow(NamedTuple):
+    """A turn of a board.
 
-    Where not all fit, turns that wait for the user come before running, those before queued, and those before ended
-    ones.
-
-    Args:
-        limit: how many at the most.
+    Attributes:
+        last: the last line of its output, raw.
+        prompt: the beginning of what it was asked, raw.
     """
-    newest = sorted(views, key=lambda view: view.turn_id, reverse=True)
-    room = height - 1  # the first line has the counts
-    if sum(_height(view, width) for view in newest) > room or len(newest) > (limit or len(newest)):
-        room -= 1  # the last one says that there are more
-    chosen = set()
-    for view in sorted(newest, key=_importance)[:limit]:
-        room -= _height(view, width)
-        if room < 0:
-            break
-        chosen.add(view.turn_id)
-    return [view for view in newest if view.turn_id in chosen]
+
+    view: TurnView
+    last: str = ""
+    prompt: str = ""
 
 
-def _importance(view: TurnView) -> int:
-    if view.state is not State.RUNNING:
-        return 3
-    return 0 if is_waiting(view) else 2 if view.phase is Phase.QUEUED else 1
+class BoardLook(NamedTuple):
+    """What a board is drawn with.
+
+    Attributes:
+        width: of the terminal, in cells.
+        now_ms: Unix time.
+        user_home: the directory that is shown as `~`.
+        short_ids: by the whole ones.
+        selected: the id of the turn that the keys mean.
+        has_words: whether the columns have headings.
+    """
+
+    width: int
+    now_ms: int
+    user_home: str = "/"
+    short_ids: Mapping[str, str] = {}
+    selected: str | None = None
+    has_words: bool = False
 
 
-def _height(view: TurnView, width: int) -> int:
+def height(view: TurnView, width: int) -> int:
+    """How many lines a turn takes."""
     return 1 + _has_text_below(view, width) + is_waiting(view)
 
 
 def _has_text_below(view: TurnView, width: int) -> bool:
-    return width < WIDE and (view.phase or view.state) not in (Phase.QUEUED, State.COMPLETE, State.CANCELLED)
+    if view.phase is Phase.QUEUED:
+        return width < WIDE and bool(view.meta.get("name"))  # its prompt is not its title
+    return width < WIDE and (view.phase or view.state) not in (State.COMPLETE, State.CANCELLED)
 
 
-def board(rows: Sequence[Row], views: Sequence[TurnView], now_ms: int, user_home: str, width: int) -> Text:
-    """The whole board, at most `width` cells wide.
-
-    Args:
-        rows: the turns to show, in their order.
-        views: all turns.
-        now_ms: Unix time, for the time left to answer.
-        user_home: the directory that is shown as `~`.
-    """
-    lines = [_header(views, width)]
-    table = _columns([view for view, _ in rows], user_home, width)
-    for (view, last), cells in zip(rows, table, strict=True):
-        lines += _lines(view, cells, _message(view, last), width)
-        if is_waiting(view):
-            lines.append(_answer_line(view, now_ms))
-    if len(rows) < len(views):
-        lines.append(Text(_others(rows, views), _DIM))
-    if not views:
-        lines.append(Text("No turns.", _DIM))
-    for line in lines:
-        line.truncate(width, overflow="ellipsis")
-    return Text("\n", no_wrap=True).join(lines)
-
-
-def _header(views: Sequence[TurnView], width: int) -> Text:
-    ranks = [_importance(view) for view in views]
-    waiting, running, queued = (ranks.count(rank) for rank in range(3))
-    header = Text()
+def header(views: Sequence[TurnView], keys: Sequence[str], width: int) -> Line:
+    """The first line: how many turns wait, run and are queued; at its end the `keys`, or the first, or none."""
+    ranks = [rank(view) for view in views]
+    waiting, running, queued = (ranks.count(number) for number in range(3))
+    line: Line = []
     if waiting:
-        header.append(f"{waiting} {'waits' if waiting == 1 else 'wait'} for you", _EMPHASIS).append(" · ")
-    header.append(f"{running} running" if running else "nothing runs", "bold")
+        line += [(f"{waiting} {'waits' if waiting == 1 else 'wait'} for you", Style.WARNING), (" · ", Style.PLAIN)]
+    line.append((f"{running} running" if running else "nothing runs", Style.BOLD))
     if queued:
-        header.append(f" · {queued} queued")
-    room = width - header.cell_len - len(_KEYS)
-    return header.append(" " * room).append(_KEYS, _DIM) if room > 0 else header
+        line.append((f" · {queued} queued", Style.PLAIN))
+    room = width - cells_of(line) - len(_GAP)
+    shown = next((text for text in (_GAP.join(keys), keys[0]) if cells_in(text) <= room), "")
+    blank = " " * (room + len(_GAP) - cells_in(shown))
+    return [*line, (blank, Style.PLAIN), (shown, Style.DIM)] if shown else cut(line, width)
 
 
-def _others(rows: Sequence[Row], views: Sequence[TurnView]) -> str:
-    running = sum(view.state is State.RUNNING for view in views)
-    hidden = running - sum(view.state is State.RUNNING for view, _ in rows)
-    return f"… {hidden} more running: {PROGRAM} status" if hidden else f"… more: {PROGRAM} list-turns"
+def table(rows: Sequence[BoardRow], drawn: BoardLook) -> list[Line]:
+    """The turns, each in as many lines as `height` tells, none wider than the terminal."""
+    columns = _columns(rows, drawn)
+    lines: list[Line] = []
+    if drawn.has_words and rows:
+        lines.append([(_INDENT, Style.PLAIN), (_GAP.join(column[0] for column in columns.values()), Style.DIM)])
+    for number, row in enumerate(rows, 1):
+        lines += _lines(row, {name: column[number] for name, column in columns.items()}, drawn)
+    return [cut(line, drawn.width) for line in lines]
 
 
-def _columns(views: Sequence[TurnView], user_home: str, width: int) -> list[list[str]]:
-    """The cells of each turn, padded; the least informative columns are left out where there is no room for them."""
-    table = [_cells(view, is_wide=width >= WIDE) for view in views]
-    columns: list[list[str]] = []
-    room = width - len(_INDENT)  # of the mark
-    for column in zip(*table, strict=True):
-        size = max(map(cell_len, column))
-        if size > room and len(columns) >= _NEEDED_COLUMNS:
-            break
-        if size:
-            columns.append(_padded(column))
-            room -= size + len(_GAP)
-    places = [one_line(text_in(view.meta.get("cwd")), _MAX_PATH) for view in views]
-    if room >= _MIN_PLACE and any(places):
-        columns.append(_padded([short_path(place, user_home, min(room, _MAX_PLACE)) for place in places]))
-    return [list(cells) for cells in zip(*columns, strict=True)]
+def _columns(rows: Sequence[BoardRow], drawn: BoardLook) -> dict[str, list[str]]:
+    """The padded cells of each column by its name, the heading first; the least informative columns are left out."""
+    cells = {name: [name.upper() if drawn.has_words else ""] for name in _WORDS}
+    cells["directory"] = ["DIR" if drawn.has_words else ""]
+    for row in rows:
+        for name, text in _cells(row, drawn).items():
+            cells[name].append(text)
+    sizes = {name: max(map(cells_in, column)) for name, column in cells.items()}
+    shown = {"state", "title", "id"}
+    room = drawn.width - len(_INDENT) - sizes["state"] - sizes["id"] - 2 * len(_GAP)  # of the title
+    if drawn.width >= WIDE:
+        room -= _MIN_BESIDE
+    for name in _OPTIONAL:
+        if sizes[name] and room - sizes[name] - len(_GAP) >= _MIN_TITLE:
+            shown.add(name)
+            room -= sizes[name] + len(_GAP)
+    wanted = min(sizes["title"], _WANTED_TITLE)
+    longest = min(max(map(len, cells["directory"][1:]), default=0), _MAX_PLACE)
+    place = min(room - wanted - len(_GAP), longest)
+    if longest and place >= min(_MIN_PLACE, longest):
+        shown.add("directory")
+        room -= place + len(_GAP)
+        cells["directory"][1:] = [short_path(path, drawn.user_home, place) for path in cells["directory"][1:]]
+    if drawn.width >= WIDE:
+        room = min(room, _MAX_TITLE)
+    cells["title"] = [cut_text(text, max(room, 1)) for text in cells["title"]]
+    return {name: padded(cells[name], is_right=name in _NUMBERS) for name in _WORDS if name in shown}
 
 
-def _padded(column: Sequence[str]) -> list[str]:
-    size = max(map(cell_len, column))
-    return [set_cell_size(cell, size) for cell in column]
+def _cells(row: BoardRow, drawn: BoardLook) -> dict[str, str]:
+    view, tokens = row.view, tokens_of(row.view)
+    place = one_line(text_in(view.meta.get("cwd")), _LONG)
+    return {
+        "state": cut_text(state_words(view._replace(error=None)), _MAX_STATE),
+        "time": clock(view.elapsed_s) if view.elapsed_s is not None else "",
+        "title": title(view, row.prompt, 400),
+        "tokens": short_count(tokens) if tokens is not None else "",
+        "age": age(time_ms(view.turn_id), drawn.now_ms),
+        "directory": short_path(place, drawn.user_home, _LONG),
+        "id": drawn.short_ids.get(view.turn_id, view.turn_id),
+    }
 
 
-def _cells(view: TurnView, *, is_wide: bool) -> list[str]:
-    """The cells of a turn but for its directory, the most important first."""
-    name = one_line(text_in(view.meta.get("name")), _MAX_NAME)
-    usage = view.result.get("usage") or view.live.get("usage")
-    tokens = usage.get("total_tokens") if isinstance(usage, dict) else None
-    return [
-        str(view.phase or view.state),
-        clock(view.elapsed_s) if view.elapsed_s is not None else "",
-        *((view.turn_id, name) if is_wide else (name or view.turn_id,)),
-        short_count(tokens) if isinstance(tokens, int) else "",
-    ]
+def _lines(row: BoardRow, cells: Mapping[str, str], drawn: BoardLook) -> list[Line]:
+    """One turn: its columns, its message beside or below them, and the command that shows what it asks."""
+    glyph, style = look(row.view)
+    is_selected = row.view.turn_id == drawn.selected
+    first: Line = [(_MARK if is_selected else " ", Style.BOLD), (f"{glyph} {cells['state']}", style)]
+    for name, cell in list(cells.items())[1:]:
+        first += [(_GAP, Style.PLAIN), (cell, _style_of(name, is_selected=is_selected))]
+    is_beside = drawn.width >= WIDE
+    room = drawn.width - (cells_of(first) + len(_GAP) if is_beside else len(_INDENT))
+    message = neutralise(" ".join(_message(row).split()))
+    text = cut_text(message, room, is_end=row.view.phase is Phase.ANSWERING)
+    piece = (text, Style.YELLOW if is_waiting(row.view) else Style.DIM)
+    lines = [[*first, (_GAP, Style.PLAIN), piece] if is_beside else first]
+    if _has_text_below(row.view, drawn.width):
+        lines.append([(_INDENT, Style.PLAIN), piece])
+    return [*lines, _answer_line(row.view, drawn)] if is_waiting(row.view) else lines
 
 
-def _message(view: TurnView, last: str) -> str:
-    """What a turn asks, why it failed, or its last line of output."""
+def _style_of(column: str, *, is_selected: bool) -> Style:
+    if column == "title":
+        return Style.BOLD if is_selected else Style.PLAIN
+    return Style.PLAIN if column in ("time", "tokens") else Style.DIM
+
+
+def _message(row: BoardRow) -> str:
+    """What a turn asks, why it failed, what a queued one is to do, or its last line of output."""
+    view = row.view
     for entry in _waiting(view):
         return text_in(entry.get("message"))
-    return f"{view.error.get('kind')}: {view.error.get('message')}" if view.error else last
+    if view.error:
+        return f"{view.error.get('kind')}: {view.error.get('message')}"
+    return row.prompt if view.phase is Phase.QUEUED and view.meta.get("name") else row.last
 
 
 def _waiting(view: TurnView) -> list[dict[str, Any]]:
     return objects_in(view.live.get("pending")) if is_waiting(view) else []
 
 
-def _answer_line(view: TurnView, now_ms: int) -> Text:
+def _answer_line(view: TurnView, drawn: BoardLook) -> Line:
+    """Never the command that decides: there is no consent to what is not shown."""
     waiting = _waiting(view)
-    line = Text.assemble(_INDENT, (neutralise(pending_command(view)), "bold"))
-    left_s = time_left_s(waiting[0], now_ms) if waiting else None
+    command = of_turn("pending", drawn.short_ids.get(view.turn_id, view.turn_id))
+    line: Line = [(_INDENT, Style.PLAIN), (command, Style.BOLD)]
+    left_s = time_left_s(waiting[0], drawn.now_ms) if waiting else None
     if left_s is not None:
-        line.append(f" · {clock(left_s)} left", _DIM)
+        line.append((f" · {clock(left_s)} left", Style.DIM))
     if len(waiting) > 1:
-        line.append(f" · {len(waiting) - 1} more", _EMPHASIS)
+        line.append((f" · {len(waiting) - 1} more", Style.WARNING))
     return line
-
-
-def _lines(view: TurnView, cells: list[str], message: str, width: int) -> list[Text]:
-    """One turn, without the command that answers it."""
-    mark, style = _STYLE_OF.get(view.phase or view.state, _RUNNING)
-    state, *others = cells
-    line = Text.assemble((f"{mark} {state}", style), _GAP, _GAP.join(others))
-    is_beside = width >= WIDE
-    text = Text(_GAP if is_beside else _INDENT)
-    room = width - len(text) - (line.cell_len if is_beside else 0)
-    text.append(_cut(message, room, is_end=view.phase is Phase.ANSWERING), style if is_waiting(view) else _DIM)
-    if is_beside:
-        return [line.append_text(text)]
-    return [line, text] if _has_text_below(view, width) else [line]
-
-
-def _cut(message: str, room: int, *, is_end: bool) -> str:
-    """The beginning of a text, or the end of one that grows, in one line of `room` characters."""
-    line = neutralise(" ".join(message.split()))
-    if len(line) <= room:
-        return line
-    kept = max(room, 1) - 1
-    return f"…{line[len(line) - kept :]}" if is_end else f"{line[:kept]}…"

@@ -43,7 +43,7 @@ def rows_of(board: Board) -> list[tuple[str, str]]:
 
 
 def last_lines(board: Board) -> list[str]:
-    return [last for _, last in board.rows(board.views)]
+    return [last for _, last, _ in board.rows(board.views)]
 
 
 def test_it_begins_with_what_is_there(turns: TurnsOnDisk, open_board: Open) -> None:
@@ -80,7 +80,7 @@ def test_a_running_turn_is_read_again_each_time_it_is_shown(turns: TurnsOnDisk, 
     assert last_lines(board) == [""]
     running.out.write_text("one\ntwo\n\n")
     write_json(running.live, {"phase": "waiting_approval", "pending": [{"id": "0"}]})
-    ((view, last),) = board.rows(board.views)
+    ((view, last, _),) = board.rows(board.views)
     assert (view.phase, view.live["pending"], last) == (Phase.WAITING_APPROVAL, [{"id": "0"}], "two")
     assert rows_of(board) == [(running.turn_id, "waiting_approval")]
 
@@ -101,7 +101,7 @@ def test_what_is_deleted_leaves_the_board(turns: TurnsOnDisk, open_board: Open) 
     board = open_board()
     for turn in (ended, running):
         shutil.rmtree(turn.path)
-    assert [view.turn_id for view, _ in board.rows(board.views)] == [running.turn_id]
+    assert [view.turn_id for view, _, _ in board.rows(board.views)] == [running.turn_id]
     board.note(end(running, "cancelled"))
     assert board.views == []
     board.note(end(running, "cancelled"))

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_server_cli.core.model.short_ids import short_ids
+from codex_server_cli.core.model.short_ids import THREAD_END_CHARS, short_ids
 from codex_server_cli.core.model.turn import (
     EXIT_OF_STATE,
     Facts,
@@ -251,3 +251,10 @@ def test_a_short_id_is_the_shortest_end_that_no_other_id_has_or_begins_with() ->
         day_before: "000-2026",  # `2026` is the beginning of every id
     }
     assert short_ids([alone], []) == {alone: "7f3a"}
+
+
+def test_the_ends_that_are_tried_for_a_thread_lie_within_the_last_group_of_its_id() -> None:
+    first, second = "01a1fa3f-89d2-7142-9508-7b9df8bc2f1f", "01a1fa3f-89d2-7142-9508-000000ab2f1f"
+    alone = "01a1fa40-0000-7033-885f-57ce2678bcdb"
+    shown = short_ids([first, alone], [first, second, alone, "bcdb"], THREAD_END_CHARS)
+    assert shown == {first: "bc2f1f", alone: "78bcdb"}  # a name, or a turn, may be what `bcdb` means

@@ -74,6 +74,8 @@ def test_a_reply_that_never_comes_is_told_and_the_turn_goes_on() -> None:
     assert not talk.has_ended
 
 
-def test_a_review_cannot_be_steered() -> None:
+def test_a_review_cannot_be_steered_nor_a_compaction() -> None:
     talk = Dialogue(review={"type": "uncommittedChanges"})
     assert error_of(talk.serve("steer", text=TEXT)).message == "a review cannot be steered"
+    talk = Dialogue(is_compaction=True)
+    assert error_of(talk.serve("steer", text=TEXT)).message == "a compaction cannot be steered"

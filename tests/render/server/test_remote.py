@@ -6,7 +6,17 @@ from datetime import UTC
 
 from codex_server_cli.core.account.remote import PairingCode, RemoteClient, RemoteStatus
 from codex_server_cli.core.documents.remote import CLIENT_KEYS, client_document, pairing_document, remote_document
-from codex_server_cli.render.server.remote import change_line, clients_table, pairing_text, remote_text, state_words
+from codex_server_cli.render.server.remote import (
+    change_line,
+    clients_table,
+    clients_view,
+    pairing_text,
+    remote_text,
+    remote_view,
+    state_words,
+)
+from codex_server_cli.render.style.ink import Ink
+from codex_server_cli.render.style.wrap import Display
 from tests.kit.cases import for_each
 
 ON = RemoteStatus("connected", "here", "i-1", "env_1")
@@ -86,3 +96,24 @@ def test_the_documents_of_a_code_and_of_a_device() -> None:
     assert tuple(device) == CLIENT_KEYS
     assert device["last_seen_at"] == "2027-01-15T07:50:00.000Z"
     assert client_document(RemoteClient("cl_2"))["last_seen_at"] is None
+
+
+@for_each(
+    ("status", "shown"),
+    [
+        (ON, "\x1b[32m✓ on, connected to ChatGPT\x1b[0m"),
+        (None, "\x1b[2m– off: no shared server runs\x1b[0m"),
+        (RemoteStatus("connecting"), "\x1b[33m! on, connecting to ChatGPT\x1b[0m"),
+    ],
+)
+def test_on_a_terminal_its_state_has_a_mark(status: RemoteStatus | None, shown: str) -> None:
+    text = remote_view(status, Display(80, Ink(is_coloured=True)), is_kept=True)
+    assert text.splitlines()[0].endswith(shown)
+    assert "yes: at each start" in text
+
+
+def test_on_a_terminal_no_line_of_the_devices_is_too_wide() -> None:
+    client = RemoteClient("c-1", platform="ios", name="日本語の" * 10)
+    lines = clients_view([client], NOW_S, Display(40)).splitlines()
+    assert lines == ["CLIENT  DEVICE  LAST SEEN  NAME", "c-1     ios                日本語の日本…"]
+    assert clients_view([], NOW_S, Display(40)) == "No devices are paired.\n"

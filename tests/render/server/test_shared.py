@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from codex_server_cli.core.model.server.report import ServerState
-from codex_server_cli.render.server.shared import server_line, servers_text
+from codex_server_cli.core.model.server.report import ServerReport, ServerState
+from codex_server_cli.render.server.shared import server_line, servers_text, servers_view
+from codex_server_cli.render.style.ink import Ink
+from codex_server_cli.render.style.wrap import Display
+from tests.kit.cases import for_each
 from tests.kit.server_reports import READY, UNKNOWN
 
 HOME = "/home/you"
@@ -62,3 +65,25 @@ def test_our_turns_are_named_where_the_server_does_not_say_how_many_run() -> Non
 def test_one_generation_in_a_line() -> None:
     assert server_line(READY) == f"generation 3: codex 0.171.0, pid 40, {READY.url}\n"
     assert server_line(UNKNOWN).startswith("generation 3: pid 40, ")
+
+
+@for_each(
+    ("report", "shown"),
+    [
+        (READY, "\x1b[32m✓ ready\x1b[0m"),
+        (READY._replace(state=ServerState.DRAINING), "\x1b[33m! draining: it runs its last turns\x1b[0m"),
+        (READY._replace(is_healthy=False), "\x1b[31m✗ ready, on a TCP port, and not healthy\x1b[0m"),
+        (READY._replace(problem="odd"), "\x1b[31m✗ ready\x1b[0m"),
+    ],
+)
+def test_on_a_terminal_a_mark_says_whether_it_can_be_used(report: ServerReport, shown: str) -> None:
+    text = servers_view([report], HOME, Display(80, Ink(is_coloured=True)))
+    assert text.splitlines()[0].endswith(shown)
+    assert ("\x1b[31modd\x1b[0m" in text) == (report.problem is not None)
+
+
+def test_on_a_terminal_its_facts_are_wrapped() -> None:
+    lines = servers_view([READY, UNKNOWN], HOME, Display(50)).splitlines()
+    assert lines.count("") == 1
+    assert max(map(len, lines)) <= 50
+    assert servers_view([], HOME, Display(50)) == "No shared app-server runs.\n"

@@ -23,11 +23,12 @@ from rich.theme import Theme
 
 from codex_server_cli.render.chat_blocks import Block, BlockKind
 from codex_server_cli.render.escape import neutralise
+from codex_server_cli.render.style.diff import diff_lines
+from codex_server_cli.render.style.ink import Ink
 
 CODE_THEME = "ansi_dark"  # the terminal's own colours, and no background
 MAX_STYLED_LINES = 2000  # a longer block is shown as it is: layout would block the screen for seconds
 _STYLES = {
-    BlockKind.SAID: "bold",
     BlockKind.EDIT: "yellow",
     BlockKind.THOUGHT: "dim italic",
     BlockKind.PLAN: "blue",
@@ -41,6 +42,7 @@ _GRAMMAR = (
     .enable(["strikethrough", "table"])
     .disable(["html_block", "html_inline", "autolink", "image", "reference"])  # `List<int>` must stay visible
 )
+_COLOURED = Ink(is_coloured=True)
 _WORD = re.compile(r"\s*\S+\s*|\s+")
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
 
@@ -100,18 +102,26 @@ class _Answer(Markdown):
                 part.type, part.tag, part.content = "text", "", part.markup
 
 
-class _Barred:
-    """A request's text, a bar before each row, wrapped ones too: it cannot pass for our own text."""
+class _Marked:
+    """A text whose rows have a mark before them, wrapped ones too.
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    Args:
+        marks: of the first row, and of the others.
+    """
+
+    def __init__(self, text: Text, marks: tuple[str, str], style: Style) -> None:
+        self._text, self._marks, self._style = text, marks, style
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        text = Text(self._text, overflow="fold", no_wrap=False)
-        for line in console.render_lines(text, options.update(width=options.max_width - 2), pad=False):
-            yield Segment("│ ", Style(color="yellow", bold=True))
+        width = options.max_width - cell_len(self._marks[0])
+        for number, line in enumerate(console.render_lines(self._text, options.update(width=width), pad=False)):
+            yield Segment(self._marks[min(number, 1)], self._style)
             yield from line
             yield Segment.line()
+
+
+_BAR = ("│ ", "│ ")  # of a request: it cannot pass for our own text
+_SAID = ("› ", "  ")
 
 
 class Painter:
@@ -167,7 +177,12 @@ def _renderable(block: Block) -> RenderableType:
         case BlockKind.ANSWER:
             return _Answer(text)
         case BlockKind.SAID:
-            return Text(_marked(text), style=_STYLES[block.kind], no_wrap=True, overflow="ignore")
+            said = Text(text, style="bold", overflow="fold", no_wrap=text.count("\n") >= MAX_STYLED_LINES)
+            return _Marked(said, _SAID, Style(bold=True))
+        case BlockKind.EDIT:
+            edit = _with_diffs(block, text)
+            edit.no_wrap, edit.overflow = True, "ignore"
+            return edit
         case BlockKind.COMMAND:
             return Text(text, style="bold cyan", no_wrap=True, overflow="ignore")
         case BlockKind.OUTPUT:
@@ -176,15 +191,21 @@ def _renderable(block: Block) -> RenderableType:
             first, newline, rest = text.partition("\n")
             return Text(first, style="red").append(newline + rest, "default")
         case BlockKind.ASKED:
-            return _Barred(text)
+            return _Marked(_with_diffs(block, text), _BAR, Style(color="yellow", bold=True))
         case BlockKind.THOUGHT:
             return Text(_BOLD.sub(r"\1", text), style=_STYLES[block.kind])
         case _:
             return Text(text, style=_STYLES[block.kind])
 
 
-def _marked(text: str) -> str:
-    return "› " + text.replace("\n", "\n  ")
+def _with_diffs(block: Block, text: str) -> Text:
+    """The block's text, its diffs in their colours, and the heads of edits in theirs."""
+    style = _STYLES.get(block.kind, "")
+    lines = [Text(line, style=style, end="") for line in text.split("\n")]
+    for rows in block.diffs:
+        patch = "\n".join(line.plain for line in lines[rows.start : rows.stop])
+        lines[rows.start : rows.stop] = [Text.from_ansi(line) for line in diff_lines(patch, _COLOURED)]
+    return Text("\n", overflow="fold").join(lines)
 
 
 def _output(text: str) -> Text:

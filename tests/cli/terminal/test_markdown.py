@@ -7,7 +7,7 @@ import re
 import pytest
 from rich.console import Console
 
-from codex_server_cli.cli.chat.markdown import MAX_STYLED_LINES, Painter, tail_rows
+from codex_server_cli.cli.terminal.markdown import MAX_STYLED_LINES, Painter, tail_rows
 from codex_server_cli.render.chat_blocks import Block, BlockKind
 from tests.cli.test_terminal import EVIL
 from tests.render.test_escape import is_dangerous

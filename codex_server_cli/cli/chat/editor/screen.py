@@ -10,26 +10,33 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable
 
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.completion import Completer
-from prompt_toolkit.filters import Condition, has_completions
+from prompt_toolkit.completion import Completer, ThreadedCompleter, merge_completers
+from prompt_toolkit.filters import Condition, has_completions, is_searching
 from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.history import History
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import ConditionalContainer, HSplit, Layout, VerticalAlign, Window
 from prompt_toolkit.layout.controls import BufferControl, FormattedTextControl
 from prompt_toolkit.layout.dimension import Dimension
 from prompt_toolkit.layout.menus import CompletionsMenu
 from prompt_toolkit.layout.processors import ConditionalProcessor, PasswordProcessor
-from prompt_toolkit.styles import Style
+from prompt_toolkit.output.color_depth import ColorDepth
+from prompt_toolkit.search import stop_search
 from prompt_toolkit.utils import get_term_environment_variable
+from prompt_toolkit.widgets import SearchToolbar
 
-from codex_server_cli.cli.chat.editor import EditorApplication, Output
-from codex_server_cli.cli.chat.escape import escape_keys, wait_for_escape
-from codex_server_cli.cli.chat.markdown import tail_rows
+from codex_server_cli.cli.chat.editor.application import EditorApplication, Output
+from codex_server_cli.cli.chat.editor.escape import escape_keys, wait_for_escape
+from codex_server_cli.cli.chat.editor.files import word_of_file
+from codex_server_cli.cli.chat.editor.history import LineHistory
+from codex_server_cli.cli.chat.editor.look import STYLE, Shown
+from codex_server_cli.cli.chat.editor.pastes import PasteProcessor, Pastes
+from codex_server_cli.cli.chat.editor.picker import Picker
+from codex_server_cli.cli.output import ink
+from codex_server_cli.cli.terminal.markdown import tail_rows
 
 MENU_ROWS = 9
 INPUT_ROWS = 10
@@ -37,66 +44,18 @@ LIVE_ROWS = 10
 """Few, so that little garbage stays when a window is shrunk faster than we redraw."""
 READING_S = 0.5
 """How long a question is shown before a line counts as its answer."""
-_STYLE = Style.from_dict(
-    {
-        "live": "ansibrightblack",
-        "ask": "bold ansiyellow",
-        "prompt": "bold",
-        "status": "ansibrightblack",
-        "completion-menu": "",
-        "completion-menu.completion": "",
-        "completion-menu.completion.current": "reverse",
-        "completion-menu.meta.completion": "ansibrightblack",
-        "completion-menu.meta.completion.current": "ansibrightblack reverse",
-    }
-)
-
-
-class Shown(NamedTuple):
-    """What the bottom of the terminal shows now.
-
-    Attributes:
-        live: raw text that is still growing.
-        asked: what the user is asked to type, or "".
-        status: the status line for a number of columns.
-        is_secret: whether typed text must not be displayed.
-        can_interrupt: whether Esc has an effect.
-    """
-
-    live: str
-    asked: str
-    status: Callable[[int], str]
-    is_secret: bool = False
-    can_interrupt: bool = False
-
-
-class LineHistory(History):
-    """The lines of earlier conversations, and those of this one that are typed while `keeps` is true."""
-
-    def __init__(self, earlier: Callable[[], Iterable[str]], keep: Callable[[str], None]) -> None:
-        super().__init__()
-        self.keeps = True
-        self._earlier, self._keep = earlier, keep
-
-    def append_string(self, string: str) -> None:
-        """Add a typed line, unless it is an answer to a question."""
-        if self.keeps:
-            super().append_string(string)
-
-    def load_history_strings(self) -> Iterable[str]:
-        """Newest first."""
-        return self._earlier()
-
-    def store_string(self, string: str) -> None:
-        """Save it for later conversations."""
-        self._keep(string)
 
 
 class Screen:
     """The running line editor.
 
+    Attributes:
+        picker: the list that may stand in the editor's place.
+
     Args:
         show: returns what to show; called at every redraw.
+        pastes: what is folded in the editor's text.
+        completers: of commands, which take no time, and of files, which may.
         on_line: called with a line, or several typed or pasted as one; returns whether it stays in the editor.
         on_interrupt: Ctrl-C; called with the editor's text.
         on_escape: Esc while no menu is open.
@@ -107,7 +66,8 @@ class Screen:
         self,
         show: Callable[[], Shown],
         history: LineHistory,
-        completer: Completer,
+        pastes: Pastes,
+        completers: tuple[Completer, Completer],
         *,
         on_line: Callable[[str], bool],
         on_interrupt: Callable[[str], None],
@@ -119,19 +79,24 @@ class Screen:
         self._draft: str | None = None
         self._reading: asyncio.TimerHandle | None = None
         self._discards = False  # the rest of a secret that is no longer asked for
-        self.history = history
+        self.history, self._pastes, self.picker = history, pastes, Picker()
+        self._search = SearchToolbar(
+            ignore_case=True, backward_search_prompt="history, back: ", forward_search_prompt="history, on: "
+        )
+        commands, files = completers
         self.buffer = Buffer(
             history=history,
-            completer=completer,
-            complete_while_typing=Condition(lambda: self.buffer.text.startswith("/")),
+            completer=merge_completers([commands, ThreadedCompleter(files)]),
+            complete_while_typing=Condition(self._is_completed),
             accept_handler=self._accept,
             multiline=True,
         )
         self.application = EditorApplication(
-            layout=Layout(self._layout()),
-            key_bindings=merge_key_bindings([escape_keys(self._escape), self._keys()]),
+            layout=Layout(self._layout(), focused_element=self.buffer),
+            key_bindings=merge_key_bindings([escape_keys(self._escape), self._line_keys(), self._keys()]),
             before_render=lambda application: wait_for_escape(application, is_urgent=self._show().can_interrupt),
-            style=_STYLE,
+            style=STYLE,
+            color_depth=None if ink().is_coloured else ColorDepth.DEPTH_1_BIT,
             output=Output.from_pty(sys.stdout, term=get_term_environment_variable()),
             erase_when_done=True,
         )
@@ -161,6 +126,7 @@ class Screen:
 
     def set_aside(self) -> None:
         """Save the draft and empty the editor for an answer; `bring_back` restores it."""
+        self.picker.leave()
         if self._draft is None:
             self._draft = self.buffer.text
             self.buffer.reset()
@@ -219,7 +185,12 @@ class Screen:
         )
         secret = ConditionalProcessor(PasswordProcessor(), Condition(lambda: self._discards or self._show().is_secret))
         editor = Window(
-            BufferControl(self.buffer, input_processors=[secret]),
+            BufferControl(
+                self.buffer,
+                input_processors=[PasteProcessor(self._pastes), secret],
+                search_buffer_control=self._search.control,
+                preview_search=True,
+            ),
             height=Dimension(min=1, max=INPUT_ROWS),
             dont_extend_height=True,
             wrap_lines=True,
@@ -231,7 +202,9 @@ class Screen:
                 ConditionalContainer(live, Condition(lambda: bool(self._show().live))),
                 Window(height=1),
                 ConditionalContainer(asked, Condition(lambda: bool(self._show().asked))),
-                editor,
+                ConditionalContainer(self.picker.window, self.picker.is_open),
+                ConditionalContainer(editor, ~self.picker.is_open),
+                self._search,
                 ConditionalContainer(CompletionsMenu(max_height=MENU_ROWS), has_completions),
                 status,
             ],
@@ -249,18 +222,36 @@ class Screen:
 
     # --- keys
 
-    def _keys(self) -> KeyBindings:
+    def _line_keys(self) -> KeyBindings:
+        """The keys that change or send the line, and those that end a search."""
         keys = KeyBindings()
 
-        @keys.add("enter")
+        @keys.add("enter", filter=~is_searching)
         def _(event: KeyPressEvent) -> None:
-            self.buffer.validate_and_handle()
+            if self._has_chosen_file():
+                self.buffer.complete_state = None  # the menu is closed: nothing is sent yet
+            else:
+                self.buffer.validate_and_handle()
 
-        @keys.add("escape", "enter")
+        @keys.add("escape", "enter", filter=~is_searching)
         def _(event: KeyPressEvent) -> None:
             self.buffer.newline()
 
-        @keys.add("c-c")
+        @keys.add(Keys.BracketedPaste, filter=~is_searching)
+        def _(event: KeyPressEvent) -> None:
+            self.buffer.insert_text(self._pastes.fold(event.data))
+
+        @keys.add("escape", filter=is_searching, eager=True)
+        @keys.add("c-c", filter=is_searching)
+        def _(event: KeyPressEvent) -> None:
+            stop_search()
+
+        return keys
+
+    def _keys(self) -> KeyBindings:
+        keys = KeyBindings()
+
+        @keys.add("c-c", filter=~is_searching)
         @keys.add("<sigint>")
         def _(event: KeyPressEvent) -> None:
             if self._discards:
@@ -281,6 +272,14 @@ class Screen:
             event.app.renderer.clear()
 
         return keys
+
+    def _is_completed(self) -> bool:
+        """Whether the menu opens by itself: at the beginning of a command, and behind an `@`."""
+        return self.buffer.text.startswith("/") or word_of_file(self.buffer.document.text_before_cursor) is not None
+
+    def _has_chosen_file(self) -> bool:
+        state = self.buffer.complete_state
+        return state is not None and state.current_completion is not None and not self.buffer.text.startswith("/")
 
     def _escape(self) -> None:
         if self._discards:

@@ -1,0 +1,37 @@
+"""The history of a chat's line editor. Owns which lines enter it, and that long pastes are folded in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from prompt_toolkit.history import History
+
+from codex_server_cli.cli.chat.editor.pastes import Pastes
+
+
+class LineHistory(History):
+    """The lines of earlier conversations, and those of this one that are typed while `keeps` is true.
+
+    Args:
+        earlier: returns the stored lines, newest first.
+        keep: stores one.
+        pastes: what is folded in the editor; stored lines are whole.
+    """
+
+    def __init__(self, earlier: Callable[[], Iterable[str]], keep: Callable[[str], None], pastes: Pastes) -> None:
+        super().__init__()
+        self.keeps = True
+        self._earlier, self._keep, self._pastes = earlier, keep, pastes
+
+    def append_string(self, string: str) -> None:
+        """Add a typed line, unless it is an answer to a question."""
+        if self.keeps:
+            super().append_string(string)
+
+    def load_history_strings(self) -> Iterable[str]:
+        """Newest first."""
+        return map(self._pastes.fold, self._earlier())
+
+    def store_string(self, string: str) -> None:
+        """Save it for later conversations."""
+        self._keep(self._pastes.expand(string))

@@ -1,0 +1,83 @@
+"""Long pastes in a chat's line editor: each is one character there, shown as `[pasted 200 lines]`.
+
+Owns which text a character stands for. So the editor moves over a paste, deletes it and undoes that as it does with any
+character, while what is sent is whole. Must never change a text that was pasted, but for its line ends.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
+from prompt_toolkit.layout.utils import explode_text_fragments
+
+MOST_LINES, MOST_CHARS = 10, 2000
+"""What is pasted as it is."""
+_FIRST, _LAST = 0xF0000, 0xFFFFD  # of a plane for private use: no keyboard and no font has them
+
+
+class Pastes:
+    """The pastes of one chat."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+
+    def fold(self, text: str) -> str:
+        """The text as the editor is to hold it: a long one as one character."""
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        is_short = text.count("\n") < MOST_LINES and len(text) <= MOST_CHARS
+        if is_short and not any(_FIRST <= ord(char) <= _LAST for char in text):
+            return text
+        known = next((mark for mark, folded in self._texts.items() if folded == text), None)
+        if known is not None:
+            return known
+        mark = chr(min(_FIRST + len(self._texts), _LAST))
+        self._texts[mark] = text
+        return mark
+
+    def expand(self, line: str) -> str:
+        """The editor's text with each paste whole: what is sent, and stored."""
+        return "".join(self._texts.get(char, char) for char in line) if self._holds(line) else line
+
+    def labelled(self, line: str) -> str:
+        """The editor's text with each paste as a label: what is shown."""
+        return "".join(self.label(char) for char in line) if self._holds(line) else line
+
+    def shortened(self, text: str) -> str:
+        """A whole text, in which each paste that it holds is a label: Codex repeats what it was told."""
+        for mark, pasted in self._texts.items():
+            text = text.replace(pasted, self.label(mark))
+        return text
+
+    def label(self, char: str) -> str:
+        """What is shown for a character of the editor."""
+        text = self._texts.get(char)
+        if text is None:
+            return char
+        count = len(text.rstrip("\n").split("\n"))
+        return f"[pasted {count} lines]" if count > 1 else f"[pasted {len(text)} characters]"
+
+    def _holds(self, line: str) -> bool:
+        return any(mark in line for mark in self._texts)
+
+
+class PasteProcessor(Processor):
+    """Shows the labels in the editor."""
+
+    def __init__(self, pastes: Pastes) -> None:
+        self._pastes = pastes
+
+    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
+        """One line of the editor, as it is shown."""
+        fragments: StyleAndTextTuples = []
+        starts = [0]
+        for style, char, *_ in explode_text_fragments(transformation_input.fragments):
+            label = self._pastes.label(char)
+            fragments.append((style if label == char else f"{style} class:paste", label))
+            starts.append(starts[-1] + len(label))
+        return Transformation(
+            fragments,
+            source_to_display=lambda at: starts[min(at, len(starts) - 1)],
+            display_to_source=lambda at: bisect_right(starts, at) - 1,
+        )

@@ -1,0 +1,252 @@
+"""What is on the screen of `watch`: the board, or a page of one turn. Belongs to one thread.
+
+Owns the state of the keys, what is drawn for it, and looking after the page that is shown: its text grows, its turn is
+deleted, its request is answered elsewhere. What takes time is done by `errands`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from codex_server_cli.actions.control import approvals
+from codex_server_cli.actions.read import read
+from codex_server_cli.actions.read.board import Board
+from codex_server_cli.actions.read.turn_text import TurnText
+from codex_server_cli.cli import output
+from codex_server_cli.cli.terminal.errands import Errands
+from codex_server_cli.cli.terminal.keys import Pasted
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.render.style.ink import Style
+from codex_server_cli.render.turns import board as layout
+from codex_server_cli.render.turns.cockpit import machine, pages
+from codex_server_cli.render.turns.cockpit.listing import arranged, index_of, kept, window
+from codex_server_cli.render.turns.cockpit.sheets import GrowingSheet, Sheet
+from codex_server_cli.render.turns.cockpit.state import (
+    Act,
+    Cockpit,
+    Entry,
+    Look,
+    OnScreen,
+    OpenPage,
+    OpenRequest,
+    Pane,
+    Quit,
+    Redraw,
+)
+from codex_server_cli.render.turns.lines import Line, cut, painted
+from codex_server_cli.render.turns.titles import title
+from codex_server_cli.settings.places import Settings
+
+_MIN_LINES_FOR_WORDS = 12
+_TITLE = 400
+_KEYS = ("? help", "q quits")
+
+
+class Desk:
+    """The cockpit of one terminal.
+
+    Args:
+        limit: the largest number of turns; None for all.
+        post: has a call made by this desk's thread, from any other.
+        forget: has the whole screen drawn anew.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        board: Board,
+        limit: int | None,
+        post: Callable[[Callable[[], None]], None],
+        forget: Callable[[], None],
+    ) -> None:
+        self._board, self._limit, self._forget = board, limit, forget
+        self._user_home = str(settings.user_home)
+        self._ink = output.ink()
+        self._errands = Errands(settings, self, post, self._ink)
+        self.state = Cockpit()
+        self._seen = OnScreen()
+        self._first = 0  # of the board's turns on the screen
+        self._sheet = Sheet(lambda _width: [])
+        self._text: TurnText | None = None
+        self._view: TurnView | None = None  # of the page
+        self._came_up_s = 0.0
+        self._shown_asked: OpenRequest | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether what is shown changes by itself, second by second."""
+        return self.state.pane not in (Pane.BOARD, Pane.HELP) or any(
+            view.state is State.RUNNING for view in self._board.views
+        )
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether the text of a running turn is shown."""
+        return self._text is not None and self._view is not None and self._view.state is State.RUNNING
+
+    def take(self, key: str | Pasted) -> bool:
+        """Do what a key asks for.
+
+        Returns:
+            False where the user wants to leave.
+        """
+        if isinstance(key, Pasted):
+            self.state = machine.paste(self.state, key.text)
+            return True
+        self._seen = self._seen._replace(shown_s=time.monotonic() - self._came_up_s)
+        self.state, act = machine.press(self.state, key, self._seen)
+        return act is None or self._do(act)
+
+    def _do(self, act: Act) -> bool:
+        match act:
+            case Quit():
+                return False
+            case Redraw():
+                self._forget()
+            case OpenPage(Pane.TAIL, turn_id):
+                self._open_text(turn_id)
+            case _:
+                self._errands.run(act)
+        return True
+
+    # --- what the errands bring
+
+    def tell(self, turn_id: str, message: str) -> None:
+        """Show a message about a turn in the last line."""
+        self.state = machine.told(self.state, f"{self.short(turn_id)}: {message}")
+
+    def show_request(self, look: Look, entry: Entry | None) -> None:
+        """Show what a turn asks; None where it asks nothing."""
+        self.state = machine.asked_for(self.state, look, entry)
+
+    def open(self, act: OpenPage, view: TurnView, sheet: Sheet) -> None:
+        """Show a page of a turn."""
+        self.state = machine.opened(self.state, act.pane, act.turn_id)
+        if self.state.pane is act.pane and self.state.selected == act.turn_id:
+            self._leave_text()
+            self._view, self._sheet = view, sheet
+
+    def short(self, turn_id: str) -> str:
+        """What a turn is called."""
+        return self._board.short_ids.get(turn_id, turn_id)
+
+    def _open_text(self, turn_id: str) -> None:
+        view = read.status(self._board.directory(turn_id))
+        prompt = self._board.prompt(view)
+        sheet = GrowingSheet(lambda width: pages.prompt_rows(prompt, width, self._ink))
+        self.open(OpenPage(Pane.TAIL, turn_id), view, sheet)
+        self._text = TurnText(self._board.directory(turn_id))
+
+    def _leave_text(self) -> None:
+        if self._text is not None:
+            self._text.close()
+            self._text = None
+
+    # --- looking after a page
+
+    def refresh(self) -> None:
+        """Look again at what the page is about."""
+        if self.state.pane in (Pane.BOARD, Pane.HELP):
+            self._leave_text()
+            self._view = None
+            return
+        directory = self._board.directory(self.state.asked.turn_id if self.state.asked else str(self.state.selected))
+        self._view = read.status(directory)  # before its text: the other order can miss the last of it
+        if self._view.state is State.MISSING:
+            self.state = machine.deleted(self.state, self.short(directory.turn_id))
+        elif self.state.asked is not None:
+            if self.state.asked.entry not in approvals.pending_of(self._view):
+                self.state = machine.withdrawn(self.state)
+        elif self._text is not None and isinstance(self._sheet, GrowingSheet):
+            self._sheet.add(self._text.read_more())
+
+    # --- drawing
+
+    def frame(self, columns: int, lines: int) -> list[str]:
+        """The whole screen."""
+        turns, more = self._turns()
+        if self.state.pane is Pane.BOARD:
+            return self._board_frame(turns, more, columns, lines)
+        return self._page_frame(turns, columns, lines)
+
+    def note_drawn(self) -> None:
+        """What was drawn is on the screen."""
+        if self.state.asked is not None and self._shown_asked is None:
+            self._came_up_s = time.monotonic()
+        self._shown_asked = self.state.asked
+        self.state = machine.drawn(self.state, self._seen)
+
+    def _turns(self) -> tuple[list[TurnView], int]:
+        """The board's turns in their order, and how many more the limit hides."""
+        views, wanted = self._board.views, self.state.filter
+        titles = {view.turn_id: self._words(view) for view in views} if wanted else {}
+        found = arranged(views, self.state.sorting, wanted, titles)
+        turns = found[: self._limit]
+        return turns, len(found) - len(turns)
+
+    def _words(self, view: TurnView) -> str:
+        """What a filter looks for in a turn beside its facts: its name and what it was asked."""
+        return f"{title(view, '', _TITLE)}\n{self._board.prompt(view)}"
+
+    def _board_frame(self, turns: list[TurnView], more: int, columns: int, lines: int) -> list[str]:
+        self.state = kept(self.state, self._seen.turns, turns)
+        has_words = lines >= _MIN_LINES_FOR_WORDS
+        room = max(lines - 2 - has_words, 1)
+        index = index_of(self.state.selected, turns)
+        self._first, last = window([layout.height(view, columns) for view in turns], index, self._first, room)
+        rows = [layout.BoardRow(*row) for row in self._board.rows(turns[self._first : last])]
+        gone = {view.turn_id for view in turns[self._first : last]} - {row.view.turn_id for row in rows}
+        selected = turns[index].turn_id if turns else None
+        look = self._look(columns, selected, has_words=has_words)
+        body = layout.table(rows, look)[: room + has_words] or [[(self._nothing(), Style.DIM)]]
+        self._seen = OnScreen(
+            tuple(view for view in turns if view.turn_id not in gone),
+            0,
+            max(last - self._first, 1),
+            short_ids=look.short_ids,
+        )
+        hidden = (self._first, len(turns) - last + more)
+        view = next((row.view for row in rows if row.view.turn_id == selected), None)
+        foot = pages.foot(self.state, self._seen, view, hidden, columns)
+        return self._painted([layout.header(self._board.views, _KEYS, columns), *body], foot, columns, lines)
+
+    def _look(self, columns: int, selected: str | None, *, has_words: bool) -> layout.BoardLook:
+        now_ms = time.time_ns() // 1_000_000
+        return layout.BoardLook(columns, now_ms, self._user_home, self._board.short_ids, selected, has_words)
+
+    def _nothing(self) -> str:
+        return "No turn holds this text." if self.state.filter else "No turns."
+
+    def _page_frame(self, turns: list[TurnView], columns: int, lines: int) -> list[str]:
+        if self.state.pane is Pane.HELP:
+            rows = pages.help_rows(columns)
+        elif self.state.asked is not None:
+            rows = pages.asked_rows(self.state.asked, columns, self._ink)
+        else:
+            rows = self._sheet.rows(columns)
+        room = max(lines - 2, 1)
+        top = machine.top_of(self.state, len(rows), room)
+        views = ([self._view] if self._view is not None else []) + turns
+        self._seen = OnScreen(tuple(views), len(rows), room, short_ids=self._board.short_ids)
+        hidden = (top, max(len(rows) - top - room, 0))
+        foot = pages.foot(self.state, self._seen, self._view, hidden, columns)
+        shown = rows[top : top + room]
+        return [painted(self._head(columns), self._ink), *self._filled(shown, lines), painted(foot, self._ink)][:lines]
+
+    def _head(self, columns: int) -> Line:
+        if self._view is None:
+            return [("Keys of watch", Style.BOLD)]
+        prompt, name = self._board.prompt(self._view), self.short(self._view.turn_id)
+        page = pages.page_name(self.state, time.time_ns() // 1_000_000)
+        return pages.page_head(self._view, prompt, name, page, columns)
+
+    def _painted(self, above: list[Line], foot: Line, columns: int, lines: int) -> list[str]:
+        head, *body = (painted(cut(line, columns), self._ink) for line in above)
+        return [head, *self._filled(body, lines), painted(foot, self._ink)][:lines]
+
+    def _filled(self, body: list[str], lines: int) -> list[str]:
+        """The lines between the first and the last."""
+        room = max(lines - 2, 0)
+        return [*body[:room], *[""] * (room - len(body))]

@@ -1,0 +1,110 @@
+"""What the keys of `watch` ask for and takes time: each in a thread of its own, so that the screen never freezes.
+
+Owns that a decision is sent only for the request that was shown. Must never draw.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from codex_server_cli.actions.control import approvals, control
+from codex_server_cli.actions.read import read
+from codex_server_cli.actions.read.changes import changes
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.errors import CodexServerError, NotFoundError
+from codex_server_cli.render.style.ink import Ink
+from codex_server_cli.render.turns.cockpit import machine, pages
+from codex_server_cli.render.turns.cockpit.sheets import Sheet
+from codex_server_cli.render.turns.cockpit.state import Cancel, Decide, Entry, Intent, Look, OpenPage
+from codex_server_cli.settings.places import Settings
+
+
+class Results(Protocol):
+    """Where the results go. Called by the desk's own thread alone."""
+
+    def tell(self, turn_id: str, message: str) -> None:
+        """Show a message about a turn."""
+
+    def open(self, act: OpenPage, view: TurnView, sheet: Sheet) -> None:
+        """Show a page of a turn."""
+
+    def show_request(self, look: Look, entry: Entry | None) -> None:
+        """Show what a turn asks; None where it asks nothing."""
+
+
+class Errands:
+    """Does what the machine asks for.
+
+    Args:
+        post: has a call made by the desk's thread.
+    """
+
+    def __init__(self, settings: Settings, desk: Results, post: Callable[[Callable[[], None]], None], ink: Ink) -> None:
+        self._settings, self._desk, self._post, self._ink = settings, desk, post, ink
+
+    def run(self, act: OpenPage | Look | Decide | Cancel) -> None:
+        """Begin it, and return at once."""
+        threading.Thread(target=self._run, args=(act,), name="errand", daemon=True).start()
+
+    def _run(self, act: OpenPage | Look | Decide | Cancel) -> None:
+        turn_id = act.asked.turn_id if isinstance(act, Decide) else act.turn_id
+        try:
+            result = self._result(act, turn_id)
+        except CodexServerError as error:  # for the user, who can try again
+            result = partial(
+                self._desk.tell, turn_id, f"{error.message}. {error.hint}" if error.hint else error.message
+            )
+        except OSError as error:  # the same: a file that cannot be read
+            result = partial(self._desk.tell, turn_id, str(error))
+        self._post(result)
+
+    def _result(self, act: OpenPage | Look | Decide | Cancel, turn_id: str) -> Callable[[], None]:
+        """The call that hands over the result."""
+        match act:
+            case OpenPage():
+                return self._diff(act)
+            case Look():
+                return partial(self._desk.show_request, act, self._entry(act))
+            case Decide():
+                return partial(self._desk.tell, turn_id, self._decide(act))
+            case Cancel():
+                (view,) = control.cancel([read.find(self._settings, turn_id)])
+                is_over = view.state is not State.RUNNING
+                return partial(self._desk.tell, turn_id, str(view.state) if is_over else "could not be cancelled")
+
+    def _diff(self, act: OpenPage) -> Callable[[], None]:
+        found = changes(read.find(self._settings, act.turn_id))
+        is_running = found.view.state is State.RUNNING
+        make = partial(pages.diff_rows, found.diff, found.changes_of, is_running=is_running, ink=self._ink)
+        return partial(self._desk.open, act, found.view, Sheet(make))
+
+    def _entry(self, act: Look) -> Entry | None:
+        """The oldest request that the key may be meant for, else the oldest."""
+        pending = approvals.pending_of(read.readable(read.find(self._settings, act.turn_id)))
+        fitting = [entry for entry in pending if act.intent is Intent.DECLINE or machine.fits(act.intent, entry)]
+        return next(iter([*fitting, *pending]), None)
+
+    def _decide(self, act: Decide) -> str:
+        """Send a decision about the request as it was shown.
+
+        Returns:
+            What was decided, for people.
+        """
+        asked, directory = act.asked, read.find(self._settings, act.asked.turn_id)
+        if asked.entry not in approvals.pending_of(read.readable(directory)):
+            raise NotFoundError("it waits no more, or has changed: nothing was decided")
+        id_ = str(asked.entry["id"])
+        match asked.intent:
+            case Intent.APPROVE:
+                approvals.approve(directory, id_, is_for_session=act.is_for_session)
+                return "approved for the rest of the turn" if act.is_for_session else "approved"
+            case Intent.DECLINE:
+                approvals.decline(directory, id_)
+                return "declined"
+            case Intent.REPLY:
+                approvals.reply(directory, id_, dict(asked.answers))
+                return "answered"

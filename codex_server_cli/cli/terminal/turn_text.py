@@ -1,0 +1,104 @@
+"""A turn's text for a person at a terminal: Markdown rendered, in colour, wrapped; the same blocks as in a chat.
+
+What is complete is printed for good; what still grows is shown below it where the terminal can redraw, and else once
+it is complete. Must never be imported for a pipe, which gets the files' bytes: it imports rich.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from shutil import get_terminal_size
+from typing import Any
+
+from rich.console import Console
+
+from codex_server_cli.actions.read import follow, read
+from codex_server_cli.cli import output
+from codex_server_cli.cli.terminal.markdown import Painter
+from codex_server_cli.cli.terminal.spinner import Spinner
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.render.chat_blocks import Block, end_block
+from codex_server_cli.render.turns.told import ToldBlocks, answer_blocks
+
+
+class _Printer:
+    """Paints blocks at the terminal's present width, one below the other."""
+
+    def __init__(self) -> None:
+        self._painter = Painter(Console(highlight=False, markup=False, emoji=False))
+        self._is_first = True
+
+    def paint(self, blocks: Iterable[Block], width: int | None = None) -> str:
+        """The blocks as safe text; a blank line before each but the very first.
+
+        Args:
+            width: in cells; by default the terminal's.
+        """
+        text = self._painter.paint(blocks, width or get_terminal_size().columns)
+        if not text or not self._is_first:
+            return text
+        self._is_first = False
+        return text.removeprefix("\n")
+
+
+def markdown_rows(text: str, width: int) -> list[str]:
+    """A whole text of Codex laid out for so many cells, as safe lines."""
+    return _Printer().paint(answer_blocks(text), width).rstrip("\n").split("\n")
+
+
+def show_answer(text: str) -> None:
+    """Print a final answer."""
+    output.show_styled(_Printer().paint(answer_blocks(text)))
+
+
+def show_turn(directory: Any, *, last_lines: int | None = None, is_end_told: bool = False) -> None:
+    """Print what a turn has said so far.
+
+    Args:
+        last_lines: only so many of the last lines of its text.
+        is_end_told: whether the caller tells why it failed.
+    """
+    view = read.readable(directory)  # before its events: the other order can miss the last ones (law 2)
+    blocks, printer = _blocks(directory, last_lines, is_end_told=is_end_told), _Printer()
+    for events in follow.messages(directory):
+        output.show_styled(printer.paint(block for event in events for block in blocks.feed(event)))
+    output.show_styled(printer.paint(blocks.end()))
+    if view.state is not State.RUNNING:
+        output.show_styled(printer.paint(blocks.rest(follow.whole_text(directory))))
+
+
+def follow_turn(directory: Any, *, last_lines: int | None = None) -> None:
+    """Show a turn to its end, and how it ended where it is complete: the caller tells of a failure."""
+    read.readable(directory)
+    blocks, printer = _blocks(directory, last_lines, is_end_told=True), _Printer()
+    if not output.can_redraw():
+        _follow(directory, blocks, printer, output.show_styled, lambda _text: None)
+        return
+    with Spinner(partial(read.status, directory), output.show_styled) as spinner:
+        _follow(directory, blocks, printer, spinner.show, spinner.grow)
+
+
+def _blocks(directory: Any, last_lines: int | None, *, is_end_told: bool) -> ToldBlocks:
+    skipped = 0 if last_lines is None else follow.chars_before(directory, last_lines)
+    return ToldBlocks(directory.turn_id, skipped, is_end_told=is_end_told)
+
+
+def _follow(
+    directory: Any,
+    blocks: ToldBlocks,
+    printer: _Printer,
+    show: Callable[[str], None],
+    grow: Callable[[str], None],
+) -> None:
+    try:
+        for events in follow.messages(directory, follows=True):
+            if text := printer.paint(block for event in events for block in blocks.feed(event)):
+                show(text)
+            grow(blocks.live_text)
+    except KeyboardInterrupt:
+        show("\n" + printer.paint(blocks.end()))  # what was shown stays, below the terminal's ^C
+        raise
+    view = read.status(directory)
+    ends = [end_block(view)] if view.state is State.COMPLETE else []
+    show(printer.paint([*blocks.end(), *blocks.rest(follow.whole_text(directory)), *ends]))

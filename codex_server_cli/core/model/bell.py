@@ -1,0 +1,37 @@
+"""The bell of `--notify bell`: which terminal it rings. Owns its form in `meta.json`. Must never open a terminal.
+
+It stands there where a command would: a command's first word is always an absolute path, and its first word is `bell`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import NamedTuple
+
+WORD = "bell"
+"""What a user gives for it; a program of that name is meant by its path."""
+
+
+class Bell(NamedTuple):
+    """A terminal as it was when the turn was started.
+
+    Attributes:
+        path: of its device.
+        device: the device's number, and `owner` the id of its user: another terminal may get the path later.
+    """
+
+    path: str
+    device: int
+    owner: int
+
+    @property
+    def line(self) -> str:
+        """Its form in `meta.json`."""
+        return shlex.join([WORD, self.path, str(self.device), str(self.owner)])
+
+
+def read_bell(words: list[str]) -> Bell | None:
+    """The bell that a stored command line stands for; None for a command's."""
+    if len(words) != 4 or words[0] != WORD or not all(number.isdecimal() for number in words[2:]):
+        return None
+    return Bell(words[1], int(words[2]), int(words[3]))

@@ -1,0 +1,1 @@
+"""The page of `serve` for a browser: its files, its session, and the figures that it draws."""

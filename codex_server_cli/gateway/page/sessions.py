@@ -1,0 +1,140 @@
+"""Sessions of the page: what a browser shows in place of the token. Owns their two halves, and when they end.
+
+One half is a cookie that scripts cannot read; the other is returned once, is kept in the storage of the page's own
+origin, and comes back in a header. Neither is worth anything alone: a cookie goes to every server of this host whatever
+its port, and a page of another origin can send the cookie, but neither read nor guess the header. Sessions live in
+memory: they end with the `serve` whose token has made them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+
+from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.gateway.state import Gateway
+
+PROOF_HEADER = "x-codex-server-csrf"
+"""The header with the second half."""
+SESSION_PATH = "/page/session"
+IDLE_S = 12 * 3600.0
+LONGEST_S = 7 * 24 * 3600.0
+MOST_SESSIONS = 64
+"""The one that was used least recently makes room."""
+_DEFAULT_PORT = "0"
+
+
+class NewSession(NamedTuple):
+    """What a browser is given.
+
+    Attributes:
+        cookie: the value of the cookie.
+        proof: the value of `PROOF_HEADER`.
+    """
+
+    cookie: str
+    proof: str
+
+
+class _Session:
+    """One session; the halves themselves are nowhere."""
+
+    def __init__(self, proof: str, now_s: float) -> None:
+        self.proof_digest = _digest(proof)
+        self.began_s = self.used_s = now_s
+
+    def is_over(self, now_s: float) -> bool:
+        return now_s - self.used_s > IDLE_S or now_s - self.began_s > LONGEST_S
+
+
+class Sessions:
+    """The sessions of one gateway.
+
+    Args:
+        clock: Unix time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._sessions: dict[bytes, _Session] = {}  # by the digest of the cookie, that used last at the end
+
+    def open(self) -> NewSession:
+        """Begin one, for a browser that has shown the token, or needs none."""
+        self._forget_old()
+        made = NewSession(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
+        self._sessions[_digest(made.cookie)] = _Session(made.proof, self._clock())
+        while len(self._sessions) > MOST_SESSIONS:
+            del self._sessions[next(iter(self._sessions))]
+        return made
+
+    def holds(self, headers: Headers) -> bool:
+        """Whether a request is one of the page: both halves of a session, sent by a script of this origin."""
+        key = _digest(_cookie_of(headers))
+        self._forget_old()
+        session = self._sessions.get(key)
+        if session is None or not is_same_origin(headers):
+            return False
+        if not hmac.compare_digest(_digest(headers.get(PROOF_HEADER, "")), session.proof_digest):
+            return False
+        session.used_s = self._clock()
+        self._sessions[key] = self._sessions.pop(key)
+        return True
+
+    def close(self, headers: Headers) -> None:
+        """End the session of a request."""
+        self._sessions.pop(_digest(_cookie_of(headers)), None)
+
+    def _forget_old(self) -> None:
+        now_s = self._clock()
+        for key in [key for key, session in self._sessions.items() if session.is_over(now_s)]:
+            del self._sessions[key]
+
+
+def sessions_of(gateway: Gateway) -> Sessions:
+    """Makes them for `gateway.shared`."""
+    return Sessions()
+
+
+def session_over() -> ApiError:
+    """The refusal of a request of the page whose session has ended, or never was."""
+    return ApiError(401, "the session of this page is over: log in again", code="session_over")
+
+
+def is_same_origin(headers: Headers) -> bool:
+    """Whether a browser says that a script of our own origin asks; what is no browser says nothing, and passes."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None and site != "same-origin":
+        return False
+    return origin is None or site == "same-origin" or is_own_origin(headers)
+
+
+def is_own_origin(headers: Headers) -> bool:
+    """Whether `Origin` is what the request was sent to: the same name and the same port as in `Host`, which the guard
+    has checked."""
+    scheme, _, authority = headers.get("origin", "").partition("://")
+    return scheme in ("http", "https") and authority != "" and authority == headers.get("host", "").lower()
+
+
+def cookie_name(headers: Headers) -> str:
+    """One for each port: browsers send a cookie to all ports of a host, and several `serve` may run."""
+    try:
+        port = urlsplit(f"//{headers.get('host', '')}").port
+    except ValueError:
+        port = None
+    return f"codex_server_{port or _DEFAULT_PORT}"
+
+
+def _cookie_of(headers: Headers) -> str:
+    return cookie_parser(headers.get("cookie", "")).get(cookie_name(headers), "")
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()

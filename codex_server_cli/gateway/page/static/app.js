@@ -1,0 +1,78 @@
+/** The beginning: what is wired to what, and which view an address shows. */
+
+import { ApiError, closeSession, hooks, pause, renew, Unreachable } from "./api.js";
+import { login, startDialogs } from "./dialogs.js";
+import { byId, setText } from "./dom.js";
+import { startKeys } from "./keys.js";
+import { store } from "./store.js";
+import { startList } from "./views/list.js";
+import { startStartForm } from "./views/start.js";
+import { leaveTurn, showTurn, startTurnView } from "./views/turn.js";
+import { leaveUsage, showUsage } from "./views/usage.js";
+
+const TURN = /^#\/turn\/([\w-]+)$/;
+let version = "";
+
+/** Show what the address names. */
+function route() {
+  const turn = TURN.exec(location.hash)?.[1];
+  const isUsage = location.hash === "#/usage";
+  document.body.dataset.view = turn ? "turn" : isUsage ? "usage" : "list";
+  if (turn) showTurn(turn);
+  else leaveTurn();
+  if (isUsage) showUsage();
+  else leaveUsage();
+  byId("welcome").hidden = Boolean(turn) || isUsage;
+  byId("nav-usage").setAttribute("aria-current", isUsage ? "page" : "false");
+  if (turn) byId("turn-title").focus({ preventScroll: true });
+  if (isUsage) byId("usage-title").focus({ preventScroll: true });
+  window.scrollTo(0, 0);
+}
+
+hooks.login = login;
+hooks.opened = (session) => {
+  store.session = { ...store.session, ...session };
+  const isNew = version !== "" && session.version !== undefined && session.version !== version;
+  version ||= session.version ?? "";
+  if (isNew) setText(byId("notice"), "codex-server was updated: load this page again.");
+  setText(byId("place"), session.cwd ?? "");
+};
+hooks.reachable = (isReachable) => {
+  setText(byId("connection"), isReachable ? "" : "serve does not answer. Trying again…");
+  document.body.dataset.connection = isReachable ? "up" : "down";
+};
+
+store.addEventListener("trouble", (event) => {
+  const error = /** @type {CustomEvent<ApiError>} */ (event).detail;
+  setText(byId("notice"), `${error.message} ${error.hint}`);
+});
+store.addEventListener("change", () => setText(byId("notice"), byId("notice").textContent?.startsWith("codex-server was updated") ? byId("notice").textContent : ""));
+
+byId("logout").addEventListener("click", async () => {
+  await closeSession();
+  location.reload();
+});
+
+/** Get a session first, for as long as that takes. */
+async function begin() {
+  for (;;) {
+    try {
+      await renew();
+      break;
+    } catch (error) {
+      if (!(error instanceof Unreachable)) setText(byId("notice"), /** @type {Error} */ (error).message);
+      await pause(2000);
+    }
+  }
+  byId("logout").hidden = store.session.needs_token === false;
+  route();
+  addEventListener("hashchange", route);
+  await store.run();
+}
+
+startDialogs();
+startKeys();
+startList();
+startStartForm();
+startTurnView();
+begin();

@@ -1,0 +1,62 @@
+/** The dialogs: they are the browser's own, which keeps the focus in them and gives it back. */
+
+import { openSession } from "./api.js";
+import { byId, setText } from "./dom.js";
+
+/** @param {string} id @param {string} [focus] the id of what gets the focus */
+export function openDialog(id, focus) {
+  const dialog = byId(id);
+  if (!dialog.open) dialog.showModal();
+  if (focus) byId(focus).focus();
+}
+
+/** Ask whether to do something that cannot be undone. */
+/** @param {string} title @param {string} words @param {string} yes @param {string} no @returns {Promise<boolean>} */
+export function confirmed(title, words, yes, no) {
+  const dialog = byId("confirm-dialog");
+  setText(byId("confirm-title"), title);
+  setText(byId("confirm-words"), words);
+  setText(byId("confirm-yes"), yes);
+  setText(byId("confirm-no"), no);
+  dialog.returnValue = "";
+  dialog.showModal();
+  byId("confirm-no").focus();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
+/** Ask for the token until it is the right one. What is typed elsewhere stays: this lies above it. */
+/** @returns {Promise<void>} */
+export function login() {
+  const dialog = byId("login-dialog");
+  openDialog("login-dialog", "token");
+  return new Promise((resolve) => {
+    byId("login").onsubmit = async (/** @type {Event} */ event) => {
+      event.preventDefault();
+      byId("login-send").disabled = true;
+      try {
+        await openSession(byId("token").value);
+        byId("token").value = "";
+        setText(byId("login-error"), "");
+        dialog.close();
+        resolve();
+      } catch (error) {
+        setText(byId("login-error"), `${/** @type {Error} */ (error).message}.`);
+        byId("token").focus();
+      } finally {
+        byId("login-send").disabled = false;
+      }
+    };
+  });
+}
+
+/** Wire them once. */
+export function startDialogs() {
+  byId("login-dialog").addEventListener("cancel", (/** @type {Event} */ event) => event.preventDefault()); // there is nothing behind it
+  for (const id of ["confirm-yes", "confirm-no"]) {
+    byId(id).addEventListener("click", () => byId("confirm-dialog").close(id === "confirm-yes" ? "yes" : "no"));
+  }
+  byId("help-button").addEventListener("click", () => openDialog("help-dialog"));
+  byId("help-close").addEventListener("click", () => byId("help-dialog").close());
+}

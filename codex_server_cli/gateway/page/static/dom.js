@@ -1,0 +1,79 @@
+/**
+ * Making nodes. All text becomes text nodes, and what is not ours passes through `safe` first: there is no `innerHTML`
+ * anywhere, and the page's policy (Trusted Types) would not let one pass.
+ */
+
+import { safe } from "./text/safe.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * @param {string} tag like `p`, or `p.class`
+ * @param {Record<string, any>|null} properties attributes; `on…` are listeners; null, undefined and false are left out
+ * @param {...any} children nodes and texts, in lists too; null, undefined and false are left out
+ * @returns {any} an element
+ */
+export function el(tag, properties = null, ...children) {
+  const [name, ...classes] = tag.split(".");
+  const node = document.createElement(name);
+  if (classes.length) node.className = classes.join(" ");
+  return filled(node, properties, children);
+}
+
+/** The same for SVG. */
+/** @param {string} tag @param {Record<string, any>|null} properties @param {...any} children */
+export function svg(tag, properties = null, ...children) {
+  return filled(document.createElementNS(SVG, tag), properties, children);
+}
+
+/** @param {any} node @param {Record<string, any>|null} properties @param {any[]} children */
+function filled(node, properties, children) {
+  for (const [name, value] of Object.entries(properties ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? "" : safe(value));
+  }
+  node.append(...nodesOf(children));
+  return node;
+}
+
+/** @param {any[]} children @returns {Node[]} */
+function nodesOf(children) {
+  return children
+    .flat(Infinity)
+    .filter((child) => child !== null && child !== undefined && child !== false)
+    .map((child) => (child instanceof Node ? child : document.createTextNode(safe(child))));
+}
+
+/** Replace what a node holds. */
+/** @param {Element} node @param {...any} children */
+export function fill(node, ...children) {
+  node.replaceChildren(...nodesOf(children));
+}
+
+/** The element of the page with this id, which `index.html` has. */
+/** @param {string} id @returns {any} */
+export function byId(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`index.html has no #${id}`);
+  return found;
+}
+
+/** Set the text of a node only where it differs: a screen reader must not read the same again. */
+/** @param {Element} node @param {unknown} text */
+export function setText(node, text) {
+  const shown = safe(text);
+  if (node.textContent !== shown) node.textContent = shown;
+}
+
+/** Say something to a screen reader, politely. */
+/** @param {string} words */
+export function announce(words) {
+  setText(byId("status"), words);
+}
+
+/** Text that may be of either direction, on its own. */
+/** @param {string} tag @param {unknown} text @returns {any} */
+export function isolated(tag, text) {
+  return el(tag, { dir: "auto" }, safe(text));
+}

@@ -1,0 +1,63 @@
+/** Single keys, where nothing is being typed; they can be turned off, for those who speak to their machine. */
+
+import { openDialog } from "./dialogs.js";
+import { byId } from "./dom.js";
+import { move } from "./views/list.js";
+import { openStart } from "./views/start.js";
+
+const OFF = "codex-server-keys-off";
+
+/** @type {Map<string, () => void>} */
+const KEYS = new Map([
+  ["j", () => move(1)],
+  ["k", () => move(-1)],
+  ["/", () => byId("filter").focus()],
+  ["n", openStart],
+  ["u", () => (location.hash = "#/usage")],
+  ["s", () => byId("say-text").focus()],
+  ["?", () => openDialog("help-dialog")],
+]);
+
+/** Listen. */
+export function startKeys() {
+  const box = byId("keys-on");
+  try {
+    box.checked = localStorage.getItem(OFF) === null;
+  } catch {
+    box.checked = true; // no storage: they are on
+  }
+  box.addEventListener("change", () => {
+    try {
+      if (box.checked) localStorage.removeItem(OFF);
+      else localStorage.setItem(OFF, "1");
+    } catch {
+      // for this tab alone, then
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog[open]")) return;
+    if (event.key === "Escape") leave();
+    const act = KEYS.get(event.key);
+    if (!act || !box.checked || isTyping(event.target)) return;
+    event.preventDefault();
+    act();
+  });
+}
+
+/** @param {EventTarget|null} target */
+function isTyping(target) {
+  return target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");
+}
+
+/** Escape: out of a field, out of the filter, back to the list. */
+function leave() {
+  const filter = byId("filter");
+  if (document.activeElement === filter && filter.value) {
+    filter.value = "";
+    filter.dispatchEvent(new Event("input"));
+  } else if (isTyping(document.activeElement)) {
+    /** @type {HTMLElement} */ (document.activeElement).blur();
+  } else if (location.hash !== "" && location.hash !== "#/") {
+    location.hash = "#/";
+  }
+}

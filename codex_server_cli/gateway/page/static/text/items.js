@@ -1,0 +1,140 @@
+/**
+ * The items of a turn, folded from its events (`references/streaming-protocol.md`). Pure: no DOM. Events may come again
+ * after a reconnect and items may be begun again after a retry: only what is complete is final.
+ */
+
+/** @typedef {{seq: number, dir: string, id?: unknown, method?: string, params?: any, ts?: number}} LogEvent
+ *  @typedef {{id: string, kind: string, text: string, isDone: boolean, item: any}} Item */
+
+/** Method → the kind of the item that the delta belongs to. */
+const DELTAS = new Map([
+  ["item/agentMessage/delta", "agentMessage"],
+  ["item/plan/delta", "plan"],
+  ["item/commandExecution/outputDelta", "commandExecution"],
+  ["item/reasoning/summaryTextDelta", "reasoning"],
+]);
+
+/** The items of one turn. */
+export class Items {
+  constructor() {
+    /** @type {Map<string, Item>} by id, in their order */
+    this.items = new Map();
+    /** @type {number} the `seq` of the last event */
+    this.seq = -1;
+    /** @type {number} tokens of the turn: the sum of its responses */
+    this.tokens = 0;
+    /** @type {string|null} the whole diff so far */
+    this.diff = null;
+    /** @type {boolean} whether a request came or was resolved since this was last looked at */
+    this.hasAsked = false;
+    this._threadId = null;
+  }
+
+  /**
+   * @param {LogEvent} event
+   * @returns {string[]} the ids of items that have changed
+   */
+  apply(event) {
+    if (typeof event.seq !== "number" || event.seq <= this.seq) return [];
+    this.seq = event.seq;
+    const { method, params = {} } = event;
+    if (event.dir === "out") return this._applyOut(event, method, params);
+    if (event.dir !== "in" || !method) return [];
+    if (event.id !== undefined || method === "serverRequest/resolved") {
+      this.hasAsked = true;
+      return [];
+    }
+    if (this._threadId !== null && params.threadId && params.threadId !== this._threadId) return []; // a sub-agent's
+    return this._applyIn(event, method, params);
+  }
+
+  /** @param {LogEvent} event @param {string|undefined} method @param {any} params @returns {string[]} */
+  _applyOut(event, method, params) {
+    if (method === "initialize" && this.items.size > 0) {
+      const ids = [...this.items.keys()]; // Codex was restarted: all before this is void
+      this.items.clear();
+      this.tokens = 0;
+      return ids;
+    }
+    if (method === "turn/start") this._threadId = params.threadId ?? null;
+    if (event.id !== undefined && !method) this.hasAsked = true;
+    return [];
+  }
+
+  /** @param {LogEvent} event @param {string} method @param {any} params @returns {string[]} */
+  _applyIn(event, method, params) {
+    if (method === "item/started" || method === "item/completed") return this._whole(params.item, method === "item/completed");
+    const kind = DELTAS.get(method);
+    if (kind) return this._delta(kind, params);
+    switch (method) {
+      case "thread/tokenUsage/updated":
+        this.tokens += params.tokenUsage?.last?.totalTokens ?? 0;
+        return [];
+      case "turn/diff/updated":
+        this.diff = params.diff ?? null;
+        return [];
+      case "turn/plan/updated":
+        return [this._note("plan", "steps", "", params)];
+      case "error":
+        return [this._note(`error-${event.seq}`, params.willRetry ? "retry" : "error", params.error?.message ?? "error")];
+      case "warning":
+        return [this._note(`warning-${event.seq}`, "warning", params.message ?? "")];
+      default:
+        return [];
+    }
+  }
+
+  /** @param {any} item @param {boolean} isDone @returns {string[]} */
+  _whole(item, isDone) {
+    if (!item || typeof item.id !== "string") return [];
+    const known = this.items.get(item.id);
+    const text = wholeText(item) || (isDone ? (known?.text ?? "") : "");
+    this.items.set(item.id, { id: item.id, kind: this._kindOf(item), text, isDone, item });
+    return [item.id];
+  }
+
+  /** @param {any} item @returns {string} its type; what the user says after the first message is a `steer` */
+  _kindOf(item) {
+    if (item.type !== "userMessage") return String(item.type);
+    const first = [...this.items.values()].find((each) => each.kind === "userMessage");
+    return first && first.id !== item.id ? "steer" : "userMessage";
+  }
+
+  /** @param {string} kind @param {any} params @returns {string[]} */
+  _delta(kind, params) {
+    const id = String(params.itemId);
+    const known = this.items.get(id) ?? { id, kind, text: "", isDone: false, item: { id, type: kind } };
+    if (known.isDone) return [];
+    const isNewPart = kind === "reasoning" && known.item.part !== undefined && known.item.part !== params.summaryIndex;
+    known.item.part = params.summaryIndex;
+    known.text += (isNewPart ? "\n\n" : "") + String(params.delta ?? "");
+    this.items.set(id, known);
+    return [id];
+  }
+
+  /** @param {string} id @param {string} kind @param {string} text @param {any} item @returns {string} */
+  _note(id, kind, text, item = {}) {
+    this.items.set(id, { id, kind, text, isDone: true, item });
+    return id;
+  }
+}
+
+/** @param {any} item @returns {string} its whole text, as far as it has one */
+function wholeText(item) {
+  switch (item.type) {
+    case "userMessage":
+      return textOf(item.content);
+    case "reasoning":
+      return (item.summary ?? []).join("\n\n");
+    case "commandExecution":
+      return item.aggregatedOutput ?? "";
+    default:
+      return typeof item.text === "string" ? item.text : "";
+  }
+}
+
+/** @param {any} parts of an input @returns {string} */
+function textOf(parts) {
+  if (!Array.isArray(parts)) return "";
+  return parts.map((part) => (part?.type === "text" ? String(part.text ?? "") : `[${part?.type ?? "?"}]`)).join("\n");
+}

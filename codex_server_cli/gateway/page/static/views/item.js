@@ -1,0 +1,145 @@
+/** One item of a turn as a node: a message, a command, a change, what else there is. Owns how each kind looks. */
+
+import { el, isolated } from "../dom.js";
+import { unwrapped } from "../text/command.js";
+import { changeLines, countsOf } from "../text/diff.js";
+import { duration } from "../text/words.js";
+import { countsNode, diffNode } from "./diff.js";
+import { codeNode, markdownNodes } from "./markdown.js";
+
+/** @typedef {import("../text/items.js").Item} Item */
+
+const MOST_CHARS = 100_000;
+const SHORT_LINES = 14;
+const MOST_SAID_LINES = 40;
+const LABELS = new Map([
+  ["userMessage", "you"],
+  ["steer", "you, meanwhile"],
+  ["agentMessage", "codex"],
+  ["reasoning", "thinking"],
+  ["commandExecution", "command"],
+  ["fileChange", "change"],
+  ["steps", "plan"],
+]);
+/** What says by its sign what it is. */
+const NOTES = ["warning", "retry", "error"];
+const STEPS = new Map([
+  ["completed", "☑"],
+  ["inProgress", "▸"],
+]);
+
+/**
+ * @param {Item} item
+ * @param {string} cwd of the turn: paths below it are shown without it
+ * @returns {HTMLElement|null} null for what says nothing
+ */
+export function itemNode(item, cwd) {
+  const body = bodyOf(item, cwd);
+  if (body === null) return null;
+  const label = LABELS.get(item.kind) ?? item.kind;
+  const isNote = NOTES.includes(item.kind);
+  const head = isNote ? null : el("h2.kind", null, item.item?.phase === "commentary" ? "codex, meanwhile" : label);
+  return el("article.item", { "data-kind": item.kind, "data-item": item.id, "data-done": item.isDone ? "true" : "false" }, head, body);
+}
+
+/** @param {Item} item @param {string} cwd @returns {Node[]|null} */
+function bodyOf(item, cwd) {
+  switch (item.kind) {
+    case "userMessage":
+    case "steer":
+      return item.text ? saidNodes(item.text) : null;
+    case "agentMessage":
+    case "plan":
+      return item.text || !item.isDone ? [el("div.markdown", null, markdownNodes(item.text))] : null;
+    case "reasoning":
+      return item.text ? [el("details", null, el("summary", null, firstLine(item.text)), el("div.markdown", null, markdownNodes(item.text)))] : null;
+    case "commandExecution":
+      return commandBody(item);
+    case "fileChange":
+      return changeBody(item, cwd);
+    case "steps":
+      return stepsBody(item.item?.plan ?? []);
+    case "error":
+      return [isolated("p.bad", `✗ ${item.text}`)];
+    case "retry":
+      return [isolated("p.dim", `↻ ${item.text}`)];
+    case "warning":
+      return item.text ? [isolated("p.dim", `! ${item.text}`)] : null;
+    default:
+      return otherBody(item);
+  }
+}
+
+/** What the user said; a long paste is folded. */
+/** @param {string} text @returns {Node[]} */
+function saidNodes(text) {
+  const lines = text.split("\n");
+  if (lines.length <= MOST_SAID_LINES) return [isolated("p.said", text)];
+  const rest = lines.slice(SHORT_LINES);
+  const folded = el("details", null, el("summary", null, `${rest.length} more lines`), isolated("p.said", rest.join("\n")));
+  return [isolated("p.said", lines.slice(0, SHORT_LINES).join("\n")), folded];
+}
+
+/** @param {string} text @returns {string} */
+function firstLine(text) {
+  const line = text.trim().split("\n")[0].replaceAll("**", "");
+  return line.length > 120 ? `${line.slice(0, 119)}…` : line;
+}
+
+/** @param {Item} item @returns {Node[]} */
+function commandBody(item) {
+  const command = unwrapped(item.item.command);
+  const nodes = [el("pre.command", { tabindex: 0, role: "group", "aria-label": "command" }, isolated("code", `$ ${command}`))];
+  const output = item.text.slice(0, MOST_CHARS).replace(/\n$/, "");
+  if (output) {
+    const lines = output.split("\n").length;
+    const node = codeNode(output, "output");
+    nodes.push(lines <= SHORT_LINES ? node : el("details.output", { open: !item.isDone }, el("summary", null, `output, ${lines} lines`), node));
+  }
+  if (item.text.length > MOST_CHARS) nodes.push(el("p.dim", null, `… ${item.text.length - MOST_CHARS} more characters: codex-server show has them`));
+  if (item.isDone) nodes.push(exitNode(item.item));
+  return nodes;
+}
+
+/** @param {any} item @returns {Node} */
+function exitNode(item) {
+  const code = item.exitCode;
+  const took = typeof item.durationMs === "number" ? ` · ${duration(item.durationMs / 1000)}` : "";
+  const words = code === null || code === undefined ? String(item.status ?? "") : `exit ${code}`;
+  return el(code === 0 ? "p.exit.dim" : "p.exit.bad", null, `→ ${words}${took}`);
+}
+
+/** @param {Item} item @param {string} cwd @returns {Node[]|null} */
+function changeBody(item, cwd) {
+  const changes = item.item.changes ?? [];
+  const word = item.isDone && item.item.status !== "completed" ? ` · ${item.item.status}` : "";
+  return changes.length ? [...changesNodes(changes, cwd), word ? el("p.bad", null, word) : null].filter((node) => node !== null) : null;
+}
+
+/**
+ * @param {any[]} changes of a patch
+ * @param {string} cwd
+ * @returns {Node[]}
+ */
+export function changesNodes(changes, cwd) {
+  return changes.map((change) => {
+    const path = String(change.path ?? "?");
+    const shown = cwd && path.startsWith(`${cwd}/`) ? path.slice(cwd.length + 1) : path;
+    const lines = changeLines({ ...change, path });
+    const summary = el("summary", null, "± ", el("bdi", null, shown), countsNode(countsOf(lines)));
+    return el("details.file", { open: lines.length <= 60 }, summary, diffNode(lines, `diff of ${shown}`));
+  });
+}
+
+/** @param {Array<{step: string, status: string}>} steps @returns {Node[]|null} */
+function stepsBody(steps) {
+  if (!steps.length) return null;
+  return [el("ul.steps", null, steps.map((step) => el("li", { dir: "auto" }, `${STEPS.get(step.status) ?? "☐"} ${step.step}`)))];
+}
+
+/** @param {Item} item @returns {Node[]|null} */
+function otherBody(item) {
+  const { tool, server, query, status } = item.item;
+  const what = query ? `⌕ ${query}` : tool ? `⚙ ${server ? `${server}.` : ""}${tool}` : item.text || `· ${item.kind}`;
+  return [isolated("p.dim", `${what}${status && status !== "completed" ? ` → ${status}` : ""}`)];
+}

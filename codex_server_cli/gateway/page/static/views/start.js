@@ -1,0 +1,91 @@
+/** The form that starts a turn. What a turn may do is never more by default than reading. */
+
+import { ApiError, get, post } from "../api.js";
+import { openDialog } from "../dialogs.js";
+import { byId, el, fill, setText } from "../dom.js";
+import { store } from "../store.js";
+import { newKey } from "./say.js";
+
+let key = "";
+let lastCall = "";
+let hasModels = false;
+
+/** Wire the form. */
+export function startStartForm() {
+  byId("new-turn").addEventListener("click", openStart);
+  byId("start").addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    send();
+  });
+  byId("start-cancel").addEventListener("click", () => byId("start-dialog").close());
+  byId("start-prompt").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("start").requestSubmit();
+  });
+}
+
+/** Open it; what was typed before is still there. */
+export function openStart() {
+  const may = store.session.may;
+  byId("start-cwd").placeholder = store.session.cwd ?? "";
+  byId("start-write").hidden = !may?.write;
+  byId("start-full").hidden = !may?.all;
+  byId("start-ask-row").hidden = !may?.approve;
+  setText(byId("start-rights"), may?.write ? "" : "Turns of this serve only read: it was started without --write.");
+  setText(byId("start-error"), "");
+  openDialog("start-dialog", "start-prompt");
+  if (!hasModels) loadModels();
+}
+
+async function loadModels() {
+  try {
+    const found = (await get("v1/models")).data ?? [];
+    const options = found.map((/** @type {any} */ model) => el("option", { value: model.id }, model.id));
+    fill(byId("start-model"), el("option", { value: "" }, "the default"), options);
+    hasModels = true;
+  } catch {
+    // another provider has no catalogue, or nobody is logged in: the default is left, and the start says what is wrong
+  }
+}
+
+/** @returns {Record<string, unknown>} */
+function body() {
+  const model = byId("start-model").value;
+  const cwd = byId("start-cwd").value.trim();
+  const name = byId("start-name").value.trim();
+  return {
+    prompt: byId("start-prompt").value,
+    sandbox: byId("start-sandbox").value,
+    ...(cwd ? { cwd } : {}),
+    ...(name ? { name } : {}),
+    ...(model ? { model } : {}),
+    ...(byId("start-questions").checked ? { questions: true } : {}),
+    ...(byId("start-ask").checked && store.session.may?.approve ? { approval: "ask" } : {}),
+  };
+}
+
+async function send() {
+  if (!byId("start-prompt").value.trim()) {
+    setText(byId("start-error"), "Say what to do.");
+    byId("start-prompt").focus();
+    return;
+  }
+  const sent = body();
+  const call = JSON.stringify(sent);
+  if (call !== lastCall) key = newKey(); // the same again starts no second turn
+  lastCall = call;
+  setText(byId("start-error"), "");
+  byId("start-send").disabled = true;
+  try {
+    const started = await post("turns", sent, { "Idempotency-Key": key });
+    byId("start-dialog").close();
+    if (byId("start-prompt").value === sent.prompt) byId("start").reset(); // what was typed since stays
+    lastCall = "";
+    store.refresh();
+    location.hash = `#/turn/${started.turn_id}`;
+  } catch (error) {
+    const hint = error instanceof ApiError && error.hint ? ` ${error.hint}` : "";
+    setText(byId("start-error"), `${/** @type {Error} */ (error).message}.${hint}`);
+  } finally {
+    byId("start-send").disabled = false;
+  }
+}

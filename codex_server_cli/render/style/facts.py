@@ -1,0 +1,88 @@
+"""Facts and findings for a terminal: a label and what is known, wrapped with a hanging indent. Owns that layout.
+
+Never for a pipe, whose lines are as long as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from codex_server_cli.render.escape import neutralise, one_line
+from codex_server_cli.render.style.ink import Style
+from codex_server_cli.render.style.wrap import Display, wrapped
+
+_GAP, _BELOW = "  ", "    "
+_LEAST_ROOM = 26
+"""Where there are fewer cells beside the labels, what is known stands below them."""
+
+_MAX_VALUE = 4096
+_LOOK_OF = {True: ("✓", Style.GREEN), None: ("!", Style.WARNING), False: ("✗", Style.RED)}
+
+
+class Fact(NamedTuple):
+    """One thing that is known.
+
+    Attributes:
+        label: of ours.
+        value: raw text, shown as one line; a fact without one is left out.
+        style: of the value.
+        is_command: it is never broken, so that it can be copied; the terminal itself wraps it.
+    """
+
+    label: str
+    value: str | None
+    style: Style = Style.PLAIN
+    is_command: bool = False
+
+
+def facts_block(facts: Sequence[Fact], display: Display) -> str:
+    """A line for each fact, or more where the terminal is narrow."""
+    width, ink = display.width, display.ink
+    known = [fact for fact in facts if fact.value]
+    pad = max((len(fact.label) for fact in known), default=0)
+    lines: list[str] = []
+    for label, value, style, is_command in known:
+        room = _room(pad + len(_GAP), width)
+        shown = one_line(value or "", _MAX_VALUE)
+        pieces = [ink(piece, style) for piece in ([shown] if is_command else wrapped(shown, room, folds=True))]
+        lines += _hanging(ink(label, Style.DIM), len(label), pad + len(_GAP), pieces, width)
+    return _text(lines)
+
+
+def checks_block(checks: Sequence[tuple[str, bool, str, str]], display: Display) -> str:
+    """Checks: a mark, the name, what was found, and what to do. One that is ok and has a hint is a warning.
+
+    Args:
+        checks: name, whether it is ok, detail and hint of each, as `notes.check_lines` takes them.
+    """
+    width, ink = display.width, display.ink
+    indent = max(len(name) for name, *_ in checks) + len(_GAP) * 2
+    lines: list[str] = []
+    for name, is_ok, detail, hint in checks:
+        mark, style = _LOOK_OF[None if is_ok and hint else is_ok]
+        room = _room(indent, width)
+        pieces = [
+            ink(line, Style.PLAIN if is_ok else style)
+            for line in wrapped(one_line(detail, _MAX_VALUE), room, folds=True)
+        ]
+        pieces += wrapped(neutralise(hint), room) if hint else []
+        lines += _hanging(ink(f"{mark} {name}", style), len(name) + 2, indent, pieces, width)
+    return _text(lines)
+
+
+def _room(indent: int, width: int) -> int:
+    """The cells for what is known: beside its label, or below it."""
+    return width - indent if width - indent >= _LEAST_ROOM else width - len(_BELOW)
+
+
+def _hanging(label: str, size: int, indent: int, pieces: Sequence[str], width: int) -> list[str]:
+    """A label of `size` cells with the pieces beside it, or below it where there is no room."""
+    if width - indent < _LEAST_ROOM:
+        return [label, *(_BELOW + piece for piece in pieces)]
+    first, *others = pieces
+    return [label + " " * (indent - size) + first, *(" " * indent + piece for piece in others)]
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,38 @@
+"""The rows of a list to choose from: aligned cells, cut to the width. Owns which cells a narrow terminal leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codex_server_cli.render.escape import one_line
+
+_GAP = 2
+_LEAST_FIRST = 20  # columns for the first cell; before it has fewer, the last cells are left out
+_MOST_CELL = 40
+
+
+def choice_rows(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """One safe line for each row, at most `width` columns wide.
+
+    Args:
+        rows: raw cells, as many in each; the first one takes what the others leave.
+    """
+    from rich.cells import cell_len  # where a list is opened, rich is loaded
+
+    safe = [[one_line(cell, 200) for cell in row] for row in rows]
+    widths = [min(max(map(cell_len, column)), _MOST_CELL) for column in list(zip(*safe, strict=True))[1:]]
+    while widths and width - sum(widths) - _GAP * len(widths) < _LEAST_FIRST:
+        widths.pop()
+    first = max(width - sum(widths) - _GAP * len(widths), 1)
+    longest = max((cell_len(row[0]) for row in safe), default=1)
+    sizes = [min(first, longest), *widths]
+    return [
+        (" " * _GAP).join(_fitted(cell, size) for cell, size in zip(row, sizes, strict=False)).rstrip() for row in safe
+    ]
+
+
+def _fitted(cell: str, size: int) -> str:
+    """The cell, this many columns wide: cut with an ellipsis where it is longer."""
+    from rich.cells import cell_len, set_cell_size
+
+    return set_cell_size(cell, size) if cell_len(cell) <= size else f"{set_cell_size(cell, size - 1)}…"

@@ -1,0 +1,281 @@
+"""What each key of `watch` does: from what is shown to what is shown next, and what the caller is to do for it.
+
+Owns that nothing is decided which was not shown: a request is opened first, and a second key, once its end was on the
+screen, decides that one. Pure: no clock, no files.
+"""
+
+from __future__ import annotations
+
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.protocol.rpc import text_in
+from codex_server_cli.render import approvals as approval_text
+from codex_server_cli.render.turns.cockpit.listing import index_of
+from codex_server_cli.render.turns.cockpit.state import (
+    Act,
+    Cancel,
+    Cockpit,
+    Decide,
+    Entry,
+    Intent,
+    Look,
+    OnScreen,
+    OpenPage,
+    OpenRequest,
+    Pane,
+    Quit,
+    Redraw,
+    Sorting,
+    Typed,
+)
+from codex_server_cli.render.turns.cockpit.typing import typed, with_text
+
+Step = tuple[Cockpit, Act | None]
+
+HASTE_S = 0.5
+"""A key that is pressed so soon after a request came up was not meant for it."""
+
+_INTENTS = {"a": Intent.APPROVE, "x": Intent.DECLINE, "r": Intent.REPLY}
+_LEAVE = ("q", "escape")
+_NOTHING_DECIDED = "nothing was decided"
+
+
+def press(state: Cockpit, key: str, seen: OnScreen) -> Step:
+    """The state after a key, and what is to be done.
+
+    Args:
+        key: a character, or a name: `enter`, `escape`, `up`, `page_down`, `ctrl-l`.
+    """
+    state = state._replace(message="")
+    if key == "ctrl-l":
+        return state, Redraw()
+    if state.doomed is not None:
+        return _confirm(state, key, state.doomed)
+    if state.typing is not None:
+        return _type(state, key, seen, state.typing)
+    if state.pane is Pane.BOARD:
+        return _on_board(state, key, seen)
+    if state.asked is not None:
+        return _on_request(state, key, seen, state.asked)
+    return _on_page(state, key, seen)
+
+
+def paste(state: Cockpit, text: str) -> Cockpit:
+    """The state after a paste: text for the line that is being typed, and never keys."""
+    if state.typing is None:
+        return state._replace(message="a paste is no command")
+    return _with_typing(state, with_text(state.typing, text))
+
+
+# --- the panes
+
+
+def _on_board(state: Cockpit, key: str, seen: OnScreen) -> Step:
+    match key:
+        case "q":
+            return state, Quit()
+        case "?":
+            return state._replace(pane=Pane.HELP, top=0, is_following=False), None
+        case "/":
+            return state._replace(typing=Typed(state.filter, len(state.filter))), None
+        case "escape":
+            return state._replace(filter=""), None
+        case "s":
+            order = list(Sorting)
+            return state._replace(sorting=order[(order.index(state.sorting) + 1) % len(order)]), None
+    moved = _moved(key, index_of(state.selected, seen.turns), len(seen.turns) - 1, seen.room)
+    if moved is not None:
+        return state._replace(selected=seen.turns[moved].turn_id if seen.turns else None), None
+    return _of_turn(state, key, seen)
+
+
+def _on_page(state: Cockpit, key: str, seen: OnScreen) -> Step:
+    if key in _LEAVE or (state.pane is Pane.HELP and key == "?"):
+        return _to_board(state), None
+    scrolled = _scrolled(state, key, seen)
+    if scrolled is not None:
+        return scrolled, None
+    return (state, None) if state.pane is Pane.HELP else _of_turn(state, key, seen)
+
+
+def _on_request(state: Cockpit, key: str, seen: OnScreen, asked: OpenRequest) -> Step:
+    if key in (*_LEAVE, "n"):
+        return _to_board(state, _NOTHING_DECIDED), None
+    scrolled = _scrolled(state, key, seen)
+    if scrolled is not None:
+        return scrolled, None
+    is_for_session = key == "s" and asked.intent is Intent.APPROVE and bool(asked.entry.get("can_last"))
+    if key != "y" and not is_for_session:
+        return state, None
+    if seen.shown_s < HASTE_S:
+        return state._replace(message=f"it has only just come up: read it, then {key}"), None
+    if not asked.is_seen:
+        return state._replace(message="read it to its end first: space, or G"), None
+    return _to_board(state, "sending …"), Decide(asked, is_for_session)
+
+
+def _of_turn(state: Cockpit, key: str, seen: OnScreen) -> Step:
+    """The keys that are about the selected turn."""
+    if key not in (*_INTENTS, "enter", "d", "c"):
+        return state, None
+    view = _selected(state, seen)
+    if view is None:
+        return state._replace(message="there is no turn"), None
+    if key in ("enter", "d"):
+        page = Pane.TAIL if key == "enter" else Pane.DIFF
+        return state._replace(selected=view.turn_id), OpenPage(page, view.turn_id)
+    if view.state is not State.RUNNING:
+        return state._replace(message=f"{seen.short(view.turn_id)} has ended: {view.state}"), None
+    if key == "c":
+        return state._replace(selected=view.turn_id, doomed=view.turn_id), None
+    return state._replace(selected=view.turn_id), Look(view.turn_id, _INTENTS[key])
+
+
+def _selected(state: Cockpit, seen: OnScreen) -> TurnView | None:
+    """The turn that is meant: a page stays one of its turn, though a filter or a limit may hide that."""
+    if state.pane is Pane.BOARD:
+        return seen.turns[index_of(state.selected, seen.turns)] if seen.turns else None
+    return next((view for view in seen.turns if view.turn_id == state.selected), None)
+
+
+def _confirm(state: Cockpit, key: str, turn_id: str) -> Step:
+    state = state._replace(doomed=None)
+    if key in ("y", "Y"):
+        return state._replace(message="cancelling …"), Cancel(turn_id)
+    return state._replace(message="not cancelled"), None
+
+
+# --- typing
+
+
+def _type(state: Cockpit, key: str, seen: OnScreen, line: Typed) -> Step:
+    is_answer = state.asked is not None
+    if key == "escape":
+        if is_answer:
+            return _to_board(state, "nothing was sent"), None
+        return state._replace(typing=None, filter=""), None
+    if key == "enter":
+        return _answered(state, line) if is_answer else (state._replace(typing=None), None)
+    if is_answer and key in ("up", "down", "page_up", "page_down"):
+        return _scrolled(state, key, seen) or state, None
+    return _with_typing(state, typed(line, key)), None
+
+
+def _with_typing(state: Cockpit, line: Typed) -> Cockpit:
+    state = state._replace(typing=line)
+    return state if state.asked is not None else state._replace(filter=line.text)
+
+
+def _answered(state: Cockpit, line: Typed) -> Step:
+    """The line is the answer to the question that is shown; the last one sends them all."""
+    asked = state.asked
+    assert asked is not None
+    questions = approval_text.questions_of(asked.entry)
+    question = questions[asked.questions]
+    texts = approval_text.choose(question, line.text)
+    if not all(approval_text.is_choice(question, text) for text in texts):
+        return state._replace(message=f"none of the choices: {approval_text.question_choices(question)}"), None
+    if not texts and question.get("isRequired", True):
+        return state._replace(message="an answer is needed; Esc gives none"), None
+    answers = {**asked.answers, text_in(question.get("id")): texts} if texts else asked.answers
+    asked = asked._replace(answers=answers, questions=asked.questions + 1)
+    if asked.questions < len(questions):
+        return state._replace(asked=asked, typing=Typed(), top=0), None
+    return _to_board(state, "sending …"), Decide(asked)
+
+
+# --- moving
+
+
+def _moved(key: str, at: int, last: int, page: int) -> int | None:
+    """Where a key moves to, from 0 to `last`; None for one that moves nowhere."""
+    match key:
+        case "j" | "down":
+            at += 1
+        case "k" | "up":
+            at -= 1
+        case "page_down" | " " | "ctrl-f":
+            at += page
+        case "page_up" | "b" | "ctrl-b":
+            at -= page
+        case "g" | "home":
+            at = 0
+        case "G" | "end":
+            at = last
+        case _:
+            return None
+    return max(min(at, last), 0)
+
+
+def top_of(state: Cockpit, rows: int, room: int) -> int:
+    """The first row that is shown of a page of so many rows."""
+    last = max(rows - room, 0)
+    return last if state.is_following else min(state.top, last)
+
+
+def _scrolled(state: Cockpit, key: str, seen: OnScreen) -> Cockpit | None:
+    last = max(seen.rows - seen.room, 0)
+    top = _moved(key, top_of(state, seen.rows, seen.room), last, max(seen.room - 1, 1))
+    if top is None:
+        return None
+    return state._replace(top=top, is_following=state.pane is Pane.TAIL and top == last)
+
+
+def _to_board(state: Cockpit, message: str = "") -> Cockpit:
+    return state._replace(pane=Pane.BOARD, asked=None, typing=None, top=0, is_following=False, message=message)
+
+
+# --- what comes from elsewhere
+
+
+def drawn(state: Cockpit, seen: OnScreen) -> Cockpit:
+    """The state once it is on the screen: a request whose last row is there has been seen."""
+    is_end = state.asked is not None and top_of(state, seen.rows, seen.room) + seen.room >= seen.rows
+    return state._replace(asked=state.asked._replace(is_seen=True)) if state.asked is not None and is_end else state
+
+
+def told(state: Cockpit, message: str) -> Cockpit:
+    """The state with a message in its last line."""
+    return state._replace(message=message)
+
+
+def opened(state: Cockpit, pane: Pane, turn_id: str) -> Cockpit:
+    """A page of a turn is there; not shown where the user is at something else by now."""
+    if not _may_change(state) or state.selected != turn_id:
+        return state
+    return state._replace(pane=pane, top=0, is_following=pane is Pane.TAIL, message="")
+
+
+def asked_for(state: Cockpit, look: Look, entry: Entry | None) -> Cockpit:
+    """What a turn asks was looked up; None where nothing waits."""
+    if not _may_change(state) or state.selected != look.turn_id:
+        return state
+    if entry is None:
+        return told(state, "it asks nothing")
+    if not fits(look.intent, entry):
+        is_question = look.intent is Intent.APPROVE
+        what = "it asks a question: r answers it" if is_question else "it asks for approval: a approves it"
+        return told(state, f"{what}, x declines")
+    typing = Typed() if look.intent is Intent.REPLY else None
+    asked = OpenRequest(look.turn_id, entry, look.intent)
+    return state._replace(pane=Pane.REQUEST, asked=asked, typing=typing, top=0, is_following=False, message="")
+
+
+def fits(intent: Intent, entry: Entry) -> bool:
+    """Whether a request can be decided so."""
+    return intent is Intent.DECLINE or (intent is Intent.REPLY) == approval_text.wants_words(entry)
+
+
+def withdrawn(state: Cockpit) -> Cockpit:
+    """The request that is shown waits no more, or is another by now."""
+    return _to_board(state, f"it waits no more, or has changed: {_NOTHING_DECIDED}")
+
+
+def deleted(state: Cockpit, name: str) -> Cockpit:
+    """The turn of the page was deleted."""
+    return _to_board(state, f"turn {name} was deleted")
+
+
+def _may_change(state: Cockpit) -> bool:
+    """Whether the user is at nothing that a page must not replace."""
+    return state.typing is None and state.doomed is None and state.pane in (Pane.BOARD, Pane.TAIL, Pane.DIFF)

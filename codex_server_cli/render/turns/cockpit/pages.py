@@ -1,0 +1,181 @@
+"""The lines around what a cockpit shows: the head of a page, the last line with its keys, the help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codex_server_cli.core.documents.turn import time_left_s
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.protocol.rpc import objects_in
+from codex_server_cli.render.approvals import (
+    AskedRow,
+    question_choices,
+    question_text,
+    questions_of,
+    request_rows,
+    request_text,
+    wants_words,
+)
+from codex_server_cli.render.changes import doubt_note
+from codex_server_cli.render.escape import neutralise, one_line
+from codex_server_cli.render.spinner import is_waiting
+from codex_server_cli.render.status_line import clock
+from codex_server_cli.render.style.diff import diff_lines
+from codex_server_cli.render.style.ink import Ink, Style
+from codex_server_cli.render.turns.cockpit.state import Cockpit, Intent, OnScreen, OpenRequest, Pane, Typed
+from codex_server_cli.render.turns.edits import as_patch
+from codex_server_cli.render.turns.lines import BAR, Line, barred, cells_of, cut, cut_text, wrapped
+from codex_server_cli.render.turns.states import look, state_words
+from codex_server_cli.render.turns.titles import title
+
+_GAP = "  "
+_CURSOR = "▏"
+_HELP = (
+    ("↑ ↓ j k", "another turn; g G first, last; PgUp PgDn"),
+    ("Enter", "its text, as it grows"),
+    ("d", "what it changed"),
+    ("a", "see what it asks for, then approve it"),
+    ("x", "see what it asks for, then decline it"),
+    ("r", "answer its question"),
+    ("c", "cancel it"),
+    ("/", "show only turns that hold a text"),
+    ("s", "order: by state, age or tokens"),
+    ("Ctrl-L", "draw the screen anew"),
+    ("q Esc", "back; q on the board leaves it"),
+)
+
+
+def help_rows(width: int) -> list[str]:
+    """The keys and what they do, at any width."""
+    return [cut_row(f"{keys:<8} {what}", width) for keys, what in _HELP]
+
+
+def cut_row(text: str, width: int) -> str:
+    """A row of plain text in a width."""
+    return "".join(piece for piece, _ in cut([(text, Style.PLAIN)], width))
+
+
+def page_head(view: TurnView, prompt: str, short_id: str, page: str, width: int) -> Line:
+    """The first line of a page: which turn, and how it stands."""
+    glyph, style = look(view)
+    since = [clock(view.elapsed_s)] if view.elapsed_s is not None else []
+    facts = " · ".join(["", *since, short_id, page])
+    line: Line = [(f"{glyph} {neutralise(state_words(view))}", style), (facts, Style.DIM)]
+    room = width - cells_of(line) - len(_GAP)
+    return cut([*line, (_GAP, Style.PLAIN), (title(view, prompt, max(room, 1)), Style.BOLD)], width)
+
+
+def page_name(state: Cockpit, now_ms: int) -> str:
+    """What a page shows, in a few words; of a request also how long it waits yet."""
+    if state.asked is None:
+        return str(state.pane)
+    left_s = time_left_s(state.asked.entry, now_ms)
+    left = f", {clock(left_s)} left" if left_s is not None else ""
+    return f"{state.asked.intent}?{left}"
+
+
+def prompt_rows(prompt: str, width: int, ink: Ink) -> list[str]:
+    """What a turn was asked, above its text."""
+    rows = barred(neutralise(prompt.strip()), width) if prompt.strip() else []
+    return [*(ink(row, Style.DIM) for row in rows), *([""] if rows else [])]
+
+
+def diff_rows(diff: str, changes_of: str | None, width: int, *, is_running: bool, ink: Ink) -> list[str]:
+    """What a turn changed, after what is to be known about it."""
+    notes = [doubt_note(changes_of, is_running=is_running)]
+    if not diff:
+        notes.insert(0, "it has changed no file" + (" so far" if is_running else ""))
+    rows = [ink(row, Style.DIM) for note in notes if note for row in wrapped(note, width)]
+    return [*rows, *diff_lines(diff, ink, width=width)]
+
+
+def asked_rows(asked: OpenRequest, width: int, ink: Ink) -> list[str]:
+    """What a turn asks, whole, patches in their colours; of questions the one that is to be answered now."""
+    if not wants_words(asked.entry):
+        return [row for part in request_rows(asked.entry) for row in _part_rows(part, width, ink)]
+    first = 0 if asked.intent is Intent.DECLINE else asked.questions
+    questions = questions_of(asked.entry)[first:]
+    shown = questions if asked.intent is Intent.DECLINE else questions[:1]
+    parts = [request_text(asked.entry), *map(question_text, shown)]
+    return barred(neutralise("\n".join(filter(None, parts))), width, is_exact=True)
+
+
+def _part_rows(part: AskedRow, width: int, ink: Ink) -> list[str]:
+    if part.edit:
+        return [BAR + row for row in diff_lines(as_patch(part.text, part.edit), ink, width=width - len(BAR))]
+    return barred(neutralise(part.text), width, is_exact=True)
+
+
+def foot(state: Cockpit, seen: OnScreen, view: TurnView | None, hidden: tuple[int, int], width: int) -> Line:
+    """The last line: what is typed or asked about, else a message, else what is hidden and which keys there are.
+
+    Args:
+        view: the selected turn, or that of the page; None where there is none.
+        hidden: how many turns or rows are above and below what is shown.
+    """
+    if state.message:
+        return cut([(one_line(neutralise(state.message), 1000), Style.WARNING)], width)
+    if state.doomed is not None:
+        return cut([(f"cancel {seen.short(state.doomed)}? y/n", Style.WARNING)], width)
+    if state.typing is not None:
+        return _typed_line(state, state.typing, width)
+    line: Line = []
+    if any(hidden):
+        arrows = [f"{arrow} {count} more" for arrow, count in zip("↑↓", hidden, strict=True) if count]
+        line.append((" ".join(arrows), Style.BOLD))
+    for keys, what in _keys(state, view):
+        added: Line = [*([(_GAP, Style.PLAIN)] if line else []), (keys, Style.BOLD), (f" {what}", Style.DIM)]
+        if cells_of(line) + cells_of(added) > width:
+            break
+        line += added
+    return cut(line, width)
+
+
+def _typed_line(state: Cockpit, line: Typed, width: int) -> Line:
+    """The end of what is typed, with the cursor in it; an answer that is a secret is not shown."""
+    asked = state.asked
+    prompt, shown = "/", line.text
+    if asked is not None:
+        question = questions_of(asked.entry)[asked.questions]
+        prompt = f"{question_choices(question)}: "
+        shown = "•" * len(line.text) if question.get("isSecret") else line.text
+    before, after = neutralise(shown[: line.at]), neutralise(shown[line.at :])
+    room = width - len(prompt) - 1
+    if room < 8:
+        prompt, room = "> ", width - 3
+    cursor: Line = [(cut_text(before, max(room, 1), is_end=True), Style.PLAIN), (_CURSOR, Style.BOLD)]
+    return cut([(prompt, Style.BOLD), *cursor, (after, Style.PLAIN)], width)
+
+
+def _keys(state: Cockpit, view: TurnView | None) -> Sequence[tuple[str, str]]:
+    """The keys that may be pressed now, the most useful first."""
+    if state.asked is not None:
+        return _verdict_keys(state.asked)
+    if state.pane is Pane.HELP:
+        return (("q", "back"),)
+    of_turn = _turn_keys(view)
+    if state.pane is Pane.BOARD:
+        filtered = (("Esc", f"all, not only “{one_line(state.filter, 20)}”"),) if state.filter else ()
+        return (*filtered, *of_turn, ("/", "filter"), ("s", f"by {state.sorting}"))
+    own = "Enter" if state.pane is Pane.TAIL else "d"
+    return (("q", "back"), *(each for each in of_turn if each[0] != own))
+
+
+def _turn_keys(view: TurnView | None) -> tuple[tuple[str, str], ...]:
+    if view is None:
+        return ()
+    keys: list[tuple[str, str]] = []
+    if is_waiting(view):
+        pending = objects_in(view.live.get("pending"))
+        keys += [("r", "reply")] if pending and wants_words(pending[0]) else [("a", "approve")]
+        keys += [("x", "decline")]
+    keys += [("Enter", "text"), ("d", "diff")]
+    return (*keys, ("c", "cancel")) if view.state is State.RUNNING else tuple(keys)
+
+
+def _verdict_keys(asked: OpenRequest) -> tuple[tuple[str, str], ...]:
+    if asked.intent is Intent.DECLINE:
+        return (("y", "decline it"), ("Esc", "not now"))
+    session = (("s", "for this turn"),) if asked.entry.get("can_last") else ()
+    return (("y", "approve it"), *session, ("Esc", "not now"))

@@ -1,0 +1,60 @@
+"""The edits of a turn as text: a line for each file, and its patch below. Owns how much of a patch is shown.
+
+Text is raw here: the caller neutralises it. What is asked for approval is never cut: `approvals` has it whole.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from codex_server_cli.core.protocol.rpc import Message, at, objects_in, text_in
+from codex_server_cli.core.record.item_text import item_block
+
+SHOWN_LINES = 12
+_SIGNS = {"add": "+", "delete": "-"}
+
+
+class Edit(NamedTuple):
+    """One file: `± app.py +1 −1`, the first lines of its patch, and how many more there are."""
+
+    head: str
+    patch: str
+    left_out: int = 0
+
+
+def edit_kind(change: Message) -> str:
+    """What a change of a `fileChange` item does: `add`, `delete` or `update`."""
+    kind = at(change, "kind.type", str) or text_in(change.get("kind"))
+    return kind if kind in _SIGNS else "update"
+
+
+def as_patch(text: str, kind: str) -> str:
+    """The lines of a change with their signs: of a whole file Codex sends the content alone."""
+    sign = _SIGNS.get(kind)
+    text = text.rstrip("\n")
+    return "\n".join(f"{sign}{line}" for line in text.split("\n")) if sign and text else text
+
+
+def edits_of(item: Message, cwd: str) -> list[Edit]:
+    """The edits of a `fileChange` item.
+
+    Args:
+        cwd: of the turn; names below it are shown relative to it.
+    """
+    return [_edit(item, change, cwd) for change in objects_in(item.get("changes"))]
+
+
+def _edit(item: Message, change: Message, cwd: str) -> Edit:
+    kind = change.get("kind")
+    moved = {"kind": {**kind, "move_path": _below(cwd, kind.get("move_path"))}} if isinstance(kind, dict) else {}
+    shown = {**change, **moved, "path": _below(cwd, change.get("path"))}
+    head = item_block({**item, "changes": [shown]}).rstrip("\n")
+    lines = as_patch(text_in(change.get("diff")), edit_kind(change)).split("\n")
+    left_out = max(len(lines) - SHOWN_LINES, 0)
+    return Edit(head, "\n".join(lines[:SHOWN_LINES]), left_out)
+
+
+def _below(cwd: str, path: object) -> str | None:
+    if not isinstance(path, str):
+        return None
+    return path.removeprefix(f"{cwd}/") if cwd else path
