@@ -90,6 +90,7 @@ def test_profiles_and_servers_are_offered(turns_of_user: TurnsOnDisk, shell: She
     assert [*offered("new --profile ")] == ["fast"]
     assert [*offered("new --server ")] == ["spawn", "shared", "unix://", "ws://", "wss://", "ssh://"]
     assert [*offered("remote pair --server ")] == ["shared"]
+    assert [*offered("new --notify b")] == ["bell"]
 
 
 def test_threads_are_offered_with_their_first_prompt(turns_of_user: TurnsOnDisk, shell: Shell) -> None:
