@@ -23,11 +23,15 @@ from codex_server_cli.render.turns.told import ToldBlocks, answer_blocks
 
 
 class _Printer:
-    """Paints blocks at the terminal's present width, one below the other."""
+    """Paints blocks at the terminal's present width, one below the other.
 
-    def __init__(self) -> None:
+    Args:
+        is_below: whether a line of ours stands above: then the first one has a blank line before it, too.
+    """
+
+    def __init__(self, *, is_below: bool = False) -> None:
         self._painter = Painter(Console(highlight=False, markup=False, emoji=False))
-        self._is_first = True
+        self._is_first = not is_below
 
     def paint(self, blocks: Iterable[Block]) -> str:
         """The blocks as safe text; a blank line before each but the very first."""
@@ -59,10 +63,15 @@ def show_turn(directory: Any, *, last_lines: int | None = None, is_end_told: boo
         output.show_styled(printer.paint(blocks.rest(follow.whole_text(directory))))
 
 
-def follow_turn(directory: Any, *, last_lines: int | None = None) -> None:
-    """Show a turn to its end, and how it ended where it is complete: the caller tells of a failure."""
+def follow_turn(directory: Any, *, last_lines: int | None = None, is_below: bool = False) -> None:
+    """Show a turn to its end, and how it ended where it is complete: the caller tells of a failure.
+
+    Args:
+        last_lines: begin where so many of its last lines begin.
+        is_below: whether a line of ours stands above.
+    """
     read.readable(directory)
-    blocks, printer = _blocks(directory, last_lines, is_end_told=True), _Printer()
+    blocks, printer = _blocks(directory, last_lines, is_end_told=True), _Printer(is_below=is_below)
     if not output.can_redraw():
         _follow(directory, blocks, printer, output.show_styled, lambda _text: None)
         return
