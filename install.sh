@@ -206,7 +206,8 @@ install_skill() {
 
 # The list is written before the first copy, so that an interrupted run still knows its own files.
 copy_skill() {
-    files=$(cd "$source" && find SKILL.md references -type f ! -name '.*' | LC_ALL=C sort)
+    # Without README's pictures, which no agent reads.
+    files=$(cd "$source" && find SKILL.md references -type f ! -name '.*' ! -path 'references/pictures/*' | LC_ALL=C sort)
     copied=0
     mkdir -p "$skill"
     if [ ! -f "$manifest" ] || [ "$files" != "$(cat "$manifest")" ]; then

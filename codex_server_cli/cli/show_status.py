@@ -7,8 +7,12 @@ from codex_server_cli.actions.read import read
 from codex_server_cli.actions.read.for_people import shortened
 from codex_server_cli.cli import output
 from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.result.commands import PROGRAM
 from codex_server_cli.render.pending import pending_text
+from codex_server_cli.render.spinner import is_waiting
+from codex_server_cli.render.style.ink import Style
 from codex_server_cli.render.turns import card
+from codex_server_cli.render.turns.rows import turn_rows
 from codex_server_cli.settings.places import Settings
 
 _NOTHING = "Nothing runs. What has ended: codex-server list-turns\n"
@@ -19,15 +23,17 @@ def show_card(settings: Settings, view: TurnView) -> None:
     display = output.display()
     short_id = shortened(settings, [view.turn_id])[view.turn_id]
     called = view._replace(turn_id=short_id)  # its commands are what a user would type
-    asked = [pending_text(called, entry, display.now_ms, display.width) for entry in pending_of(view)]
+    asked = [pending_text(called, entry, display.now_ms, display.width, display.ink) for entry in pending_of(view)]
     output.show_styled(card.card(view, short_id, read.prompt_beginning(view), asked, display))
 
 
 def show_rows(settings: Settings, views: list[TurnView]) -> None:
-    """Show turns, a line each; that nothing runs where there are none."""
-    display = output.display()
-    short = shortened(settings, [view.turn_id for view in views])
-    for view in views:
-        output.show_styled(card.row(view, short[view.turn_id], read.prompt_beginning(view), display))
+    """Show turns, a line each, and how to see what they ask; that nothing runs where there are none."""
     if not views:
         output.show(_NOTHING)
+        return
+    width, ink, now_ms, home = output.display()
+    rows = [(view, read.prompt_beginning(view)) for view in views]
+    output.show_styled(turn_rows(rows, now_ms, home, width, ink, shortened(settings, [view.turn_id for view in views])))
+    if any(is_waiting(view) for view in views):
+        output.show_styled(f"→ {ink(f'{PROGRAM} pending', Style.BOLD)}\n")

@@ -48,7 +48,7 @@ def pending_text(view: TurnView, entry: dict[str, Any], now_ms: int, width: int 
 
 
 def _head_lines(head: str, width: int | None, ink: Ink) -> Iterator[str]:
-    first, *others = _cut(head, width)
+    first, *others = _cut(head if width is None else f"! {head}", width)
     yield ink(first, Style.WARNING)
     yield from (f"  {ink(other, Style.WARNING)}" for other in others)
 

@@ -51,7 +51,7 @@ def usage_view(groups: Sequence[UseGroup], total: UseGroup, by: str, user_home: 
             view.append(f"{_GAP}{bar(group.tokens['total_tokens'], most)}", "cyan")
         view.append("\n")
     view.append(f"{last}\n", "bold")
-    return view.append(_ends(total), "dim")
+    return view.append(_ends(total), "red" if total.n_failed else "dim")
 
 
 def bar(value: int, most: int) -> str:

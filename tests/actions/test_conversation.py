@@ -41,6 +41,12 @@ def test_what_was_typed_comes_back_newest_first_lines_and_all(settings: Settings
     assert stat.S_IMODE((settings.home / "chat_history").stat().st_mode) == 0o600
 
 
+def test_a_very_long_line_is_not_stored_for_it_would_be_all_that_is(settings: Settings) -> None:
+    chat.add_to_history(settings, "one")
+    chat.add_to_history(settings, "x" * (chat.MOST_LINE_CHARS + 1))
+    assert chat.read_history(settings) == ["one"]
+
+
 def test_a_history_that_is_a_link_is_neither_read_nor_written(settings: Settings, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_text("\n# 2026\n+theirs\n")

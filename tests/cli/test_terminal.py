@@ -82,6 +82,9 @@ SHOWN = (
     "list",
     "list --json",
     "show 01a1fa62",
+    "show $FAILED",
+    "show $COMPLETE -n 50",
+    "list-turns --long",
     "show 01a1fa62 --json",
     "continue --turn $RUNNING hi",
 )

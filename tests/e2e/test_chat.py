@@ -13,7 +13,17 @@ import pytest
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.parts import ReplyLike
-from codex_server_cli.demo.replies import call, cut_after, hold, reason, reply, run_command, say, usage_limit
+from codex_server_cli.demo.replies import (
+    apply_patch,
+    call,
+    cut_after,
+    hold,
+    reason,
+    reply,
+    run_command,
+    say,
+    usage_limit,
+)
 from codex_server_cli.demo.request import Request
 from tests.e2e.test_queued_messages import is_taken, queue_message
 from tests.kit.escalations import QUESTION, escalated, question, replies_of
@@ -396,7 +406,7 @@ def test_an_approval_that_is_given_elsewhere_is_withdrawn_and_the_draft_comes_ba
 def test_questions_are_answered_by_number_and_in_words(one_home: Home, chat: Chat) -> None:
     why = {**QUESTION, "id": "q2", "header": "Why", "question": "Why that?"}
     model = one_home.model([question(QUESTION, why), question(), say("Well then.")])
-    terminal = chat(one_home, "--questions", "ask me")
+    terminal = chat(one_home, "ask me")
     screen = terminal.wait_for(WAITING)
     assert "│ Colour: Which colour?\n│   1  Red — warm\n│   2  Blue — cold\n" in screen
     terminal.enter("2")
@@ -505,12 +515,23 @@ def test_a_model_and_an_effort_that_codex_does_not_have_are_refused_when_they_ar
     for line, words in (
         ("/model gpt-99-nope", "Codex lists no model 'gpt-99-nope'"),
         ("/effort bogus", "has no effort 'bogus'"),
-        ("/model", "model: what Codex chooses"),
-        ("/model gpt-5.5", "model gpt-5.5, from the next message on"),
-        ("/effort bogus", "gpt-5.5 has no effort 'bogus'"),
-        ("/effort low", "effort low, from the next message on"),
-        ("hello", "Hello."),
+        ("/model", "the model of the next messages"),
     ):
+        terminal.enter(line)
+        terminal.wait_for(words)
+    terminal.press("Escape")
+    terminal.wait_for("›\nready")
+    terminal.enter("/model")
+    listed = terminal.wait_for("arrows or number, Enter takes")
+    number = next(line for line in listed.split("\n") if " gpt-5.5 " in line).split()[0]
+    terminal.type(number)
+    terminal.wait_for(f"❯ {number:>2} gpt-5.5")
+    terminal.press("Enter")
+    terminal.wait_for("model gpt-5.5, from the next message on")
+    terminal.wait_for("the reasoning effort of the next messages")
+    terminal.press("Home", "Enter")
+    terminal.wait_for("effort low, from the next message on")
+    for line, words in (("/effort bogus", "gpt-5.5 has no effort 'bogus'"), ("hello", "Hello.")):
         terminal.enter(line)
         terminal.wait_for(words)
     terminal.wait_for("ready · gpt-5.5 low")
@@ -584,6 +605,87 @@ def test_whoever_leaves_while_a_turn_is_being_started_is_told_of_it(one_home: Ho
     assert f"turn {turn_id} goes on" in terminal.history()
     gate.open()
     one_home.turn(turn_id).wait()
+
+
+def test_a_conversation_is_edited_shown_compacted_forked_and_resumed_from_a_list(home: Home, chat: Chat) -> None:
+    patch = "*** Begin Patch\n*** Update File: app.py\n@@\n-old\n+new\n*** End Patch"
+
+    def model(request: Request) -> ReplyLike:
+        is_edit = request.prompt == "edit it" and not request.is_follow_up
+        return reply(apply_patch(patch)) if is_edit else say(f"You said {request.prompt.splitlines()[0]}.")
+
+    scripted = home.model(model)
+    make_repository(home.project)
+    (home.project / "app.py").write_text("old\n")
+    terminal = chat(home, "--write")
+    terminal.wait_for(READY)
+    for line, words in (
+        ("/fork", "there is no conversation yet"),
+        ("/diff", "no turn of this conversation has changed a file"),
+        ("!ls", "a line that begins with ! is not sent"),
+    ):
+        terminal.enter(line)
+        terminal.wait_for(words)
+    assert home.turn_ids == []
+    terminal.enter("edit it")
+    terminal.wait_for(idle_after("You said edit it."))
+    assert "± app.py +1 −1\n@@ -1 +1 @@\n-old\n+new\n" in terminal.history()
+    terminal.enter("/diff")
+    terminal.wait_for("+++ b/app.py")
+    terminal.enter("/compact")
+    terminal.wait_for("· context compacted")
+    terminal.wait_for(lambda screen: screen.count("✓") == 2 and READY in screen)
+    edit, compaction = (home.turn(turn_id) for turn_id in home.turn_ids)
+    thread_id = edit.meta["thread_id"]
+    assert (compaction.meta["thread_id"], compaction.result["state"]) == (thread_id, "complete")
+    assert compaction.result["usage"]["total_tokens"] == 120
+    assert compaction.sent("thread/compact/start") == {"threadId": thread_id}
+    terminal.enter("/fork")
+    terminal.wait_for("the next message goes on from a copy")
+    terminal.enter("aside")
+    terminal.wait_for(idle_after("You said aside."))
+    fork = home.turn(home.turn_ids[2])
+    assert (fork.meta["forked_from"], fork.meta["thread_id"] != thread_id) == (thread_id, True)
+    terminal.type("look at ")
+    terminal.paste("".join(f"{number}\n" for number in range(5000)))
+    terminal.type("@ap")
+    terminal.wait_for("› look at [pasted 5000 lines]@ap")  # no word of its own: nothing is completed
+    terminal.press("BSpace", "BSpace", "BSpace", "BSpace")
+    terminal.wait_for("› look at\n")
+    terminal.type("@ap")
+    terminal.wait_for("\n app.py")
+    terminal.press("Tab", "Enter")
+    terminal.type(" ")
+    terminal.paste("".join(f"{number}\n" for number in range(5000)))
+    terminal.wait_for("› look at app.py [pasted 5000 lines]\n")
+    terminal.press("Enter")
+    terminal.wait_for(idle_after("You said look at app.py 0."))
+    assert "› look at app.py [pasted 5000 lines]\n" in terminal.history()
+    assert scripted.model_requests[-1].prompt.endswith("\n4998\n4999\n")
+    terminal.press("C-r")
+    terminal.type("asi")
+    terminal.wait_for("history, back: asi")
+    terminal.wait_for("› aside")
+    terminal.press("Escape")
+    terminal.wait_for("›\nready")
+    terminal.enter("/resume")
+    terminal.wait_for("go on with")
+    terminal.press("Down", "Escape")
+    terminal.wait_for("›\nready")
+    terminal.enter("/resume")
+    terminal.wait_for("go on with")
+    terminal.press("1", "Enter")  # the fork, which goes on here, is not listed
+    terminal.wait_for(f"thread {thread_id} in")
+    leave(terminal)
+
+
+def test_without_a_login_it_is_said_before_the_first_message(one_home: Home, chat: Chat) -> None:
+    terminal = chat(one_home)
+    terminal.wait_for("✗ Codex is not logged in")
+    terminal.wait_for("codex-server login")
+    terminal.type("a draft")
+    terminal.wait_for("› a draft")
+    leave_after_clearing(terminal)
 
 
 # --- the terminal

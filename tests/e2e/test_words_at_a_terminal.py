@@ -50,13 +50,14 @@ def test_a_turn_is_told_in_words_from_its_request_to_its_end(one_home: Home) -> 
 
 
 def test_several_turns_are_a_line_each_and_one_that_is_missing_is_told_beside_them(one_home: Home) -> None:
-    first, second = PlayedTurn(one_home, "One.", name="first"), PlayedTurn(one_home, "Two.")
+    first, second = PlayedTurn(one_home, "One.", name="first"), PlayedTurn(one_home, "Two.", **ASKING)
     first.end()
     lines = shown(one_home, f"status first nobody {second.id}")
     assert lines[:2] == ["codex-server: no turn is named nobody", "codex-server list-turns shows the turns there are."]
-    assert re.fullmatch(rf"✓ {first.id[-4:]} · complete · \d s · just now · first", lines[2])
-    assert re.fullmatch(rf"● {second.id[-4:]} · thinking · \d s · Two\.", lines[3])
-    assert len(lines) == 4
+    assert re.fullmatch(rf"✓ {first.id[-4:]} +complete +(now|\d+s)  first +\S+ +\d*", lines[3])
+    assert re.fullmatch(rf"● {second.id[-4:]} +thinking +(now|\d+s)  Two\. +\S+ *", lines[4])
+    second.ask_approval("rm x")
+    assert shown(one_home, "status")[1:] == [shown(one_home, "status")[1], "→ codex-server pending"]
     assert shown(one_home, f"cancel first {second.id[-4:]}")[0] == f"✓ {first.id[-4:]} had ended: complete"
 
 

@@ -39,6 +39,7 @@ MEASURED = frozenset(
         "e2e/test_account.py",
         "e2e/test_after_reset.py",
         "e2e/test_chat.py",
+        "e2e/test_cockpit.py",
         "e2e/test_codex_notify.py",
         "e2e/test_demo.py",
         "e2e/test_errors_told.py",

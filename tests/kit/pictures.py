@@ -27,9 +27,12 @@ from codex_server_cli.demo.replies import (
     say,
 )
 from codex_server_cli.demo.scripted_model import ScriptedModel
+from tests.kit.browser import Chromium, expect
 from tests.kit.home import COMMAND, Home, Turn
+from tests.kit.page_face import PageFace
 from tests.kit.prompted_model import PromptedModel
 from tests.kit.screen_picture import svg_of
+from tests.kit.serving import Serving
 from tests.kit.support import NO_EXTRAS, codex_binaries, make_repository, wait_until
 from tests.kit.tmux import Terminal
 
@@ -82,6 +85,7 @@ class Scene:
     Attributes:
         home: theirs.
         gate: opens at the end; the turn that runs waits for it.
+        fixed: the turn that has changed something, once they were played.
     """
 
     def __init__(self, root: Path) -> None:
@@ -117,8 +121,8 @@ class Scene:
     def play(self) -> None:
         """Have turns in all states."""
         start = self.home.start
-        ended = [start("new", _EXPLAIN), start("new", _BUMP), start("new", _FIX, "--write")]
-        for turn in ended:
+        self.fixed = start("new", _FIX, "--write")
+        for turn in (self.fixed, start("new", _EXPLAIN), start("new", _BUMP)):
             wait_until(lambda turn=turn: turn.is_ended, what="the end of a turn")  # type: ignore[misc]
         _await_request(start("new", _ASK, "--questions", "--plan"))
         _await_request(start("new", _STAGE, "--approval", "ask"))
@@ -152,7 +156,7 @@ def board() -> None:
     """`watch`, with turns in all states."""
     with scene() as made:
         made.play()
-        with _terminal(made.home, "watch", lines=12) as terminal:
+        with _terminal(made.home, "watch", lines=18) as terminal:
             terminal.wait_for("staging")
             time.sleep(1.5)  # a moving picture at rest
             _write("board", terminal, "codex-server watch")
@@ -170,6 +174,31 @@ def chat() -> None:
         terminal.press("C-d")
 
 
+def page(theme: str) -> None:
+    """The page: the list, and a turn with a change and a table."""
+    with scene() as made:
+        made.play()
+        serving = Serving(made.home, "--write", "--allow-raw-rpc")
+        chromium = Chromium()
+        with chromium.tab(theme=theme, size=_PAGE) as tab:
+            face = PageFace(tab)
+            tab.page.goto(serving.address)
+            face.open(made.fixed.id)
+            face.wait_for_state("complete")
+            expect(face.items("agentMessage").last).to_contain_text("left out")
+            expect(face.items("fileChange")).to_be_visible()
+            tab.page.evaluate(_SHORTEN, [str(made.home.project), "~/reader"])
+            tab.picture(FOLDER / f"page-{theme}.png")
+        chromium.close()
+
+
+_PAGE = (1180, 820)
+_SHORTEN = """([path, short]) => {
+  for (const node of document.querySelectorAll("bdi")) if (node.textContent === path) node.textContent = short;
+}"""
+"""The page does not know whose home a path is in."""
+
+
 @contextmanager
 def _terminal(home: Home, *words: str, lines: int = _LINES) -> Iterator[Terminal]:
     with tempfile.TemporaryDirectory() as root:
@@ -182,7 +211,12 @@ def _write(name: str, terminal: Terminal, title: str) -> None:
     (FOLDER / f"{name}.svg").write_text(svg_of(terminal.screen(has_styles=True), _COLUMNS, title))
 
 
-PICTURES: dict[str, Callable[[], None]] = {"board": board, "chat": chat}
+PICTURES: dict[str, Callable[[], None]] = {
+    "board.svg": board,
+    "chat.svg": chat,
+    "page-light.png": lambda: page("light"),
+    "page-dark.png": lambda: page("dark"),
+}
 
 
 def main() -> None:
@@ -193,7 +227,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name in parser.parse_args().names or PICTURES:
         PICTURES[name]()
-        print(FOLDER / f"{name}.svg")
+        print(FOLDER / name, f"{(FOLDER / name).stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -70,6 +70,7 @@ class Terminal:
             pytest.skip("tmux is not installed, and this test needs a terminal")
         config = root / "tmux.conf"
         config.write_text(_CONFIG)
+        self._pasted = root / "pasted"
         self._env = {name: value for name, value in env.items() if name not in ("TMUX", "TMUX_PANE")}
         self._tmux = [tmux, "-u", "-S", str(root / "tmux"), "-f", str(config)]
         size = ("-x", str(columns), "-y", str(lines))
@@ -102,7 +103,8 @@ class Terminal:
 
     def paste(self, text: str) -> None:
         """Paste text, in brackets where the program asked for them."""
-        self._ask("set-buffer", "--", text)
+        self._pasted.write_text(text)  # a command of tmux takes no more than 16 KB
+        self._ask("load-buffer", str(self._pasted))
         self._ask("paste-buffer", "-p", "-r", "-t", "main")
 
     def resize(self, columns: int, lines: int) -> None:

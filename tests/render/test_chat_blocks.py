@@ -11,7 +11,17 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.event_log import read_events
 from codex_server_cli.core.record.replay import replay
-from codex_server_cli.render.chat_blocks import MAX_LIVE_CHARS, Block, BlockKind, ChatBlocks, end_block, end_blocks
+from codex_server_cli.render.chat_blocks import (
+    MAX_LIVE_CHARS,
+    Block,
+    BlockKind,
+    ChatBlocks,
+    asked_block,
+    diff_block,
+    edit_block,
+    end_block,
+    end_blocks,
+)
 from tests.kit.captures import captured_turns
 from tests.kit.cases import for_each
 from tests.kit.dialogue import (
@@ -163,7 +173,7 @@ def test_a_thought_grows_and_is_then_shown_as_a_summary() -> None:
                 status="completed",
                 changes=[{"path": "/a", "kind": {"type": "add"}, "diff": "x\n"}],
             ),
-            Block(BlockKind.EDIT, "± /a new, 1 line"),
+            Block(BlockKind.EDIT, "± /a new, 1 line\n+x", (range(1, 2),)),
         ),
         (item_notification("item/completed", "plan", text="# Plan"), Block(BlockKind.ANSWER, "# Plan")),
         (item_notification("item/completed", "webSearch", query="cats"), Block(BlockKind.NOTE, "⌕ cats")),
@@ -285,8 +295,9 @@ def test_a_chat_tells_whatever_out_txt_holds(name: str) -> None:
     for turn in captured_turns(name):
         chat_blocks = ChatBlocks()
         blocks = [block for event in read_events(turn.events()) for block in chat_blocks.feed(event)]
-        reported = "".join(_plain(block.text) for block in [*blocks, *chat_blocks.end()])
-        assert reported == _plain(told_elsewhere.sub("", replay(turn.events())[1]))
+        reported = "".join(_plain(_without_patches(block)) for block in [*blocks, *chat_blocks.end()])
+        told = replay(turn.events())[1].replace("± /home/dev/project/", "± ")
+        assert reported == _plain(told_elsewhere.sub("", told))
 
 
 # --- the end
@@ -328,3 +339,54 @@ def test_what_became_of_messages_that_were_queued_meanwhile_is_told_above_the_en
     assert words(2) == ["! 2 messages for this thread, queued meanwhile, stand in Codex's queue again"]
     (left,) = words(0)
     assert left.endswith("could not be put back: `codex-server recover 20261120-165501-482-7f3a` tries again")
+
+
+def _without_patches(block: Block) -> str:
+    patches = {number for rows in block.diffs for number in rows}
+    return "\n".join(line for number, line in enumerate(block.text.split("\n")) if number not in patches)
+
+
+# --- edits and requests
+
+
+def file_change(status: str, *diffs: str) -> Json:
+    changes = [{"path": f"/p/{number}", "kind": {"type": "update"}, "diff": diff} for number, diff in enumerate(diffs)]
+    return {"type": "fileChange", "status": status, "changes": changes}
+
+
+def test_below_each_edited_file_is_the_beginning_of_its_patch() -> None:
+    long = "@@ -1,20 +1,20 @@\n" + "+x\n" * 20
+    block = edit_block(file_change("completed", "@@ -1 +1 @@\n-a\n+b\n", "", long), "/p", "/diff")
+    lines = block.text.split("\n")
+    assert lines[:4] == ["± 0 +1 −1", "@@ -1 +1 @@", "-a", "+b"]
+    assert lines[4:7] == ["± 1 +0 −0", "± 2 +20 −0", "@@ -1,20 +1,20 @@"]
+    assert lines[-1] == "… 9 more lines: /diff"
+    assert block.diffs == (range(1, 4), range(6, 18))
+    (last,) = edit_block(file_change("completed", "+x\n" * 13), "/p", "/diff").text.split("\n")[-1:]
+    assert last == "… 1 more line: /diff"
+
+
+def test_a_patch_that_was_not_applied_is_told_without_its_lines() -> None:
+    assert edit_block(file_change("declined", "@@ -1 +1 @@\n-a\n+b\n"), "/p", "/diff") == Block(
+        BlockKind.EDIT, "± 0 +1 −1 (declined)"
+    )
+
+
+def test_a_whole_diff_is_one_block() -> None:
+    assert diff_block("--- a\n+++ b\n") == Block(BlockKind.EDIT, "--- a\n+++ b", (range(2),))
+
+
+def test_a_request_holds_its_patches_to_their_ends_and_tells_where_they_are() -> None:
+    entry = {"kind": "patch", "answer_with": "approve", "reason": "why", **file_change("", "+x\n" * 50)}
+    block = asked_block(entry)
+    assert block is not None
+    assert block.diffs == (range(2, 52),)
+    assert block.text.endswith("+x\nreason: why")
+    added = {**entry, "changes": [{"path": "/p/a", "kind": {"type": "add"}, "diff": "one\n"}]}
+    assert "\n+one\n" in getattr(asked_block(added), "text", "")
+
+
+def test_a_request_with_questions_is_what_its_server_says() -> None:
+    asked = asked_block({"answer_with": "reply", "server": "shop", "message": "Size?"})
+    assert asked == Block(BlockKind.ASKED, "shop asks: Size?")
+    assert asked_block({"answer_with": "reply"}) is None

@@ -144,13 +144,13 @@ def test_on_a_terminal_it_is_coloured_and_each_command_stands_on_one_line() -> N
     called, ink = VIEW._replace(turn_id="7f3a"), Ink(is_coloured=True)
     patch = PATCH | {"changes": [{"path": "/p/a", "kind": {"type": "update"}, "diff": "@@ -1 +1 @@\n-old\n+new\n"}]}
     wide = pending_text(called, patch, NOW_MS, 80, ink)
-    assert wide.startswith("\x1b[1;33m7f3a (fix) · request 0 · patch · 9m 50s left\x1b[0m\n\x1b[2m│\x1b[0m ")
+    assert wide.startswith("\x1b[1;33m! 7f3a (fix) · request 0 · patch · 9m 50s left\x1b[0m\n\x1b[2m│\x1b[0m ")
     assert "\x1b[2m│\x1b[0m \x1b[31m-old\x1b[0m\n" in wide
     assert "\x1b[2m│\x1b[0m \x1b[32m+new\x1b[0m\n" in wide
     assert "\napprove              \x1b[1mcodex-server approve 7f3a 0\x1b[0m\n" in wide
     assert "\x1b[1m$ /bin/bash -lc 'touch f1'\x1b[0m" in pending_text(called, COMMAND, NOW_MS, 80, ink)
     narrow = pending_text(called, COMMAND, NOW_MS, 40).splitlines()
-    assert narrow[:2] == ["7f3a (fix) · request 0 · command · 9m", "  50s left"]
+    assert narrow[:2] == ["! 7f3a (fix) · request 0 · command · 9m", "  50s left"]
     assert narrow[-4:] == [
         "approve for session",
         "  codex-server approve 7f3a 0 --session",

@@ -71,7 +71,7 @@ def test_a_terminal_gets_bars_where_there_is_room_for_them() -> None:
     assert [line.rstrip() for line in lines[:1] + lines[3:]] == TEXT.splitlines()[:1] + TEXT.splitlines()[3:]
     assert lines[1].endswith("  ██████")
     assert lines[2].endswith("  ████████████████")
-    assert {str(span.style) for span in view.spans} >= {"cyan", "dim", "bold"}
+    assert {str(span.style) for span in view.spans} >= {"cyan", "red", "bold"}
     narrow = usage_view(GROUPS, TOTAL, "day", "/", 90).plain
     assert "█" not in narrow
     assert [line.rstrip() for line in narrow.splitlines()] == TEXT.splitlines()

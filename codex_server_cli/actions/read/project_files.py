@@ -23,7 +23,7 @@ def project_files(cwd: str) -> list[str]:
     """
     found = _of_git(cwd)
     names = _walked(cwd) if found is None else found
-    return sorted({name for name in names if name.isprintable()})[:MOST_FILES]
+    return sorted({name for name in names if name and name.isprintable()})[:MOST_FILES]
 
 
 def _of_git(cwd: str) -> list[str] | None:

@@ -12,6 +12,7 @@ from codex_server_cli.cli.chat.option_commands import OptionCommands
 from codex_server_cli.cli.chat.state import ChatState
 from codex_server_cli.cli.chat.thread_commands import ThreadCommands
 from codex_server_cli.core.history.entries import ThreadEntry
+from codex_server_cli.core.record.item_text import bounded
 from codex_server_cli.errors import CodexServerError
 from codex_server_cli.render.chat_blocks import Block, BlockKind
 from codex_server_cli.render.limits import limits_text
@@ -19,8 +20,9 @@ from codex_server_cli.render.status_line import short_count
 from codex_server_cli.render.tables import short_path
 
 _OTHER_NAMES = {"exit": "quit", "?": "help"}
+_SAID = "userMessage"
 _KINDS = {
-    "userMessage": BlockKind.SAID,
+    _SAID: BlockKind.SAID,
     "agentMessage": BlockKind.ANSWER,
     "commandExecution": BlockKind.COMMAND,
     "fileChange": BlockKind.EDIT,
@@ -67,9 +69,12 @@ class SlashCommands:
         self._chat.note(f"{where} in {short_path(self._chat.cwd, str(self._chat.settings.user_home), 60)} · /help")
 
     def show_entries(self, entries: Sequence[ThreadEntry]) -> None:
-        """Show the last entries of an earlier conversation."""
+        """Show the last entries of an earlier conversation; of a long message its beginning and its end."""
+        shown = [
+            each._replace(text=bounded(each.text).rstrip("\n")) if each.type == _SAID else each for each in entries
+        ]
         blocks = [
-            Block(_KINDS.get(each.type, BlockKind.NOTE), f"{_MARKS.get(each.type, '')}{each.text}") for each in entries
+            Block(_KINDS.get(each.type, BlockKind.NOTE), f"{_MARKS.get(each.type, '')}{each.text}") for each in shown
         ]
         self._chat.say(*blocks)
 

@@ -62,10 +62,12 @@ class ThreadCommands:
 
     async def _pick_thread(self) -> str | None:
         """The id of the thread that the user chooses of the newest ones, wherever they were."""
-        settings = self._chat.settings
-        found = await off_loop(lambda: threads.recent(settings, limit=_LISTED, cwd=None, search=None))
+        settings, choice = self._chat.settings, self._chat.target.choice
+        here = choice.thread_id if choice is not None else None
+        recent = await off_loop(lambda: threads.recent(settings, limit=_LISTED, cwd=None, search=None))
+        found = [each for each in recent if each.thread_id != here]
         if not found:
-            self._chat.note("there is no earlier conversation")
+            self._chat.note("there is no other conversation")
             return None
         now_ms, home = time.time_ns() // 1_000_000, str(settings.user_home)
         rows = [

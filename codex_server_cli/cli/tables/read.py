@@ -126,11 +126,11 @@ VERBS: Final[dict[str, Verb]] = {
     "watch": Verb(
         "verbs.watch:watch",
         READ,
-        "Watch turns on a live board, newest first; q quits. Where stdout is no terminal, a line for each phase.",
+        "Watch turns on a live board; read, approve, answer, cancel them: ? lists the keys. In a pipe a line a phase.",
         (
             p.ONLY_CWD,
             p.STATE,
-            number("limit", "--limit", help="How many at the most (default: as many as fit).", minimum=1),
+            number("limit", "--limit", help="How many at the most (default: all).", minimum=1),
         ),
     ),
 }

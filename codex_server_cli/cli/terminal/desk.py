@@ -197,10 +197,16 @@ class Desk:
         index = index_of(self.state.selected, turns)
         self._first, last = window([layout.height(view, columns) for view in turns], index, self._first, room)
         rows = [layout.BoardRow(*row) for row in self._board.rows(turns[self._first : last])]
+        gone = {view.turn_id for view in turns[self._first : last]} - {row.view.turn_id for row in rows}
         selected = turns[index].turn_id if turns else None
         look = self._look(columns, selected, has_words=has_words)
         body = layout.table(rows, look)[: room + has_words] or [[(self._nothing(), Style.DIM)]]
-        self._seen = OnScreen(tuple(turns), 0, max(last - self._first, 1), short_ids=look.short_ids)
+        self._seen = OnScreen(
+            tuple(view for view in turns if view.turn_id not in gone),
+            0,
+            max(last - self._first, 1),
+            short_ids=look.short_ids,
+        )
         hidden = (self._first, len(turns) - last + more)
         view = next((row.view for row in rows if row.view.turn_id == selected), None)
         foot = pages.foot(self.state, self._seen, view, hidden, columns)
@@ -217,7 +223,7 @@ class Desk:
         if self.state.pane is Pane.HELP:
             rows = pages.help_rows(columns)
         elif self.state.asked is not None:
-            rows = pages.request_rows(self.state.asked, columns)
+            rows = pages.asked_rows(self.state.asked, columns, self._ink)
         else:
             rows = self._sheet.rows(columns)
         room = max(lines - 2, 1)

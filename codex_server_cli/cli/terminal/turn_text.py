@@ -33,13 +33,22 @@ class _Printer:
         self._painter = Painter(Console(highlight=False, markup=False, emoji=False))
         self._is_first = not is_below
 
-    def paint(self, blocks: Iterable[Block]) -> str:
-        """The blocks as safe text; a blank line before each but the very first."""
-        text = self._painter.paint(blocks, get_terminal_size().columns)
+    def paint(self, blocks: Iterable[Block], width: int | None = None) -> str:
+        """The blocks as safe text; a blank line before each but the very first.
+
+        Args:
+            width: in cells; by default the terminal's.
+        """
+        text = self._painter.paint(blocks, width or get_terminal_size().columns)
         if not text or not self._is_first:
             return text
         self._is_first = False
         return text.removeprefix("\n")
+
+
+def markdown_rows(text: str, width: int) -> list[str]:
+    """A whole text of Codex laid out for so many cells, as safe lines."""
+    return _Printer().paint(answer_blocks(text), width).rstrip("\n").split("\n")
 
 
 def show_answer(text: str) -> None:

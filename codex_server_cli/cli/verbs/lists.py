@@ -136,14 +136,15 @@ def _show_in_words(settings: Settings, shown: ShownTurn | ThreadView) -> None:
     """A turn or a thread on a terminal."""
     from codex_server_cli.actions.read.for_people import shortened
     from codex_server_cli.actions.start import threads
+    from codex_server_cli.cli.terminal.turn_text import markdown_rows
     from codex_server_cli.render.turns.shown import shown_thread, shown_turn
 
-    entries = [(entry.type, entry.at, entry.text) for entry in shown.entries]
+    entries, display = [(entry.type, entry.at, entry.text) for entry in shown.entries], output.display()
     if isinstance(shown, threads.ThreadView):
-        output.show_styled(shown_thread(_thread_header(shown.summary), entries, output.display()))
+        output.show_styled(shown_thread(_thread_header(shown.summary), entries, display, markdown_rows))
     else:
         short = shortened(settings, [shown.view.turn_id])[shown.view.turn_id]
-        output.show_styled(shown_turn(shown.view, shown.prompt, short, entries, output.display()))
+        output.show_styled(shown_turn(shown.view, shown.prompt, short, entries, display, markdown_rows))
 
 
 def _thread_header(summary: Any) -> list[tuple[str, str | None]]:

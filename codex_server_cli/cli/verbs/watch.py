@@ -11,7 +11,7 @@ from codex_server_cli.settings.places import Settings
 
 
 def watch(*, cwd: str | None, state: State | None, limit: int | None) -> None:
-    """Watch turns on a live board, newest first; q quits. Where stdout is no terminal, a line for each phase."""
+    """Watch turns on a live board; read, approve, answer, cancel them: ? lists the keys. In a pipe a line a phase."""
     settings = Settings.load()
     read.check_home(settings)
     selection = Selection(settings, TurnFilter(state, cwd))

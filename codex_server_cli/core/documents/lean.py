@@ -65,7 +65,7 @@ def status_of(full: Mapping[str, Any], view: TurnView, next_command: Mapping[str
         "worktree": {key: full["worktree"].get(key) for key in _WORKTREE} if view.has_worktree else None,
         **changes_of(view),
         "usage": {"total_tokens": at(full, "usage.total_tokens", int)},
-        "notify": _failure_of(view.notify),
+        "notify": notify_failure(view.notify),
         "error": error_of(view.error, next_command),
         "turn_dir": full["turn_dir"],
         "out_path": full["out_path"],
@@ -141,7 +141,7 @@ def request_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _failure_of(notify: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def notify_failure(notify: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """How the notify command failed; None where it did not."""
     notify = notify or {}
     if not (notify.get("problem") or notify.get("exit_code") or notify.get("signal")):

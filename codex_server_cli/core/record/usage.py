@@ -55,6 +55,7 @@ class TurnUsage:
         self.spent: Usage | None = None
         self.counts_totals = self.is_behind = False
         self._before: Usage | None = None  # the thread's total before the turn
+        self._total: Usage | None = None  # the last one that was reported
 
     def reattach(self) -> None:
         """The connection was lost, and reports with it."""
@@ -68,12 +69,15 @@ class TurnUsage:
         """Take a report about the thread that is not of this turn; those after the turn's first one do not count."""
         total = _counts(token_usage, "total")
         if self.spent is None and total is not None:
-            self._before = total
+            self._before = self._total = total
 
     def add(self, token_usage: Any) -> Usage | None:
         """Take a report of this turn; the tokens spent so far."""
         self.is_behind = False
         total = _counts(token_usage, "total")
+        if total is not None and total == self._total:
+            return self.spent  # a compaction begins with the last report of the turn before it
+        self._total = total
         added = add_usage(None, token_usage) or no_usage()
         if self._before is None and total is not None:
             self._before = _less(total, added)

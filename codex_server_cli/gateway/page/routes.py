@@ -28,6 +28,8 @@ from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.turns.consent import Consent
 from codex_server_cli.gateway.turns.parameters import members_of
 
+MOST_BODY_BYTES = 8192
+
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
     """What is answered here."""
@@ -69,6 +71,7 @@ class _SessionRoute:
         if "origin" not in request.headers or not is_same_origin(request.headers):
             message = "only the page itself begins a session; every other client sends the token with each request"
             raise ApiError(403, message, type="forbidden", code="origin_not_allowed")
+        _check_size(request)
         self._check_token(members_of(await read_json(request), ("token",)).get("token"))
         made = self._sessions.open()
         answer = _private({"open": True, "proof": made.proof, **self._facts(is_open=True)})
@@ -99,6 +102,14 @@ class _SessionRoute:
         may = self._consent
         rights = {"write": may.may_write or may.may_do_all, "approve": may.may_do_all, "all": may.may_do_all}
         return {**needs_token, "version": __version__, "cwd": may.cwd, "may": rights}
+
+
+def _check_size(request: Request) -> None:
+    """Nobody has shown a token yet: of such a body little is read."""
+    length = request.headers.get("content-length", "")
+    if not (length.isascii() and length.isdigit() and len(length) < 6 and int(length) <= MOST_BODY_BYTES):
+        message = f"the body has at most {MOST_BODY_BYTES} bytes, and a Content-Length"
+        raise ApiError(413, message, code="request_too_large", headers=(("Connection", "close"),))
 
 
 def _private(document: dict[str, Any]) -> Response:

@@ -67,11 +67,10 @@ def wrapped(text: str, width: int, indent: str = "", *, folds: bool = False) -> 
         indent: what every line begins with.
         folds: break a word that is too long, too: every line begins with `indent` then. No command may be in it.
     """
-    lines = [line for given in text.split("\n") for line in _lines(given, width, indent)]
-    return [piece for line in lines for piece in _folded(line, width, indent)] if folds else lines
+    return [line for given in text.split("\n") for line in _lines(given, width, indent, folds=folds)]
 
 
-def _lines(text: str, width: int, indent: str) -> list[str]:
+def _lines(text: str, width: int, indent: str, *, folds: bool) -> list[str]:
     if cells(indent + text) <= width:
         return [f"{indent}{text}".rstrip()]
     start = indent + text[: len(text) - len(text.lstrip())]
@@ -80,7 +79,7 @@ def _lines(text: str, width: int, indent: str) -> list[str]:
         if lines and cells(lines[-1]) + 1 + cells(word) <= width:
             lines[-1] += f" {word}"
         else:
-            lines.append(start + word)
+            lines += _folded(start + word, width, indent) if folds else [start + word]
     return lines
 
 

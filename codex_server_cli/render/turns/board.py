@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rich.cells import cell_len
-
 from codex_server_cli.core.documents.turn import time_left_s
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.model.turn_id import time_ms
@@ -23,6 +21,7 @@ from codex_server_cli.render.spinner import is_waiting
 from codex_server_cli.render.status_line import clock, short_count
 from codex_server_cli.render.style.ink import Style
 from codex_server_cli.render.style.when import age
+from codex_server_cli.render.style.wrap import cells as cells_in
 from codex_server_cli.render.tables import short_path
 from codex_server_cli.render.turns.cockpit.listing import rank, tokens_of
 from codex_server_cli.render.turns.lines import Line, cells_of, cut, cut_text, padded
@@ -34,7 +33,7 @@ WIDE = 120
 
 _GAP, _INDENT = "  ", "   "
 _MARK = "❯"
-_MIN_TITLE, _WANTED_TITLE, _MAX_TITLE, _MIN_PLACE, _MAX_PLACE, _MAX_STATE, _MIN_BESIDE = 10, 28, 40, 8, 24, 18, 24
+_MIN_TITLE, _WANTED_TITLE, _MAX_TITLE, _MIN_PLACE, _MAX_PLACE, _MAX_STATE, _MIN_BESIDE = 10, 28, 40, 8, 24, 19, 24
 _LONG = 4096
 _WORDS = ("state", "time", "title", "tokens", "age", "directory", "id")
 _NUMBERS = ("time", "tokens", "age")
@@ -96,8 +95,8 @@ def header(views: Sequence[TurnView], keys: Sequence[str], width: int) -> Line:
     if queued:
         line.append((f" · {queued} queued", Style.PLAIN))
     room = width - cells_of(line) - len(_GAP)
-    shown = next((text for text in (_GAP.join(keys), keys[0]) if cell_len(text) <= room), "")
-    blank = " " * (room + len(_GAP) - cell_len(shown))
+    shown = next((text for text in (_GAP.join(keys), keys[0]) if cells_in(text) <= room), "")
+    blank = " " * (room + len(_GAP) - cells_in(shown))
     return [*line, (blank, Style.PLAIN), (shown, Style.DIM)] if shown else cut(line, width)
 
 
@@ -119,7 +118,7 @@ def _columns(rows: Sequence[BoardRow], drawn: BoardLook) -> dict[str, list[str]]
     for row in rows:
         for name, text in _cells(row, drawn).items():
             cells[name].append(text)
-    sizes = {name: max(map(cell_len, column)) for name, column in cells.items()}
+    sizes = {name: max(map(cells_in, column)) for name, column in cells.items()}
     shown = {"state", "title", "id"}
     room = drawn.width - len(_INDENT) - sizes["state"] - sizes["id"] - 2 * len(_GAP)  # of the title
     if drawn.width >= WIDE:

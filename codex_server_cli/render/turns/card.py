@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from codex_server_cli.core.documents.lean import error_of
+from codex_server_cli.core.documents.lean import error_of, notify_failure
 from codex_server_cli.core.model.turn import Phase, State, parse_time_ms
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.rpc import at, objects_in, text_in
 from codex_server_cli.core.result.commands import of_turn
 from codex_server_cli.core.result.next_step import next_command
+from codex_server_cli.core.session.queued_messages import NOT_PUT_BACK, put_back_words
 from codex_server_cli.render.escape import neutralise, one_line
 from codex_server_cli.render.status_line import clock, short_count
 from codex_server_cli.render.style.ink import Style
 from codex_server_cli.render.style.when import ago
 from codex_server_cli.render.style.wrap import Display, Piece, cut, joined, wrapped
-from codex_server_cli.render.tables import short_path
+from codex_server_cli.render.tables import duration, short_path
 from codex_server_cli.render.turns.states import look, state_words
 from codex_server_cli.render.turns.titles import title
 
@@ -38,13 +39,13 @@ def started(view: TurnView, short_id: str, called: str, display: Display, *, is_
     """
     glyph, style = look(view)
     pieces = [(f"{glyph} {short_id} {'was started already' if is_existing else 'started'}", style)]
-    if is_existing or view.phase is Phase.QUEUED:
+    if is_existing or view.phase is Phase.QUEUED or view.state is not State.RUNNING:
         pieces.append((_state(view), style))
     pieces.append((_held(view, display), Style.PLAIN))
     if view.state is State.RUNNING:
         pieces += [(_follow(called), Style.BOLD), ("Ctrl-C is safe", Style.DIM)]
-    else:
-        pieces += [(command, Style.BOLD) for command in next_command(view._replace(turn_id=short_id)).values()]
+    else:  # after a failure the reason is wanted first
+        pieces.append((_next(view, short_id) if view.error is None else of_turn("status", short_id), Style.BOLD))
     return _text(_line(pieces, display))
 
 
@@ -72,17 +73,6 @@ def over_already(view: TurnView, short_id: str, display: Display) -> str:
     return _text(_line(pieces, display))
 
 
-def row(view: TurnView, short_id: str, prompt: str, display: Display) -> str:
-    """One turn among others, in one line where it fits; ends with a newline.
-
-    Args:
-        prompt: the beginning of what it was asked, raw.
-    """
-    room = max(display.width - 40, min(display.width - len(_INDENT), 38))
-    pieces = [*_head(view, short_id, display), (_title(view, prompt, room), Style.PLAIN)]
-    return _text(_line(pieces, display))
-
-
 def card(view: TurnView, short_id: str, prompt: str, asked: Sequence[str], display: Display) -> str:
     """Where a turn stands, in a few lines; ends with a newline.
 
@@ -95,6 +85,7 @@ def card(view: TurnView, short_id: str, prompt: str, asked: Sequence[str], displ
     lines += joined(_facts(view, display), display.width, _INDENT, display.ink)
     lines += _changes(view, display)
     lines += _error(view, display)
+    lines += _remarks(view, short_id, display)
     for request in asked:
         lines += ["", *request.rstrip("\n").split("\n")]
     command = "" if asked else _next(view, short_id)
@@ -115,9 +106,10 @@ def _follow(called: str) -> str:
 
 def _head(view: TurnView, short_id: str, display: Display) -> list[Piece]:
     glyph, style = look(view)
-    since = [clock(view.elapsed_s)] if view.elapsed_s is not None else []
-    if view.state is not State.RUNNING:
-        since.append(ago(parse_time_ms(view.meta.get("finished_at")), display.now_ms))
+    if view.state is State.RUNNING:
+        since = [clock(view.elapsed_s)] if view.elapsed_s is not None else []
+    else:
+        since = [duration(view.elapsed_s), ago(parse_time_ms(view.meta.get("finished_at")), display.now_ms)]
     return [
         (f"{glyph} {short_id}", style),
         (_state(view), style),
@@ -147,11 +139,13 @@ def _held(view: TurnView, display: Display) -> str:
 
 
 def _facts(view: TurnView, display: Display) -> list[Piece]:
+    """Where a turn works (of a worktree: where it was started), with which model, and what it has used."""
     meta = view.meta
     tokens = at(view.result, "usage.total_tokens", int) or at(view.live, "usage.total_tokens", int)
-    branch = text_in((meta.get("worktree") or {}).get("branch")) if view.has_worktree else ""
+    worktree = (meta.get("worktree") or {}) if view.has_worktree else {}
+    branch = text_in(worktree.get("branch"))
     refused = len(view.result.get("refused") or view.live.get("refused") or ())
-    place = one_line(text_in(meta.get("cwd")), _LONGEST_PATH)
+    place = one_line(text_in(worktree.get("started_in")) or text_in(meta.get("cwd")), _LONGEST_PATH)
     facts = [
         short_path(place, display.user_home, _LONGEST_PATH),
         f"branch {one_line(branch, _MOST_CHARS)}" if branch else "",
@@ -191,6 +185,21 @@ def _error(view: TurnView, display: Display) -> list[str]:
     ]
 
 
+def _remarks(view: TurnView, short_id: str, display: Display) -> list[str]:
+    """What went on beside the turn: its notify command failed, or messages of its thread were put back."""
+    remarks = []
+    failure = notify_failure(view.notify)
+    if failure is not None:
+        how = [f"{name.replace('_', ' ')} {value}" for name, value in failure.items() if value and name != "problem"]
+        remarks.append(f"The notify command failed: {failure['problem'] or ', '.join(how)}")
+    count = at(view.meta, "put_back", int)
+    if count is not None:
+        again = f"{NOT_PUT_BACK}: `{of_turn('recover', short_id)}` tries again"
+        remarks.append(put_back_words(count) if count else again)
+    lines = [line for each in remarks for line in wrapped(neutralise(each), display.width, _INDENT)]
+    return [display.ink(line, Style.YELLOW) for line in lines]
+
+
 def _resets(view: TurnView, display: Display) -> list[str]:
     resets_ms = parse_time_ms((view.error or {}).get("resets_at"))
     if resets_ms is None or resets_ms <= display.now_ms:
@@ -207,4 +216,4 @@ def _next(view: TurnView, short_id: str) -> str:
     if view.state is State.RUNNING:
         return _follow(short_id)
     command = next(iter(next_command(view._replace(turn_id=short_id)).values()), "")
-    return "" if command in text_in((view.error or {}).get("hint")) else command
+    return "" if command in text_in((view.error or {}).get("hint")) else neutralise(command)

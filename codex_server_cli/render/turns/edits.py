@@ -55,4 +55,6 @@ def _edit(item: Message, change: Message, cwd: str) -> Edit:
 
 
 def _below(cwd: str, path: object) -> str | None:
-    return path.removeprefix(f"{cwd.rstrip('/')}/") if isinstance(path, str) else None
+    if not isinstance(path, str):
+        return None
+    return path.removeprefix(f"{cwd}/") if cwd else path

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.cells import chop_cells, set_cell_size
 
 from codex_server_cli.render.style.ink import Ink, Style
+from codex_server_cli.render.style.wrap import cells
 
 Line = list[tuple[str, Style]]
 """A line of a screen."""
 
-_BAR = "│ "
+BAR = "│ "
+"""Before each row of text that is not ours."""
+
 _TAB = 4
 
 
 def cells_of(line: Line) -> int:
     """How many cells a line takes."""
-    return sum(cell_len(text) for text, _ in line)
+    return sum(cells(text) for text, _ in line)
 
 
 def cut(line: Line, width: int) -> Line:
@@ -28,7 +31,7 @@ def cut(line: Line, width: int) -> Line:
     if cells_of(line) <= width:
         return line
     room, number = max(width - 1, 0), 0
-    while (size := cell_len(line[number][0])) <= room:
+    while (size := cells(line[number][0])) <= room:
         room, number = room - size, number + 1
     text, style = line[number]
     return [*line[:number], (f"{set_cell_size(text, room).rstrip()}…"[: max(width, 0)], style)]
@@ -36,23 +39,21 @@ def cut(line: Line, width: int) -> Line:
 
 def cut_text(text: str, width: int, *, is_end: bool = False) -> str:
     """A text in at most `width` cells: its beginning, or with `is_end` its end."""
-    if cell_len(text) <= width:
+    if cells(text) <= width:
         return text
     room = max(width - 1, 0)
     if not is_end:
         return f"{set_cell_size(text, room).rstrip()}…"[: max(width, 0)]
     kept = text[-room:] if room else ""
-    while cell_len(kept) > room:
+    while cells(kept) > room:
         kept = kept[1:]
     return f"…{kept}"[: max(width, 0)]
 
 
 def padded(column: Sequence[str], *, is_right: bool = False) -> list[str]:
     """The cells of a column, all of the same width; numbers to the right."""
-    size = max(map(cell_len, column), default=0)
-    return [
-        " " * (size - cell_len(cell)) + cell if is_right else cell + " " * (size - cell_len(cell)) for cell in column
-    ]
+    size = max(map(cells, column), default=0)
+    return [" " * (size - cells(cell)) + cell if is_right else cell + " " * (size - cells(cell)) for cell in column]
 
 
 def wrapped(text: str, width: int) -> list[str]:
@@ -75,10 +76,10 @@ def barred(text: str, width: int, *, is_exact: bool = False) -> list[str]:
     Args:
         is_exact: break lines where they are full, so that no blank of a command is lost at the end of a row.
     """
-    room = max(width - len(_BAR), 2)
+    room = max(width - len(BAR), 2)
     lines = [line.expandtabs(_TAB) for line in text.split("\n")]
     return [
-        _BAR + row for line in lines for row in ((chop_cells(line, room) or [""]) if is_exact else wrapped(line, room))
+        BAR + row for line in lines for row in ((chop_cells(line, room) or [""]) if is_exact else wrapped(line, room))
     ]
 
 

@@ -6,7 +6,7 @@ Text of a model or a command is made safe here, and indented: it cannot pass for
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from codex_server_cli.core.model.turn import parse_time_ms
 from codex_server_cli.core.model.view import TurnView
@@ -25,7 +25,7 @@ Entry = tuple[str, str | None, str]
 _HEADINGS = {
     "userMessage": ("you", Style.CYAN),
     "agentMessage": ("codex", Style.GREEN),
-    "commandExecution": ("command", Style.YELLOW),
+    "commandExecution": ("command", Style.BLUE),
     "fileChange": ("files", Style.MAGENTA),
     "mcpToolCall": ("tool", Style.BLUE),
     "webSearch": ("web search", Style.BLUE),
@@ -38,34 +38,49 @@ _EXIT = re.compile(r"→ (exit 0\b)?.*")
 _LEFT_OUT = re.compile(r"… \d+ more (lines|characters) …")
 _COUNTS = re.compile(r"( \+\d+)( −\d+)")
 _STYLES = {"error": Style.RED, "turn": Style.BOLD, "thread": Style.BOLD, "next": Style.BOLD, "continue": Style.BOLD}
+_MARKDOWN = ("agentMessage", "plan")
 _COMMANDS = ("next", "continue")
 _LONGEST_PATH, _LONGEST_PROMPT = 4096, 200
 
 
-def shown_turn(view: TurnView, prompt: str, short_id: str, entries: Sequence[Entry], display: Display) -> str:
+Layout = Callable[[str, int], list[str]]
+"""Lays out a raw text of Codex for so many cells, as safe lines."""
+
+
+def shown_turn(
+    view: TurnView, prompt: str, short_id: str, entries: Sequence[Entry], display: Display, layout: Layout
+) -> str:
     """A turn: its facts, then its last entries.
 
     Args:
         prompt: the beginning of what it was asked, raw.
         short_id: what the command to run next calls it.
+        layout: of what Codex said.
     """
     mark, style = look(view)
     header = dict(turn_header(view._replace(turn_id=short_id), prompt))
     header |= {"turn": view.turn_id, "state": f"{mark} {state_words(view)}"}
-    return _shown(header, {**_STYLES, "state": style, "thread": Style.PLAIN}, entries, display)
+    return _shown(header, {**_STYLES, "state": style, "thread": Style.PLAIN}, entries, display, layout)
 
 
-def shown_thread(header: Sequence[tuple[str, str | None]], entries: Sequence[Entry], display: Display) -> str:
+def shown_thread(
+    header: Sequence[tuple[str, str | None]], entries: Sequence[Entry], display: Display, layout: Layout
+) -> str:
     """A thread: its facts, then its last entries.
 
     Args:
         header: label and value of each; what is not known is left out.
+        layout: of what Codex said.
     """
-    return _shown(dict(header), _STYLES, entries, display)
+    return _shown(dict(header), _STYLES, entries, display, layout)
 
 
 def _shown(
-    header: Mapping[str, str | None], styles: Mapping[str, Style], entries: Sequence[Entry], display: Display
+    header: Mapping[str, str | None],
+    styles: Mapping[str, Style],
+    entries: Sequence[Entry],
+    display: Display,
+    layout: Layout,
 ) -> str:
     facts = [
         Fact(label, _value(label, value, display), styles.get(label, Style.PLAIN), is_command=label in _COMMANDS)
@@ -73,7 +88,7 @@ def _shown(
         if value
     ]
     base = header.get("directory") or ""
-    return "\n".join([facts_block(facts, display), *(_entry(entry, base, display) for entry in entries)])
+    return "\n".join([facts_block(facts, display), *(_entry(entry, base, display, layout) for entry in entries)])
 
 
 def _value(label: str, value: str, display: Display) -> str:
@@ -88,12 +103,16 @@ def _value(label: str, value: str, display: Display) -> str:
     return one_line(value, _LONGEST_PROMPT) if "prompt" in label else value
 
 
-def _entry(entry: Entry, base: str, display: Display) -> str:
+def _entry(entry: Entry, base: str, display: Display, layout: Layout) -> str:
     type_, at, text = entry
     name, style = _HEADINGS.get(type_, (one_line(type_, 40), Style.BLUE))
     when = ago(parse_time_ms(at), display.now_ms)
     heading = joined([(f"── {name}", style), (when, Style.DIM)], display.width, ink=display.ink, hanging=_INDENT)
-    text = text.replace(f"± {base}/", "± ") if type_ == "fileChange" and base else text
+    if type_ in _MARKDOWN:
+        told = layout(text, min(display.width, _WIDEST_PROSE) - len(_INDENT))
+        return "".join(f"{line}\n" for line in (*heading, *(f"{_INDENT}{line}".rstrip() for line in told)))
+    if type_ == "fileChange" and base:
+        text = re.sub(rf"^(± )?{re.escape(base)}/", r"\1", text, flags=re.MULTILINE)
     ink, safe = display.ink, neutralise(text.rstrip("\n"))
     lines = _command(safe, display) if type_ == "commandExecution" else _told(type_, safe, display)
     return "".join(f"{line}\n" for line in (*heading, *(ink(line, look_) for line, look_ in lines)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from codex_server_cli.core.record.usage import add_usage, merge_limits
+from codex_server_cli.core.record.usage import TurnUsage, add_usage, merge_limits
 from tests.kit.cases import for_each
 
 ONE = {"inputTokens": 100, "cachedInputTokens": 40, "outputTokens": 20, "reasoningOutputTokens": 5, "totalTokens": 120}
@@ -33,6 +33,15 @@ def test_a_compaction_counts_nothing() -> None:
     synthetic = {"last": {**dict.fromkeys(ONE, 0), "totalTokens": 6914}}
     assert add_usage(None, synthetic) is None
     assert add_usage(OURS, synthetic) == OURS
+
+
+def test_the_last_report_of_the_turn_before_counts_nothing_where_it_is_repeated() -> None:
+    tokens, before = TurnUsage(), {"last": ONE, "total": {name: 4 * count for name, count in ONE.items()}}
+    tokens.note_before(before)
+    assert tokens.add(before) is None  # as a compaction begins, with 0.163.0 and 0.171.0
+    after = {"last": ONE, "total": {name: 5 * count for name, count in ONE.items()}}
+    assert tokens.add(after) == OURS
+    assert tokens.add(after | {"last": {**dict.fromkeys(ONE, 0), "totalTokens": 6914}}) == OURS
 
 
 def test_output_alone_counts() -> None:

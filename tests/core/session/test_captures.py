@@ -93,8 +93,9 @@ EXPECTED = {
     "reasoning_commentary_final": [Expected("final answer", 1)],
     "request_user_input_plan_mode": [Expected(rf'{_TOOL}"{{\"answers\":{{}}}}"', 2)],
     "retry_then_success": [Expected("Hello from mock", 1)],
-    # The review's own turn has no usage; the compaction after it is another turn's.
-    "review_and_compact": [Expected("Hello from mock", 1), Expected("Hello from mock", 0)],
+    # The review's own turn has no usage. The compaction's begins with the last report of the turn before it, which
+    # counts here, because the cut has lost that turn (test_usage: where it has not).
+    "review_and_compact": [Expected("Hello from mock", 1), Expected("Hello from mock", 0), Expected("", 2)],
     "steer": [Expected("slow done", 1)],
 }
 

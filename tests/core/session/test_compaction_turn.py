@@ -5,8 +5,9 @@ The shapes are those of 0.163.0 and 0.171.0.
 
 from __future__ import annotations
 
-from codex_server_cli.core.model.request import COMPACT
+from codex_server_cli.core.model.request import COMPACT, TurnRequest
 from codex_server_cli.core.model.turn import Phase, State
+from codex_server_cli.core.result import commands
 from codex_server_cli.errors import ErrorKind
 from tests.kit.cases import for_each
 from tests.kit.dialogue import COMPLETED, INTERRUPTED, THREAD, TURN, Dialogue, item_notification, turn_notification
@@ -42,3 +43,8 @@ def test_it_is_interrupted_by_its_id_and_its_hint_leads_back_to_the_chat() -> No
     assert talk.kind is ErrorKind.CANCELLED
     assert talk.outcome.error is not None
     assert f"codex-server chat --thread {THREAD}" in str(talk.outcome.error.hint)
+
+
+def test_it_is_asked_for_again_in_the_chat_of_its_thread() -> None:
+    request = TurnRequest("id", "/p", thread_id=THREAD, is_compaction=True)
+    assert commands.anew(request) == commands.again(request) == f"codex-server chat --thread {THREAD} --cwd /p"

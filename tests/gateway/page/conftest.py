@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the page in a browser: one Chromium and one house for all of them."""
+"""Fixtures of the tests of the page in a browser: a Chromium for each file, one house for all of them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from tests.kit.support import codex_binaries
 __all__ = ["chromium", "face", "house", "initialised", "tab"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Chromium]:
-    """The browser; skipped with the reason where there is none."""
+    """The browser; skipped with the reason where there is none.
+
+    Of a module, not of all: while it runs, an event loop runs in this thread, and other tests start one of their own.
+    """
     if reason := absence():
         pytest.skip(reason)
     browser = Chromium()

@@ -93,6 +93,8 @@ def test_the_token_opens_a_session_that_opens_everything_until_it_is_closed() ->
         ({"token": 1}, {"origin": ORIGIN}, (400, "missing_parameter")),
         ({}, {"origin": ORIGIN}, (400, "missing_parameter")),
         ({"tokem": TOKEN}, {"origin": ORIGIN}, (400, "unknown_parameter")),
+        ({"token": "x" * 9000}, {"origin": ORIGIN}, (413, "request_too_large")),
+        ({"token": TOKEN}, {"origin": ORIGIN, "content-length": "x"}, (413, "request_too_large")),
         ({"token": TOKEN}, {}, (403, "origin_not_allowed")),
         ({"token": TOKEN}, {"origin": "null"}, (403, "origin_not_allowed")),
         ({"token": TOKEN}, {"origin": "http://127.0.0.1:3000"}, (403, "origin_not_allowed")),

@@ -18,7 +18,7 @@ NARROW = WIDE._replace(width=40)
 
 
 def view(phase: Phase | None = Phase.THINKING, state: State = State.RUNNING, **known: Any) -> TurnView:
-    return TurnView(TURN_ID, "/t", state, phase if state is State.RUNNING else None, **known)
+    return TurnView(TURN_ID, "/t", state, phase if state is State.RUNNING else None)._replace(**known)
 
 
 def lines(text: str) -> list[str]:
@@ -50,6 +50,12 @@ def lines(text: str) -> list[str]:
             True,
             "✓ 7f3a was started already · complete · codex-server answer 7f3a",
         ),
+        (
+            view(state=State.FAILED, error={"kind": "auth", "hint": "Then: `codex-server new --file '/\x1b/p'`"}),
+            "last",
+            False,
+            "✗ 7f3a started · failed (auth) · codex-server status 7f3a",
+        ),
     ],
 )
 def test_a_start_is_told_with_the_command_that_follows(
@@ -77,7 +83,7 @@ def test_what_was_done_is_one_line_and_the_words_of_others_are_behind_a_bar() ->
 
 
 def test_a_running_turn_is_a_card_of_what_it_does_where_and_what_it_changed() -> None:
-    meta = {"cwd": "/home/dev/app", "model": "m", "worktree": {"branch": "codex/x"}}
+    meta = {"cwd": "/w/x", "model": "m", "worktree": {"branch": "codex/x", "started_in": "/home/dev/app"}}
     changes = [{"path": "a.py", "added": 10, "removed": 2}, {"path": "b.py", "added": 1}]
     live = {"usage": {"total_tokens": 12_300}, "changes": changes, "refused": ["✗ x"]}
     seen = view(Phase.RUNNING_COMMAND, elapsed_s=200.0, meta=meta, live=live)
@@ -95,7 +101,7 @@ def test_a_single_file_is_named_and_an_ended_turn_says_when_it_ended() -> None:
     meta = {"finished_at": "2026-11-20T16:57:00.000Z", "name": "fix"}
     seen = view(state=State.COMPLETE, elapsed_s=1.0, meta=meta, result=result)
     assert lines(card.card(seen, "7f3a", "Fix it", [], WIDE)) == [
-        "✓ 7f3a · complete · 1 s · 3m ago",
+        "✓ 7f3a · complete · 1.0 s · 3m ago",
         "  fix",
         "  7 tokens",
         "  ± a b −3",
@@ -141,16 +147,39 @@ def test_codex_own_words_are_shown_where_they_are_the_reason_behind_a_bar() -> N
     assert lines(shown)[2:] == ["  It died.", "  │ thread panicked", "  │ at x"]
 
 
+@for_each(
+    "known, remark",
+    [
+        ({"notify": {"exit_code": 3, "signal": None}}, "The notify command failed: exit code 3"),
+        ({"notify": {"problem": "it is no program"}}, "The notify command failed: it is no program"),
+        ({"notify": {"exit_code": 0}}, ""),
+        (
+            {"meta": {"put_back": 1}},
+            "1 message for this thread, queued meanwhile, stands in Codex's queue again",
+        ),
+        (
+            {"meta": {"put_back": 0}},
+            "what was queued for this thread could not be put back:\n  `codex-server recover 7f3a` tries again",
+        ),
+    ],
+)
+def test_what_went_wrong_beside_a_turn_is_said(known: dict[str, Any], remark: str) -> None:
+    shown = card.card(view(state=State.CANCELLED, **known), "7f3a", "hi", [], WIDE)
+    assert shown == "– 7f3a · cancelled\n  hi\n" + (f"  {remark}\n" if remark else "")
+
+
+def test_a_command_obeys_nothing_that_stands_in_a_path() -> None:
+    seen = view(
+        state=State.COMPLETE, path="/\x1b", meta={"codex_turn_id": "t", "request": {"flags": {"--model": ["\x1b"]}}}
+    )
+    shown = card.card(seen, "7f3a", "hi", [], WIDE)
+    assert lines(shown)[-1] == "  → codex-server continue --turn 7f3a - --model '␛'"
+
+
 def test_a_cancelled_turn_needs_no_reason() -> None:
     error = {"kind": "cancelled", "message": "The turn was cancelled.", "hint": "To ask again: `codex-server new -`"}
     shown = lines(card.card(view(state=State.CANCELLED, error=error), "7f3a", "hi", [], WIDE))
     assert shown == ["– 7f3a · cancelled", "  hi"]
-
-
-def test_one_turn_among_others_is_a_line_where_it_fits() -> None:
-    seen = view(elapsed_s=3.0)
-    assert card.row(seen, "7f3a", "漢" * 40, WIDE) == f"● 7f3a · thinking · 3 s · {'漢' * 19}…\n"
-    assert lines(card.row(seen, "7f3a", "x" * 99, NARROW)) == ["● 7f3a · thinking · 3 s", f"  {'x' * 37}…"]
 
 
 def test_colours_are_of_the_state_and_the_text_is_the_same() -> None:

@@ -10,7 +10,7 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.turn_id import time_ms
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.style.ink import Ink
-from codex_server_cli.render.style.wrap import Display, cells
+from codex_server_cli.render.style.wrap import Display, cells, wrapped
 from codex_server_cli.render.turns.shown import shown_thread, shown_turn
 
 TURN_ID = "20261120-165501-482-7f3a"
@@ -29,15 +29,19 @@ ENTRIES = [
     ("commandExecution", AT, "$ ls\n  -la\na.py\n… 12 more lines …\n→ exit 0 · 0.1 s\n"),
     ("commandExecution", AT, "$ false\n→ exit 1 · 0.1 s\n"),
     ("commandExecution", "", "make"),
-    ("fileChange", AT, "± /home/ada/p/app.py +2 −1\n± /srv/x new, 1 line\n"),
+    ("fileChange", AT, "± /home/ada/p/app.py +2 −1\n± /srv/x new, 1 line\n/home/ada/p/b.py"),
     ("agentMessage", AT, "Done. " + "word " * 40),
     ("odd\nthing", None, "\x1b[2J"),
     ("error", AT, "refused"),
 ]
 
 
+def layout(text: str, width: int) -> list[str]:
+    return [f"<{line}>" for line in wrapped(text.replace("\x1b", "?"), width - 2)] + [""]
+
+
 def test_a_turn_is_its_facts_and_then_what_was_said_and_done() -> None:
-    assert shown_turn(VIEW, "Mend it", "7f3a", ENTRIES[:5], DISPLAY).splitlines() == [
+    assert shown_turn(VIEW, "Mend it", "7f3a", ENTRIES[:5], DISPLAY, layout).splitlines() == [
         f"turn       {TURN_ID}",
         "state      ✓ complete",
         "directory  ~/p",
@@ -69,11 +73,12 @@ def test_a_turn_is_its_facts_and_then_what_was_said_and_done() -> None:
         "── files · 3m ago",
         "  ± app.py +2 −1",
         "  ± /srv/x new, 1 line",
+        "  b.py",
     ]
 
 
 def test_what_went_well_is_green_and_what_did_not_red() -> None:
-    text = shown_turn(VIEW, "Mend it", "7f3a", ENTRIES, DISPLAY._replace(ink=Ink(is_coloured=True)))
+    text = shown_turn(VIEW, "Mend it", "7f3a", ENTRIES, DISPLAY._replace(ink=Ink(is_coloured=True)), layout)
     for piece in (
         "\x1b[32m✓ complete\x1b[0m",
         "\x1b[36m── you\x1b[0m · \x1b[2m3m ago\x1b[0m",
@@ -84,20 +89,21 @@ def test_what_went_well_is_green_and_what_did_not_red() -> None:
         "± app.py\x1b[32m +2\x1b[0m\x1b[31m −1\x1b[0m",
         "\x1b[34m── odd thing\x1b[0m\n  ␛[2J\n",
         "\x1b[31m  refused\x1b[0m",
+        "── codex\x1b[0m · \x1b[2m3m ago\x1b[0m\n  <Done. word",
     ):
         assert piece in text
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 120])
 def test_no_line_is_wider_than_the_terminal_but_a_command(width: int) -> None:
-    text = shown_turn(VIEW, "Mend it", "7f3a", ENTRIES, DISPLAY._replace(width=width))
+    text = shown_turn(VIEW, "Mend it", "7f3a", ENTRIES, DISPLAY._replace(width=width), layout)
     assert all(cells(line) <= width or "codex-server" in line for line in text.splitlines())
     assert not re.search(r"[\x00-\x09\x0b-\x1f]", text)
 
 
 def test_a_thread_has_the_command_that_goes_on_with_it() -> None:
     header = [("thread", "01a2"), ("name", None), ("updated", AT), ("started", "?"), ("continue", "codex-server …")]
-    assert shown_thread(header, [], DISPLAY).splitlines() == [
+    assert shown_thread(header, [], DISPLAY, layout).splitlines() == [
         "thread    01a2",
         "updated   3m ago, 2026-11-20 16:55 UTC",
         "started   ?",

@@ -19,7 +19,7 @@ from prompt_toolkit.layout.controls import FormattedTextControl
 Rows = Callable[[int], Sequence[str]]
 """The rows for a number of columns: safe text, one line each."""
 
-HINT = "arrows or number, Enter takes · Esc leaves"
+_HINTS = ("arrows or number, Enter takes · Esc leaves", "Enter takes · Esc leaves", "")
 _MARGIN = 6  # before a row: the mark, its number, and a column that stays free
 _STEPS = {"up": -1, "c-p": -1, "down": 1, "c-n": 1, "pageup": -10, "pagedown": 10, "home": -(10**6), "end": 10**6}
 
@@ -100,4 +100,4 @@ class Picker:
         for index in range(first, min(first + height, len(rows))):
             style = "reverse" if index == self._at else ""
             shown += [(style, f"{'❯' if style else ' '} {index + 1:>2} {rows[index]}"), ("", "\n")]
-        return [*shown, ("class:status", HINT[: size.columns - 1])]
+        return [*shown, ("class:status", next(hint for hint in _HINTS if len(hint) < size.columns))]

@@ -23,6 +23,7 @@ from prompt_toolkit.layout.controls import BufferControl, FormattedTextControl
 from prompt_toolkit.layout.dimension import Dimension
 from prompt_toolkit.layout.menus import CompletionsMenu
 from prompt_toolkit.layout.processors import ConditionalProcessor, PasswordProcessor
+from prompt_toolkit.output.color_depth import ColorDepth
 from prompt_toolkit.search import stop_search
 from prompt_toolkit.utils import get_term_environment_variable
 from prompt_toolkit.widgets import SearchToolbar
@@ -34,6 +35,7 @@ from codex_server_cli.cli.chat.editor.history import LineHistory
 from codex_server_cli.cli.chat.editor.look import STYLE, Shown
 from codex_server_cli.cli.chat.editor.pastes import PasteProcessor, Pastes
 from codex_server_cli.cli.chat.editor.picker import Picker
+from codex_server_cli.cli.output import ink
 from codex_server_cli.cli.terminal.markdown import tail_rows
 
 MENU_ROWS = 9
@@ -91,9 +93,10 @@ class Screen:
         )
         self.application = EditorApplication(
             layout=Layout(self._layout(), focused_element=self.buffer),
-            key_bindings=merge_key_bindings([escape_keys(self._escape), self._keys()]),
+            key_bindings=merge_key_bindings([escape_keys(self._escape), self._line_keys(), self._keys()]),
             before_render=lambda application: wait_for_escape(application, is_urgent=self._show().can_interrupt),
             style=STYLE,
+            color_depth=None if ink().is_coloured else ColorDepth.DEPTH_1_BIT,
             output=Output.from_pty(sys.stdout, term=get_term_environment_variable()),
             erase_when_done=True,
         )
@@ -219,7 +222,8 @@ class Screen:
 
     # --- keys
 
-    def _keys(self) -> KeyBindings:
+    def _line_keys(self) -> KeyBindings:
+        """The keys that change or send the line, and those that end a search."""
         keys = KeyBindings()
 
         @keys.add("enter", filter=~is_searching)
@@ -241,6 +245,11 @@ class Screen:
         @keys.add("c-c", filter=is_searching)
         def _(event: KeyPressEvent) -> None:
             stop_search()
+
+        return keys
+
+    def _keys(self) -> KeyBindings:
+        keys = KeyBindings()
 
         @keys.add("c-c", filter=~is_searching)
         @keys.add("<sigint>")

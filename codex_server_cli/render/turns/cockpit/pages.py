@@ -9,9 +9,11 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.rpc import objects_in
 from codex_server_cli.render.approvals import (
+    AskedRow,
     question_choices,
     question_text,
     questions_of,
+    request_rows,
     request_text,
     wants_words,
 )
@@ -19,9 +21,11 @@ from codex_server_cli.render.changes import doubt_note
 from codex_server_cli.render.escape import neutralise, one_line
 from codex_server_cli.render.spinner import is_waiting
 from codex_server_cli.render.status_line import clock
+from codex_server_cli.render.style.diff import diff_lines
 from codex_server_cli.render.style.ink import Ink, Style
 from codex_server_cli.render.turns.cockpit.state import Cockpit, Intent, OnScreen, OpenRequest, Pane, Typed
-from codex_server_cli.render.turns.lines import Line, barred, cells_of, cut, cut_text, wrapped
+from codex_server_cli.render.turns.edits import as_patch
+from codex_server_cli.render.turns.lines import BAR, Line, barred, cells_of, cut, cut_text, wrapped
 from codex_server_cli.render.turns.states import look, state_words
 from codex_server_cli.render.turns.titles import title
 
@@ -83,29 +87,24 @@ def diff_rows(diff: str, changes_of: str | None, width: int, *, is_running: bool
     if not diff:
         notes.insert(0, "it has changed no file" + (" so far" if is_running else ""))
     rows = [ink(row, Style.DIM) for note in notes if note for row in wrapped(note, width)]
-    return [*rows, *_diff_lines(diff, width, ink)]
+    return [*rows, *diff_lines(diff, ink, width=width)]
 
 
-def _diff_lines(diff: str, width: int, ink: Ink) -> list[str]:
-    styles = {"+": Style.GREEN, "-": Style.RED, "@": Style.CYAN}
-    return (
-        [
-            ink(row, styles.get(line[:1], Style.PLAIN))
-            for line in neutralise(diff).removesuffix("\n").split("\n")
-            for row in wrapped(line.expandtabs(4), width)
-        ]
-        if diff
-        else []
-    )
+def asked_rows(asked: OpenRequest, width: int, ink: Ink) -> list[str]:
+    """What a turn asks, whole, patches in their colours; of questions the one that is to be answered now."""
+    if not wants_words(asked.entry):
+        return [row for part in request_rows(asked.entry) for row in _part_rows(part, width, ink)]
+    first = 0 if asked.intent is Intent.DECLINE else asked.questions
+    questions = questions_of(asked.entry)[first:]
+    shown = questions if asked.intent is Intent.DECLINE else questions[:1]
+    parts = [request_text(asked.entry), *map(question_text, shown)]
+    return barred(neutralise("\n".join(filter(None, parts))), width, is_exact=True)
 
 
-def request_rows(asked: OpenRequest, width: int) -> list[str]:
-    """What a turn asks, whole, with the question that is to be answered now."""
-    parts = [request_text(asked.entry)]
-    parts += [question_text(each) for each in questions_of(asked.entry)[asked.questions :][:1]]
-    if asked.intent is not Intent.REPLY:
-        parts[1:] = map(question_text, questions_of(asked.entry))
-    return barred(neutralise("\n".join(part for part in parts if part)), width, is_exact=True)
+def _part_rows(part: AskedRow, width: int, ink: Ink) -> list[str]:
+    if part.edit:
+        return [BAR + row for row in diff_lines(as_patch(part.text, part.edit), ink, width=width - len(BAR))]
+    return barred(neutralise(part.text), width, is_exact=True)
 
 
 def foot(state: Cockpit, seen: OnScreen, view: TurnView | None, hidden: tuple[int, int], width: int) -> Line:

@@ -101,16 +101,23 @@ def test_a_page_of_a_request_tells_how_long_it_waits_yet() -> None:
 
 def test_a_request_is_shown_whole_behind_a_bar() -> None:
     entry = {**APPROVAL, "command": "echo   " + "yz " * 40, "cwd": "/srv"}
-    rows = pages.request_rows(OpenRequest("t", entry, Intent.APPROVE), 40)
+    rows = pages.asked_rows(OpenRequest("t", entry, Intent.APPROVE), 40, PLAIN)
     assert f"$ {entry['command']}" in "".join(row.removeprefix("│ ") for row in rows)
     assert all(row.startswith("│ ") and cell_len(row) <= 40 for row in rows)
 
 
+def test_a_patch_is_asked_about_in_its_colours_and_to_its_end() -> None:
+    changes = [{"path": "/srv/x", "kind": {"type": "add"}, "diff": "one\ntwo\n"}]
+    entry = {"kind": "patch", "answer_with": "approve", "changes": changes}
+    rows = pages.asked_rows(OpenRequest("t", entry, Intent.APPROVE), 40, Ink(is_coloured=True))
+    assert rows[-2:] == ["│ \x1b[32m+one\x1b[0m", "│ \x1b[32m+two\x1b[0m"]
+
+
 def test_of_questions_the_one_to_answer_is_shown_and_all_where_they_are_declined() -> None:
-    first = pages.request_rows(OpenRequest("t", QUESTION, Intent.REPLY), 40)
+    first = pages.asked_rows(OpenRequest("t", QUESTION, Intent.REPLY), 40, PLAIN)
     assert first == ["│ Which style?", "│   1  Short", "│   2  Long"]
-    assert pages.request_rows(OpenRequest("t", QUESTION, Intent.REPLY, questions=1), 40) == ["│ Why?"]
-    assert pages.request_rows(OpenRequest("t", QUESTION, Intent.DECLINE), 40) == [*first, "│ Why?"]
+    assert pages.asked_rows(OpenRequest("t", QUESTION, Intent.REPLY, questions=1), 40, PLAIN) == ["│ Why?"]
+    assert pages.asked_rows(OpenRequest("t", QUESTION, Intent.DECLINE), 40, PLAIN) == [*first, "│ Why?"]
 
 
 def test_a_diff_has_its_colours_and_nothing_in_it_is_obeyed() -> None:
@@ -161,8 +168,8 @@ def test_whatever_is_asked_or_typed_is_made_safe() -> None:
     view = ENDED._replace(meta={"name": evil}, error={"kind": evil})
     state = asked(Intent.REPLY, entry)._replace(typing=Typed(evil, 3))
     rows = [
-        *pages.request_rows(OpenRequest("t", {**APPROVAL, "command": evil, "reason": evil}, Intent.APPROVE), 40),
-        *pages.request_rows(OpenRequest("t", entry, Intent.REPLY), 40),
+        *pages.asked_rows(OpenRequest("t", {**APPROVAL, "command": evil, "reason": evil}, Intent.APPROVE), 40, PLAIN),
+        *pages.asked_rows(OpenRequest("t", entry, Intent.REPLY), 40, PLAIN),
         *pages.prompt_rows(evil, 40, PLAIN),
         painted(pages.page_head(view, evil, "7f3a", "tail", 200), PLAIN),
         foot(state),

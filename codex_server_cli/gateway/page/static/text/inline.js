@@ -17,8 +17,11 @@ const MARKS = /** @type {Array<[string, "strong"|"em"|"del"]>} */ ([
 ]);
 const MOST_DEPTH = 8;
 const MOST_LINK_CHARS = 2000;
-/** How far the end of a mark is looked for: without a bound a text of stars would take for ever. */
+/** How far the end of a mark is looked for. */
 const FAR = 4000;
+
+/** Mark → up to where it is known to be closed nowhere: a text of stars alone is looked through once, not once a star.
+ * @typedef {Map<string, number>} Open */
 
 /** @param {string} href @returns {string|null} the address where it is one of the web, else null */
 export function webAddress(href) {
@@ -39,6 +42,8 @@ export function webAddress(href) {
 export function parseInline(text, depth = 0) {
   /** @type {Inline[]} */
   const found = [];
+  /** @type {Open} */
+  const open = new Map();
   let plain = "";
   const flush = () => {
     if (plain) found.push({ kind: "text", text: plain });
@@ -46,7 +51,7 @@ export function parseInline(text, depth = 0) {
   };
   let at = 0;
   while (at < text.length) {
-    const piece = depth < MOST_DEPTH ? pieceAt(text, at, depth) : null;
+    const piece = depth < MOST_DEPTH ? pieceAt(text, at, depth, open) : null;
     if (piece === null) {
       const isEscape = text[at] === "\\" && ESCAPABLE.test(text[at + 1] ?? "");
       plain += isEscape ? text[at + 1] : text[at];
@@ -61,8 +66,8 @@ export function parseInline(text, depth = 0) {
   return found;
 }
 
-/** @param {string} text @param {number} at @param {number} depth @returns {{inline: Inline, end: number}|null} */
-function pieceAt(text, at, depth) {
+/** @param {string} text @param {number} at @param {number} depth @param {Open} open @returns {{inline: Inline, end: number}|null} */
+function pieceAt(text, at, depth, open) {
   switch (text[at]) {
     case "`":
       return codeAt(text, at);
@@ -80,7 +85,7 @@ function pieceAt(text, at, depth) {
     case "*":
     case "_":
     case "~":
-      return markAt(text, at, depth);
+      return markAt(text, at, depth, open);
     default:
       return null;
   }
@@ -143,11 +148,11 @@ function breakAt(text, at) {
   return / {2}$|\\$/.test(text.slice(Math.max(0, at - 2), at)) ? { inline: { kind: "break" }, end: at + 1 } : null;
 }
 
-/** @param {string} text @param {number} at @param {number} depth @returns {{inline: Inline, end: number}|null} */
-function markAt(text, at, depth) {
+/** @param {string} text @param {number} at @param {number} depth @param {Open} open @returns {{inline: Inline, end: number}|null} */
+function markAt(text, at, depth, open) {
   for (const [mark, kind] of MARKS) {
     if (!text.startsWith(mark, at)) continue;
-    const end = endOf(text, at, mark);
+    const end = endOf(text, at, mark, open);
     if (end < 0) continue;
     const children = parseInline(text.slice(at + mark.length, end), depth + 1);
     return { inline: { kind, children }, end: end + mark.length };
@@ -156,13 +161,14 @@ function markAt(text, at, depth) {
 }
 
 /** Where the mark that opens at `at` is closed; -1 where it opens nothing. */
-/** @param {string} text @param {number} at @param {string} mark @returns {number} */
-function endOf(text, at, mark) {
+/** @param {string} text @param {number} at @param {string} mark @param {Open} open @returns {number} */
+function endOf(text, at, mark, open) {
   const inner = at + mark.length;
   if (!/\S/.test(text[inner] ?? "") || text[inner] === mark[0]) return -1;
   if (mark[0] === "_" && /\w/.test(text[at - 1] ?? "")) return -1; // snake_case
   const far = Math.min(text.length, inner + FAR);
-  for (let end = text.indexOf(mark, inner + 1); end >= 0 && end < far; end = text.indexOf(mark, end + 1)) {
+  const first = Math.max(inner + 1, open.get(mark) ?? 0);
+  for (let end = text.indexOf(mark, first); end >= 0 && end < far; end = text.indexOf(mark, end + 1)) {
     const next = text[end + mark.length] ?? "";
     if (mark.length === 1 && (next === mark || text[end - 1] === mark)) {
       if (next === mark) end += 1; // a double one within
@@ -172,5 +178,6 @@ function endOf(text, at, mark) {
     if (mark[0] === "_" && /\w/.test(next)) continue;
     return end;
   }
+  open.set(mark, far);
   return -1;
 }

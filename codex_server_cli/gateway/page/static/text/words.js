@@ -93,6 +93,18 @@ export function tokens(count) {
   return `${(count / 1e6).toFixed(1)}M`;
 }
 
+/** @param {number} count @param {string} word @returns {string} `1 turn`, `2 turns` */
+export function counted(count, word) {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
+}
+
+/** @param {number|null|undefined} minutes @returns {string} `5 hours`, `7 days`; "" where it is not known */
+export function windowWords(minutes) {
+  if (!minutes) return "";
+  if (minutes % 1440 === 0) return counted(minutes / 1440, "day");
+  return minutes % 60 === 0 ? counted(minutes / 60, "hour") : counted(minutes, "minute");
+}
+
 /**
  * @param {string[]} shown ids
  * @returns {Map<string, string>} the shortest end of each id that only it has among these: `7f3a`, `482-7f3a`
@@ -106,13 +118,4 @@ export function shortIds(shown) {
   }
   for (const id of shown) if (!found.has(id)) found.set(id, id);
   return found;
-}
-
-/** @param {unknown} command as Codex wraps it @returns {string} without the shell around it */
-export function unwrapped(command) {
-  const text = Array.isArray(command) ? command.join(" ") : String(command ?? "");
-  const found = /^\S*\/?(?:ba|z|da)?sh -l?c '([\s\S]*)'$/.exec(text);
-  return found && !found[1].replaceAll(`'"'"'`, "").replaceAll(`'\\''`, "").includes("'")
-    ? found[1].replaceAll(`'"'"'`, "'").replaceAll(`'\\''`, "'")
-    : text;
 }

@@ -17,7 +17,7 @@ export function diffNode(lines, label = "diff") {
   const shown = lines.slice(0, MOST_LINES).map((line) => el(`span.line.${line.kind}`, null, line.text === "" ? " " : line.text));
   const rest = lines.length - shown.length;
   if (rest > 0) shown.push(el("span.line.meta", null, `… ${rest} more lines: codex-server diff shows all`));
-  return el("pre.diff", { tabindex: 0, role: "region", "aria-label": label }, shown);
+  return el("pre.diff", { tabindex: 0, role: "group", "aria-label": label }, shown);
 }
 
 /** A diff of several files: each can be folded. */

@@ -1,8 +1,9 @@
 /** One item of a turn as a node: a message, a command, a change, what else there is. Owns how each kind looks. */
 
 import { el, isolated } from "../dom.js";
+import { unwrapped } from "../text/command.js";
 import { changeLines, countsOf } from "../text/diff.js";
-import { duration, unwrapped } from "../text/words.js";
+import { duration } from "../text/words.js";
 import { countsNode, diffNode } from "./diff.js";
 import { codeNode, markdownNodes } from "./markdown.js";
 
@@ -10,6 +11,7 @@ import { codeNode, markdownNodes } from "./markdown.js";
 
 const MOST_CHARS = 100_000;
 const SHORT_LINES = 14;
+const MOST_SAID_LINES = 40;
 const LABELS = new Map([
   ["userMessage", "you"],
   ["steer", "you, meanwhile"],
@@ -45,7 +47,7 @@ function bodyOf(item, cwd) {
   switch (item.kind) {
     case "userMessage":
     case "steer":
-      return item.text ? [isolated("p.said", item.text)] : null;
+      return item.text ? saidNodes(item.text) : null;
     case "agentMessage":
     case "plan":
       return item.text || !item.isDone ? [el("div.markdown", null, markdownNodes(item.text))] : null;
@@ -68,6 +70,16 @@ function bodyOf(item, cwd) {
   }
 }
 
+/** What the user said; a long paste is folded. */
+/** @param {string} text @returns {Node[]} */
+function saidNodes(text) {
+  const lines = text.split("\n");
+  if (lines.length <= MOST_SAID_LINES) return [isolated("p.said", text)];
+  const rest = lines.slice(SHORT_LINES);
+  const folded = el("details", null, el("summary", null, `${rest.length} more lines`), isolated("p.said", rest.join("\n")));
+  return [isolated("p.said", lines.slice(0, SHORT_LINES).join("\n")), folded];
+}
+
 /** @param {string} text @returns {string} */
 function firstLine(text) {
   const line = text.trim().split("\n")[0].replaceAll("**", "");
@@ -77,7 +89,7 @@ function firstLine(text) {
 /** @param {Item} item @returns {Node[]} */
 function commandBody(item) {
   const command = unwrapped(item.item.command);
-  const nodes = [el("pre.command", { tabindex: 0, role: "region", "aria-label": "command" }, isolated("code", `$ ${command}`))];
+  const nodes = [el("pre.command", { tabindex: 0, role: "group", "aria-label": "command" }, isolated("code", `$ ${command}`))];
   const output = item.text.slice(0, MOST_CHARS).replace(/\n$/, "");
   if (output) {
     const lines = output.split("\n").length;

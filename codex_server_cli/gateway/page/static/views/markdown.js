@@ -38,7 +38,7 @@ function blockNode(block) {
 /** A block of code, which may be scrolled, by the keyboard too. */
 /** @param {string} text @param {string} language @returns {Node} */
 export function codeNode(text, language = "") {
-  return el("pre", { tabindex: 0, role: "region", "aria-label": language ? `code, ${language}` : "code" }, isolated("code", text));
+  return el("pre", { tabindex: 0, role: "group", "aria-label": language ? `code, ${language}` : "code" }, isolated("code", text));
 }
 
 /** @param {Extract<Block, {kind: "list"}>} list @returns {Node} */
@@ -60,7 +60,7 @@ function tableNode(table) {
     el(`${tag}.${table.align[column]}`, { dir: "auto", scope: tag === "th" ? "col" : null }, inlineNodes(text));
   const head = el("thead", null, el("tr", null, table.head.map(cell("th"))));
   const body = el("tbody", null, table.rows.map((row) => el("tr", null, row.map(cell("td")))));
-  return el("div.scroll", { tabindex: 0, role: "region", "aria-label": "table" }, el("table", null, head, body));
+  return el("div.scroll", { tabindex: 0, role: "group", "aria-label": "table" }, el("table", null, head, body));
 }
 
 /** @param {string} text @returns {Node[]} */

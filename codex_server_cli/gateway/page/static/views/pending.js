@@ -3,7 +3,7 @@
 import { ApiError, get, post } from "../api.js";
 import { announce, byId, el, fill, isolated, setText } from "../dom.js";
 import { store } from "../store.js";
-import { unwrapped } from "../text/words.js";
+import { unwrapped } from "../text/command.js";
 import { changesNodes } from "./item.js";
 
 const SAID = new Map([
@@ -71,7 +71,7 @@ export class PendingView {
     const cwd = store.turn(this.turn)?.cwd ?? "";
     const nodes = [];
     if (!entry.questions && !entry.command) nodes.push(isolated("p", entry.message));
-    if (entry.command) nodes.push(el("pre.command", { tabindex: 0, role: "region", "aria-label": "command" }, isolated("code", `$ ${unwrapped(entry.command)}`)));
+    if (entry.command) nodes.push(el("pre.command", { tabindex: 0, role: "group", "aria-label": "command" }, isolated("code", `$ ${unwrapped(entry.command)}`)));
     if (entry.reason) nodes.push(el("p", null, "Why: ", el("bdi", null, entry.reason)));
     if (entry.cwd) nodes.push(el("p.dim", null, "in ", el("bdi", null, entry.cwd)));
     if (entry.changes?.length) nodes.push(...changesNodes(entry.changes, cwd));
@@ -154,7 +154,7 @@ function factNode(name, value) {
   const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
   const words = name.replaceAll("_", " ");
   return text.includes("\n")
-    ? el("div", null, el("p.dim", null, words), el("pre", { tabindex: 0, role: "region", "aria-label": words }, isolated("code", text)))
+    ? el("div", null, el("p.dim", null, words), el("pre", { tabindex: 0, role: "group", "aria-label": words }, isolated("code", text)))
     : el("p", null, `${words}: `, el("bdi", null, text));
 }
 

@@ -59,7 +59,7 @@ async function say(turn) {
   try {
     const next = isRunning(turn) ? await steer(turn, text) : await goOn(turn, text);
     drafts.delete(turn.turn_id);
-    if (byId("turn").dataset.turn === turn.turn_id) field.value = "";
+    if (byId("turn").dataset.turn === turn.turn_id && field.value.trim() === text) field.value = ""; // what was typed since stays
     if (next) location.hash = `#/turn/${next}`;
     store.refresh();
   } catch (error) {

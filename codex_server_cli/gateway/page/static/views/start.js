@@ -30,7 +30,7 @@ export function openStart() {
   byId("start-write").hidden = !may?.write;
   byId("start-full").hidden = !may?.all;
   byId("start-ask-row").hidden = !may?.approve;
-  setText(byId("start-rights"), may?.write ? "" : "Turns of this serve read alone: it was started without --write.");
+  setText(byId("start-rights"), may?.write ? "" : "Turns of this serve only read: it was started without --write.");
   setText(byId("start-error"), "");
   openDialog("start-dialog", "start-prompt");
   if (!hasModels) loadModels();
@@ -69,15 +69,16 @@ async function send() {
     byId("start-prompt").focus();
     return;
   }
-  const call = JSON.stringify(body());
+  const sent = body();
+  const call = JSON.stringify(sent);
   if (call !== lastCall) key = newKey(); // the same again starts no second turn
   lastCall = call;
   setText(byId("start-error"), "");
   byId("start-send").disabled = true;
   try {
-    const started = await post("turns", body(), { "Idempotency-Key": key });
+    const started = await post("turns", sent, { "Idempotency-Key": key });
     byId("start-dialog").close();
-    byId("start").reset();
+    if (byId("start-prompt").value === sent.prompt) byId("start").reset(); // what was typed since stays
     lastCall = "";
     store.refresh();
     location.hash = `#/turn/${started.turn_id}`;

@@ -39,7 +39,7 @@ export function leaveTurn() {
 
 /** Wire what is there once. */
 export function startTurnView() {
-  store.addEventListener("change", () => shown?.drawHead());
+  store.addEventListener("change", () => shown?.noteList());
   startSaying(() => shown?.turn ?? null);
   byId("cancel-turn").addEventListener("click", () => shown?.cancel());
   byId("to-end").addEventListener("click", () => byId("stream").lastElementChild?.scrollIntoView({ block: "end" }));
@@ -62,6 +62,7 @@ class TurnView {
     this.drawsAt = 0;
     this.timer = 0;
     this.isDiffStale = true;
+    this.wasListed = false;
     fill(byId("stream"));
     fill(byId("diff-body"));
     byId("turn").hidden = false;
@@ -103,10 +104,19 @@ class TurnView {
     const hint = error instanceof ApiError && error.hint ? ` ${error.hint}` : "";
     setText(byId("turn-error"), isGone ? "This turn is not there any more: it was deleted." : `${/** @type {Error} */ (error).message}${hint}`);
     if (isGone) {
-      this.status = { ...(this.status ?? {}), turn_id: this.id, state: "missing", phase: null };
+      this.status = { ...(this.status ?? {}), turn_id: this.id, state: "missing", phase: null, error: null };
       this.pending.close();
       this.drawHead();
     }
+  }
+
+  /** The list has changed; what has left it was deleted, or lies behind its end. */
+  noteList() {
+    const isListed = store.turn(this.id) !== undefined;
+    const hasLeft = this.wasListed && !isListed;
+    this.wasListed = isListed;
+    this.drawHead();
+    if (hasLeft) this.lookAgain().catch((error) => this.isClosed || this.trouble(error));
   }
 
   /** Ask where it stands, and what it waits for. */
@@ -200,6 +210,7 @@ class TurnView {
     byId("stream").setAttribute("aria-busy", String(isLive));
     this.drawFacts(turn);
     byId("cancel-turn").hidden = !isLive;
+    byId("to-end").hidden = document.documentElement.scrollHeight < 1.5 * window.innerHeight;
     drawSaying(turn);
     const error = turn.error && !isLive ? [turn.error.message, turn.error.hint].filter(Boolean).join(" ") : "";
     if (error) setText(byId("turn-error"), error);

@@ -3,7 +3,7 @@
 import { ApiError, get } from "../api.js";
 import { byId, el, fill, setText, svg } from "../dom.js";
 import { daysOf, plotOf } from "../text/plot.js";
-import { tokens } from "../text/words.js";
+import { counted, tokens, windowWords } from "../text/words.js";
 
 const DAYS = 30;
 const WIDEST = 760;
@@ -37,7 +37,7 @@ async function drawLimits() {
 /** @param {any} limit @param {any} window @returns {Node} */
 function barNode(limit, window) {
   const percent = Math.round(window.used_percent ?? 0);
-  const name = [limit.name, window.name].filter(Boolean).join(", ") || "limit";
+  const name = [limit.name, windowWords(window.window_minutes) || window.name].filter(Boolean).join(", ") || "limit";
   const resets = window.resets_at ? ` · resets ${new Date(window.resets_at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}` : "";
   const meter = el("meter", { min: 0, max: 100, high: 90, optimum: 0, low: 70, value: percent, "aria-label": `${name}: ${percent} % used` });
   return el("div.limit", null, el("span", null, el("bdi", null, name)), meter, el("span.dim", null, `${percent} % used${resets}`));
@@ -54,7 +54,7 @@ async function drawPlot() {
     fill(byId("usage-rows"), rows.map((day) => el("tr", null, el("th", { scope: "row" }, day.day), el("td", null, day.turns), el("td", null, day.total))));
     const sum = days.reduce((total, day) => total + day.total, 0);
     const turns = days.reduce((total, day) => total + day.turns, 0);
-    setText(byId("usage-sum"), `${turns} turns, ${tokens(sum)} tokens in ${DAYS} days`);
+    setText(byId("usage-sum"), `${counted(turns, "turn")}, ${tokens(sum)} tokens in ${DAYS} days`);
   } catch (error) {
     fill(byId("plot"), el("p.dim", null, `The usage cannot be read: ${/** @type {Error} */ (error).message}`));
   }
@@ -70,7 +70,7 @@ function plotNode(days) {
   ]);
   const bars = plot.bars.map((bar) =>
     svg("rect", { class: "bar", x: bar.x + LEFT, y: bar.y + 8, width: bar.width, height: bar.height },
-      svg("title", null, `${bar.day.day}: ${tokens(bar.day.total)} tokens, ${bar.day.turns} turns`)),
+      svg("title", null, `${bar.day.day}: ${tokens(bar.day.total)} tokens, ${counted(bar.day.turns, "turn")}`)),
   );
   const labels = [0, Math.floor(days.length / 2), days.length - 1].map((index, which) =>
     svg("text", { x: LEFT + plot.bars[index].x + (which === 2 ? plot.bars[index].width : 0), y: HEIGHT + 8 + BELOW, "text-anchor": which === 2 ? "end" : "start" }, days[index].day.slice(5)),

@@ -1,0 +1,45 @@
+/**
+ * A command as a person reads it: without the shell that Codex wraps around it. Pure. Where there is any doubt the whole
+ * command is shown: what is approved must be what was seen.
+ */
+
+const SHELLS = /^(?:\S*\/)?(?:ba|z|da|k)?sh$/;
+const FLAGS = ["-c", "-lc"];
+/** A quoted or plain piece of a word; what follows a backslash within double quotes is left for the doubtful. */
+const PIECE = /'([^']*)'|"([^"\\$`]*)"|\\([^\n])|([^\s'"\\]+)/y;
+
+/**
+ * @param {unknown} command a line, or its words
+ * @returns {string} what the shell is told, where it is nothing but a shell with one script; else all of it
+ */
+export function unwrapped(command) {
+  const words = Array.isArray(command) ? command.map(String) : split(String(command ?? ""));
+  const isWrapped = words?.length === 3 && SHELLS.test(words[0]) && FLAGS.includes(words[1]);
+  if (isWrapped && words) return words[2];
+  return Array.isArray(command) ? command.join(" ") : String(command ?? "");
+}
+
+/**
+ * @param {string} line
+ * @returns {string[]|null} its words, as a POSIX shell splits it; null where this is not certain
+ */
+export function split(line) {
+  const words = [];
+  let word = null;
+  PIECE.lastIndex = 0;
+  for (let at = 0; at < line.length; ) {
+    if (/\s/.test(line[at])) {
+      if (word !== null) words.push(word);
+      word = null;
+      at += 1;
+      continue;
+    }
+    PIECE.lastIndex = at;
+    const piece = PIECE.exec(line);
+    if (!piece) return null;
+    word = (word ?? "") + (piece[1] ?? piece[2] ?? piece[3] ?? piece[4]);
+    at = PIECE.lastIndex;
+  }
+  if (word !== null) words.push(word);
+  return words;
+}

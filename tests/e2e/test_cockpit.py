@@ -1,0 +1,213 @@
+"""The board as a cockpit, on a real terminal: turns are read, approved, answered and cancelled from it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+
+from codex_server_cli.demo.gates import Gate
+from codex_server_cli.demo.replies import apply_patch, reply, say
+from codex_server_cli.demo.replies import hold as hold_reply
+from tests.kit.escalations import QUESTION, escalated, replies_of
+from tests.kit.home import COMMAND, Home
+from tests.kit.played_turn import ASKING, PlayedTurn, hold, let_go
+from tests.kit.support import wait_until
+from tests.kit.tmux import Terminal
+
+SHELL = ["bash", "--norc", "--noprofile", "-i"]
+PATCH = "*** Begin Patch\n*** Add File: new.txt\n+a new line\n*** End Patch"
+WHY = {**QUESTION, "id": "q2", "header": "Why", "question": "And why?", "options": None}
+
+
+def shows(pattern: str) -> Callable[[str], bool]:
+    return lambda screen: re.search(pattern, screen, re.MULTILINE) is not None
+
+
+def watch(home: Home, *options: str) -> Terminal:
+    return Terminal(home.root, [COMMAND, "watch", *options], home.env, cwd=home.project)
+
+
+def test_real_turns_are_read_approved_and_cancelled_from_the_board(home: Home) -> None:
+    gate = Gate()
+    words = " ".join(f"word{number}" for number in range(60))
+    home.model(
+        [
+            reply(apply_patch(PATCH)),
+            say("Patched."),
+            reply(escalated(home, "approved")),
+            say(f"{words}\n\n", hold_reply(gate), "The rest."),
+            say("Done."),
+        ]
+    )
+    assert home.start("new", "Patch it", "--write", "--skip-git-check").wait()["state"] == "complete"
+    asker = home.start("new", "Leave a mark", "--approval", "ask", "--write", "--skip-git-check")
+    with watch(home) as terminal:
+        terminal.wait_for(shows(r"^❯! waits for approval .* Leave a mark"))
+        writer = home.start("new", "Write much")
+        terminal.wait_for(shows(r"^ ● answering .* Write much"))
+        # Its request is opened, and left; then opened and approved.
+        terminal.press("a")
+        screen = terminal.wait_for("y approve it")
+        assert f"echo hello > {home.root}/approved" in screen.replace("\n│ ", "")
+        assert screen.startswith("! waits for approval · ")
+        terminal.press("q")
+        terminal.wait_for("nothing was decided")
+        terminal.press("a")
+        terminal.wait_for("y approve it")
+        press_until(terminal, "y", f"{asker.id[-4:]}: approved")
+        wait_until((home.root / "approved").exists, what="the mark")
+        terminal.wait_for(shows(r"✓ complete .* Leave a mark"))
+        # The text of another grows before the eyes, at any size.
+        terminal.press("g", "Enter")
+        screen = terminal.wait_for("word59")
+        assert screen.startswith("● answering · ")
+        assert "│ Write much" in screen
+        terminal.resize(40, 12)
+        terminal.wait_for(lambda screen: "word59" in screen and max(map(len, screen.split("\n"))) <= 40)
+        gate.open()
+        terminal.wait_for(shows(r"(?s)\A✓ complete.*The rest\."))
+        terminal.press("g")
+        terminal.wait_for("↓")
+        terminal.resize(80, 24)
+        terminal.press("Escape")
+        # The diff of the oldest one; then only one is left by the filter.
+        terminal.wait_for("nothing runs")
+        terminal.press("G")
+        terminal.wait_for(shows("^❯✓ complete .* Patch it"))
+        terminal.press("d")
+        assert "\x1b[32m+a new line" in terminal_styles(terminal, "+a new line")
+        terminal.press("q")
+        terminal.type("/leave")
+        terminal.wait_for(lambda screen: "Leave a mark" in screen and "Patch it" not in screen)
+        terminal.press("Enter", "Escape")
+        terminal.wait_for("Patch it")
+        terminal.press("?")
+        terminal.wait_for("draw the screen anew")
+        terminal.press("q", "s")
+        terminal.wait_for("by age")
+        terminal.press("q")
+        assert terminal.wait_for_exit() == 0
+    assert writer.is_ended
+
+
+def test_a_turn_is_cancelled_once_that_is_confirmed(one_home: Home) -> None:
+    first, second = hold(one_home, name="first"), hold(one_home, name="second")
+    with watch(one_home) as terminal:
+        terminal.wait_for(shows("^❯● answering .* second"))
+        terminal.press("j", "c")
+        terminal.wait_for(f"cancel {first.id[-4:]}? y/n")
+        terminal.press("n")
+        terminal.wait_for("not cancelled")
+        terminal.press("c", "y")
+        screen = terminal.wait_for(f"{first.id[-4:]}: cancelled")
+        assert (first.is_ended, second.is_ended) == (True, False)
+        # The selection has stayed on its turn.
+        assert shows("^❯– cancelled .* first")(screen)
+        terminal.press("c")
+        terminal.wait_for("has ended: cancelled")
+        terminal.type("xq")
+        assert terminal.wait_for_exit() == 0
+
+
+def test_questions_are_answered_by_number_and_in_words(one_home: Home) -> None:
+    turn = PlayedTurn(one_home, name="asker", **ASKING)
+    turn.ask(QUESTION, WHY)
+    with watch(one_home) as terminal:
+        terminal.wait_for("waits for an answer")
+        terminal.press("a")
+        terminal.wait_for("it asks a question: r answers it")
+        terminal.press("r")
+        terminal.wait_for("│   2  Blue — cold")
+        terminal.press("2", "Enter")
+        terminal.wait_for("│ Why: And why?")
+        terminal.paste("because\nit is")
+        terminal.wait_for("because it is")
+        terminal.press("Enter")
+        terminal.wait_for(f"{turn.id[-4:]}: answered")
+        terminal.press("q")
+        assert terminal.wait_for_exit() == 0
+    assert replies_of(turn) == [{"answers": {"q1": {"answers": ["Blue"]}, "q2": {"answers": ["because it is"]}}}]
+
+
+def test_a_long_request_is_read_to_its_end_first_and_one_that_is_gone_is_not_decided(one_home: Home) -> None:
+    turn = PlayedTurn(one_home, **ASKING)
+    turn.ask_approval("; ".join(f"echo {number} of many commands" for number in range(90)))
+    with watch(one_home) as terminal:
+        terminal.wait_for("waits for approval")
+        terminal.press("x")
+        terminal.wait_for("y decline it")
+        press_until(terminal, "y", "read it to its end first")
+        terminal.paste("y")
+        terminal.wait_for("a paste is no command")
+        assert one_home.run("approve", turn.id, "0").code == 0
+        terminal.wait_for("it waits no more, or has changed: nothing was decided")
+        terminal.press("x")
+        terminal.wait_for("it asks nothing")
+        turn.ask_approval("; ".join(f"echo {number} of many commands" for number in range(90)))
+        terminal.wait_for("waits for approval")
+        terminal.press("x")
+        terminal.wait_for("y decline it")
+        terminal.press("G")
+        terminal.wait_for("89 of many")
+        press_until(terminal, "y", f"{turn.id[-4:]}: declined")
+        terminal.press("q")
+        assert terminal.wait_for_exit() == 0
+
+
+def test_a_turn_that_is_deleted_while_it_is_read_leads_back_to_the_board(one_home: Home) -> None:
+    turn = hold(one_home, name="doomed")
+    let_go(turn)
+    with watch(one_home) as terminal:
+        terminal.wait_for("✓ complete")
+        terminal.press("Enter")
+        terminal.wait_for("d diff")
+        shutil.rmtree(turn.path)
+        screen = terminal.wait_for(f"turn {turn.id[-4:]} was deleted")
+        assert "No turns." in screen
+        terminal.press("Enter")
+        terminal.wait_for("there is no turn")
+        terminal.press("q")
+        assert terminal.wait_for_exit() == 0
+
+
+def test_a_text_that_is_shown_survives_being_stopped_and_a_foreign_write(one_home: Home) -> None:
+    turn = hold(one_home)
+    with Terminal(one_home.root, SHELL, one_home.env | {"PS1": "$ "}, cwd=one_home.project) as terminal:
+        terminal.enter(f"{COMMAND} watch")
+        terminal.wait_for("answering")
+        terminal.press("Enter")
+        terminal.wait_for("The first half,")
+        terminal.press("C-z")
+        terminal.wait_for("Stopped")
+        assert (terminal.is_alternate, terminal.has_cursor) == (False, True)
+        terminal.enter("fg")
+        terminal.wait_for(shows(r"(?s)\A● answering.*The first half,"))
+        turn.say("and \x1b[2J the second")
+        terminal.wait_for("and ␛[2J the second")
+        terminal.press("C-l")
+        terminal.wait_for("and ␛[2J the second")
+        terminal.press("q")
+        terminal.wait_for("1 running")
+        terminal.press("q")
+        terminal.wait_for(lambda screen: screen.rstrip().endswith("$"))
+        terminal.enter("echo ended $?")
+        terminal.wait_for("ended 0")
+
+
+def press_until(terminal: Terminal, key: str, text: str) -> None:
+    """Press a key until a text is shown: one that comes too soon after a request is not taken for its answer."""
+
+    def is_shown() -> bool:
+        screen = terminal.screen()
+        if "only just come up" in screen or "decline it" in screen or "approve it" in screen:
+            terminal.press(key)
+        return text in terminal.screen()
+
+    wait_until(is_shown, what=repr(text))
+
+
+def terminal_styles(terminal: Terminal, text: str) -> str:
+    """The screen with its colours, once a text is on it."""
+    terminal.wait_for(text)
+    return terminal.screen(has_styles=True)

@@ -1,0 +1,51 @@
+"""Edits as a conversation shows them: a relative name, and the beginning of the patch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codex_server_cli.render.turns.edits import SHOWN_LINES, Edit, as_patch, edit_kind, edits_of
+from tests.kit.cases import for_each
+
+PATCH = "@@ -1 +1 @@\n-a\n+b\n"
+
+
+def item(*changes: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "fileChange", "status": "completed", "changes": list(changes)}
+
+
+def test_a_name_below_the_directory_is_relative_and_others_are_not() -> None:
+    update = {"kind": {"type": "update", "move_path": "/p/new.py"}, "diff": PATCH}
+    inside, outside = edits_of(item({"path": "/p/old.py", **update}, {"path": "/q/x", **update}), "/p")
+    assert inside == Edit("± old.py +1 −1 → new.py", PATCH.rstrip("\n"))
+    assert outside.head == "± /q/x +1 −1 → new.py"
+    assert edits_of(item({"path": "/p/a", **update}), "")[0].head == "± /p/a +1 −1 → /p/new.py"
+
+
+def test_of_a_whole_file_the_content_is_what_was_added_or_removed() -> None:
+    (added,) = edits_of(item({"path": "/p/a", "kind": {"type": "add"}, "diff": "x\ny\n"}), "/p")
+    (deleted,) = edits_of(item({"path": "/p/a", "kind": {"type": "delete"}, "diff": "x\n"}), "/p")
+    assert (added, deleted) == (Edit("± a new, 2 lines", "+x\n+y"), Edit("± a deleted", "-x"))
+
+
+def test_a_long_patch_is_cut_and_says_by_how_much() -> None:
+    (edit,) = edits_of(item({"path": "/p/a", "kind": {"type": "add"}, "diff": "x\n" * 50}), "/p")
+    assert (edit.patch.count("\n") + 1, edit.left_out) == (SHOWN_LINES, 50 - SHOWN_LINES)
+
+
+@for_each(
+    ("change", "kind"),
+    [
+        ({"kind": {"type": "add"}}, "add"),
+        ({"kind": "delete"}, "delete"),
+        ({"kind": {"type": "update"}}, "update"),
+        ({}, "update"),
+    ],
+)
+def test_a_change_is_one_of_three_kinds(change: dict[str, Any], kind: str) -> None:
+    assert edit_kind(change) == kind
+
+
+def test_an_empty_file_has_no_lines_and_strange_members_are_no_defect() -> None:
+    assert as_patch("\n", "add") == ""
+    assert edits_of(item({"path": None, "kind": "update"}), "/p")[0].patch == ""
