@@ -7,19 +7,20 @@ it is complete. Must never be imported for a pipe, which gets the files' bytes: 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from shutil import get_terminal_size
 from typing import Any
 
 from rich.console import Console
 
 from codex_server_cli.actions.read import follow, read
+from codex_server_cli.actions.read.for_people import shortened
 from codex_server_cli.cli import output
 from codex_server_cli.cli.terminal.markdown import Painter
 from codex_server_cli.cli.terminal.spinner import Spinner
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.render.chat_blocks import Block, end_block
 from codex_server_cli.render.turns.told import ToldBlocks, answer_blocks
+from codex_server_cli.settings.places import Settings
 
 
 class _Printer:
@@ -84,7 +85,9 @@ def follow_turn(directory: Any, *, last_lines: int | None = None, is_below: bool
     if not output.can_redraw():
         _follow(directory, blocks, printer, output.show_styled, lambda _text: None)
         return
-    with Spinner(partial(read.status, directory), output.show_styled) as spinner:
+    turn_id = directory.turn_id
+    short_id = shortened(Settings.load(), [turn_id])[turn_id]  # so that a command with it fits on a narrow terminal
+    with Spinner(lambda: read.status(directory)._replace(turn_id=short_id), output.show_styled) as spinner:
         _follow(directory, blocks, printer, spinner.show, spinner.grow)
 
 
