@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from codex_server_cli.actions import account
 from codex_server_cli.actions.codex_probe import probe_once
 from codex_server_cli.actions.conversation import ChatTarget
 from codex_server_cli.actions.start import checks, start
@@ -69,6 +68,8 @@ def models(settings: Settings, options: StartOptions, target: ChatTarget) -> lis
     """
     if not _is_ours(settings, options, target, read_config(settings.config_path)):
         return []
+    from codex_server_cli.actions import account  # for a list that few chats open
+
     thread_id = target.choice.thread_id if target.choice is not None else None
     return [model for model in account.read_openai_models(settings, thread_id) if not model.is_hidden]
 

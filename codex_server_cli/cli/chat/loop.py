@@ -268,7 +268,7 @@ class Chat:
         try:
             self.view, self.meta = seen.view, seen.view.meta or self.meta
             blocks = [block for event in seen.events for block in self.chat_blocks.feed(event)]
-            self.say_new([self._shortened(block) for block in blocks])
+            self.say_new([self._as_typed(block) for block in blocks])
             self.limits = self.chat_blocks.record.limits or self.limits
             self.dialog.update(seen.pending)
             if seen.is_end:
@@ -283,10 +283,9 @@ class Chat:
         self._warned |= {block.text for block in blocks if block.kind is BlockKind.WARNING}
         self.say(*(block for block in blocks if block not in known))
 
-    def _shortened(self, block: Block) -> Block:
-        """A message that Codex repeats, with its pastes folded as they were typed."""
+    def _as_typed(self, block: Block) -> Block:
         is_said = block.kind is BlockKind.SAID
-        return block._replace(text=self._pastes.shortened(block.text)) if is_said else block
+        return block._replace(text=self.messages.as_typed(block.text)) if is_said else block
 
     def _on_end(self, chat_turn: ChatTurn, view: TurnView) -> None:
         self.say(*self.chat_blocks.end(), *end_blocks(view))

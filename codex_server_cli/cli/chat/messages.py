@@ -16,6 +16,7 @@ from codex_server_cli.cli.chat.editor.pastes import Pastes
 from codex_server_cli.cli.chat.state import ChatState
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.record.item_text import bounded
 from codex_server_cli.errors import CodexServerError
 from codex_server_cli.render.chat_blocks import Block, BlockKind
 
@@ -35,6 +36,7 @@ class Messages:
     def __init__(self, chat: ChatState, pastes: Pastes) -> None:
         self._chat, self._pastes = chat, pastes
         self._waiting: list[str] = []  # what `steer` did not take
+        self._told: dict[str, str] = {}  # what it took, whole: as it was typed
 
     async def send(self, line: str) -> None:
         """Start the next turn; if it is refused, the line goes back into the editor."""
@@ -72,6 +74,7 @@ class Messages:
     async def steer(self, line: str, chat_turn: ChatTurn) -> None:
         """Send a line to the running turn, else to the next one. It is shown when Codex reports it."""
         text = self._pastes.expand(line)
+        self._told[text.strip("\n")] = self._pastes.labelled(line)
         try:
             await off_loop(lambda: approvals.steer(chat_turn.directory, text))
         except CodexServerError as error:
@@ -80,6 +83,10 @@ class Messages:
             else:
                 self._waiting.append(line)
                 self._chat.note(f"{error.message}; this is the next message: {self._pastes.labelled(line)}")
+
+    def as_typed(self, text: str) -> str:
+        """A message as Codex reports it: with its pastes folded where it is one of ours, else only its ends if long."""
+        return self._told.get(text.strip("\n")) or bounded(text).rstrip("\n")
 
     def next_after(self, view: TurnView) -> str | None:
         """The line to send now that a turn has ended; after any other end than a complete one it is edited first."""

@@ -182,7 +182,7 @@ class Handshake:
         method, params = request.open_thread(under)
         if not self._server.is_shared:
             return method, params
-        if method == "thread/resume" and request.review is not None:
+        if method == "thread/resume" and (request.review is not None or request.is_compaction):
             params["initialTurnsPage"] = {"limit": 1, "sortDirection": "desc", "itemsView": "notLoaded"}
         read = object_at(self._looks, "config/read")
         config = config_on_server(params.get("config") or {}, self._server, read, self._request.turn_id)

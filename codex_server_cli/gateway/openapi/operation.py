@@ -9,7 +9,7 @@ from typing import NamedTuple
 from codex_server_cli.gateway.openapi.schema import SWITCH, TEXT, WHOLE, Schema, ref
 from codex_server_cli.gateway.turns.query import QueryForm
 
-JSON, EVENTS, PLAIN = "application/json", "text/event-stream", "text/plain"
+JSON, EVENTS, PLAIN, HTML = "application/json", "text/event-stream", "text/plain", "text/html"
 TOKEN = "token"
 """The name of the security scheme."""
 

@@ -8,6 +8,8 @@ from prompt_toolkit.history import History
 
 from codex_server_cli.cli.chat.editor.pastes import Pastes
 
+_TIMES = 10  # a line of earlier conversations is folded only where it is so much longer than a short paste
+
 
 class LineHistory(History):
     """The lines of earlier conversations, and those of this one that are typed while `keeps` is true.
@@ -30,7 +32,7 @@ class LineHistory(History):
 
     def load_history_strings(self) -> Iterable[str]:
         """Newest first."""
-        return map(self._pastes.fold, self._earlier())
+        return (self._pastes.fold(line, _TIMES) for line in self._earlier())
 
     def store_string(self, string: str) -> None:
         """Save it for later conversations."""

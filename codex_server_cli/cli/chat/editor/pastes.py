@@ -12,6 +12,8 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 from prompt_toolkit.layout.utils import explode_text_fragments
 
+from codex_server_cli.render.escape import neutralise
+
 MOST_LINES, MOST_CHARS = 10, 2000
 """What is pasted as it is."""
 _FIRST, _LAST = 0xF0000, 0xFFFFD  # of a plane for private use: no keyboard and no font has them
@@ -23,10 +25,14 @@ class Pastes:
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
 
-    def fold(self, text: str) -> str:
-        """The text as the editor is to hold it: a long one as one character."""
+    def fold(self, text: str, times: int = 1) -> str:
+        """The text as the editor is to hold it: a long one as one character.
+
+        Args:
+            times: how much longer than a paste it must be for that; what was typed once may be edited.
+        """
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-        is_short = text.count("\n") < MOST_LINES and len(text) <= MOST_CHARS
+        is_short = text.count("\n") < times * MOST_LINES and len(text) <= times * MOST_CHARS
         if is_short and not any(_FIRST <= ord(char) <= _LAST for char in text):
             return text
         known = next((mark for mark, folded in self._texts.items() if folded == text), None)
@@ -44,12 +50,6 @@ class Pastes:
         """The editor's text with each paste as a label: what is shown."""
         return "".join(self.label(char) for char in line) if self._holds(line) else line
 
-    def shortened(self, text: str) -> str:
-        """A whole text, in which each paste that it holds is a label: Codex repeats what it was told."""
-        for mark, pasted in self._texts.items():
-            text = text.replace(pasted, self.label(mark))
-        return text
-
     def label(self, char: str) -> str:
         """What is shown for a character of the editor."""
         text = self._texts.get(char)
@@ -63,7 +63,7 @@ class Pastes:
 
 
 class PasteProcessor(Processor):
-    """Shows the labels in the editor."""
+    """Shows the labels in the editor, and what would reorder or hide its text."""
 
     def __init__(self, pastes: Pastes) -> None:
         self._pastes = pastes
@@ -73,7 +73,7 @@ class PasteProcessor(Processor):
         fragments: StyleAndTextTuples = []
         starts = [0]
         for style, char, *_ in explode_text_fragments(transformation_input.fragments):
-            label = self._pastes.label(char)
+            label = char if char.isprintable() else neutralise(self._pastes.label(char))
             fragments.append((style if label == char else f"{style} class:paste", label))
             starts.append(starts[-1] + len(label))
         return Transformation(

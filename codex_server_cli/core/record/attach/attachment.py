@@ -92,7 +92,7 @@ class Attachment:
     def own_turn(self, turn_id: str | None, turns: list[Message]) -> Message | None:
         """The stored turn that is ours, of the thread's newest ones; None where none is known to be.
 
-        A review's start takes no id of ours: it is what is newer than all before it.
+        The start of a review, or of a compaction, takes no id of ours: it is what is newer than all before it.
 
         Args:
             turn_id: Codex's id of it; None where that is not known.

@@ -9,6 +9,8 @@ const BASE = new URL(".", location.href);
 /** Longer than three comments of a stream that is silent. */
 const SILENT_MS = 35_000;
 const LONGEST_PAUSE_MS = 5_000;
+/** A tab that nobody has looked at for so long lets its stream go: a browser has six connections for all tabs. */
+const HIDDEN_MS = 20_000;
 
 /** An error of the API, in its own words. */
 export class ApiError extends Error {
@@ -182,6 +184,10 @@ export async function post(path, body, headers = {}) {
 export async function follow(turn, after, onEvent, signal) {
   let pauseMs = 250;
   while (!signal.aborted) {
+    if (document.hidden && after() >= 0) {
+      await pause(HIDDEN_MS, signal);
+      continue;
+    }
     try {
       const isOver = await once(`turns/${encodeURIComponent(turn)}/events?after=${after()}`, signal, (name, data) => {
         pauseMs = 250;
@@ -208,6 +214,12 @@ async function once(path, outer, onEvent) {
     clearTimeout(timer);
     timer = window.setTimeout(abort, SILENT_MS); // after the sleep of the machine a dead connection is only silent
   };
+  let hiding = 0;
+  const onVisibility = () => {
+    clearTimeout(hiding);
+    if (document.hidden) hiding = window.setTimeout(abort, HIDDEN_MS);
+  };
+  document.addEventListener("visibilitychange", onVisibility);
   try {
     watch();
     const response = await request(path, { signal: inner.signal, headers: { Accept: "text/event-stream" } });
@@ -226,6 +238,8 @@ async function once(path, outer, onEvent) {
     }
   } finally {
     clearTimeout(timer);
+    clearTimeout(hiding);
+    document.removeEventListener("visibilitychange", onVisibility);
     outer.removeEventListener("abort", abort);
   }
 }

@@ -8,7 +8,7 @@ import { isRunning, shortIds } from "./text/words.js";
 
 /** @typedef {import("./text/words.js").Turn} Turn */
 
-const FIELDS = "turn_id,name,state,phase,elapsed_s,usage,started_at,finished_at,pending,prompt,cwd,error";
+const FIELDS = "turn_id,name,state,phase,elapsed_s,usage,started_at,finished_at,pending,prompt,cwd,error,thread_id";
 const BUSY_MS = 1000;
 const IDLE_MS = 3000;
 const HIDDEN_MS = 15_000;

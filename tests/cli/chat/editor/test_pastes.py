@@ -26,7 +26,6 @@ def test_five_thousand_lines_are_sent_whole_with_what_is_around_them() -> None:
     line = f"see {pastes.fold(LOG)} and {pastes.fold(LOG)}, {pastes.fold('y' * 3000)}"
     assert pastes.labelled(line) == "see [pasted 5000 lines] and [pasted 5000 lines], [pasted 3000 characters]"
     assert pastes.expand(line) == f"see {LOG} and {LOG}, {'y' * 3000}"
-    assert pastes.shortened(pastes.expand(line)) == pastes.labelled(line)
     assert (pastes.expand("no paste"), pastes.labelled("no paste")) == ("no paste", "no paste")
 
 
@@ -59,10 +58,18 @@ def test_the_editor_shows_labels_and_finds_the_place_of_each_character() -> None
     assert [shown.display_to_source(at) for at in (0, 1, 5, width, width + 1)] == [0, 1, 1, 1, 2]
 
 
+def test_what_reorders_or_hides_text_is_visible_in_the_editor() -> None:
+    text = "a\u202eb\x1b[2J\tc"
+    given = TransformationInput(BufferControl(Buffer()), Document(text), 0, lambda at: at, [("", text)], 80, 24)
+    shown = PasteProcessor(Pastes()).apply_transformation(given)
+    assert "".join(fragment[1] for fragment in shown.fragments) == "a\\u202eb␛[2J\tc"
+
+
 def test_the_history_holds_pastes_folded_and_stores_them_whole() -> None:
-    pastes, stored = Pastes(), [LOG, "short"]
+    typed = "line\n" * 2 * MOST_LINES
+    pastes, stored = Pastes(), [LOG, typed]
     history = LineHistory(lambda: stored, stored.append, pastes)
-    assert [pastes.labelled(line) for line in history.load_history_strings()] == ["[pasted 5000 lines]", "short"]
+    assert [pastes.labelled(line) for line in history.load_history_strings()] == ["[pasted 5000 lines]", typed]
     history.append_string(f"see {pastes.fold(LOG)}")
     history.keeps = False
     history.append_string("an answer")

@@ -334,12 +334,17 @@ def test_a_review_is_what_is_newer_than_all_before_it() -> None:
 
 
 @for_each("newest", [[], [{"id": "old"}]])
-def test_a_review_of_a_thread_with_turns_knows_the_newest_of_them(newest: list[Json]) -> None:
-    talk = shared(review=REVIEW, thread_id=THREAD)
+@for_each(
+    ("asked", "method"), [({"review": REVIEW}, "review/start"), ({"is_compaction": True}, "thread/compact/start")]
+)
+def test_a_review_or_compaction_of_a_thread_with_turns_knows_the_newest_of_them(
+    newest: list[Json], asked: dict[str, Any], method: str
+) -> None:
+    talk = shared(**asked, thread_id=THREAD)
     talk.opened(method="thread/resume", initialTurnsPage={"data": newest})
     assert talk.requests("thread/resume")[0]["initialTurnsPage"]["itemsView"] == "notLoaded"
     back(talk.lose(), *(turn(id_=one["id"]) for one in newest)).advance(LIMIT_MS[Timer.POLL])
-    assert len(talk.requests("review/start")) == 1
+    assert len(talk.requests(method)) == 1
     talk.reply("thread/resume", resumed(turn(id_="r"), *newest))
     assert talk.session.record.turn_id == "r"
 

@@ -6,7 +6,7 @@
 import { oneLine } from "./safe.js";
 
 /** @typedef {{turn_id: string, state: string, phase?: string|null, name?: string|null, prompt?: string|null,
- *   cwd?: string|null, started_at?: string|null, finished_at?: string|null, elapsed_s?: number|null,
+ *   cwd?: string|null, thread_id?: string|null, started_at?: string|null, finished_at?: string|null, elapsed_s?: number|null,
  *   usage?: {total_tokens?: number}|null, pending?: Array<{id: string, kind: string, message: string}>,
  *   error?: {kind?: string, message?: string, hint?: string}|null}} Turn */
 

@@ -40,7 +40,6 @@ export function closeDraft(id) {
 /** @param {Turn} turn */
 export function drawSaying(turn) {
   const isLive = isRunning(turn);
-  byId("say").hidden = turn.state === "missing";
   setText(byId("say-label"), isLive ? "Tell it more while it works" : "Continue on the same thread");
   setText(byId("say-send"), isLive ? "Steer" : "Continue");
   byId("say-rights").hidden = isLive || !store.session.may?.write;

@@ -5,6 +5,7 @@ import { confirmed } from "../dialogs.js";
 import { byId, el, fill, setText } from "../dom.js";
 import { store } from "../store.js";
 import { Items } from "../text/items.js";
+import { oneLine } from "../text/safe.js";
 import { duration, isRunning, lookOf, startedMs, stateWords, titleOf, tokens } from "../text/words.js";
 import { filesOf } from "./diff.js";
 import { itemNode } from "./item.js";
@@ -209,6 +210,7 @@ class TurnView {
     byId("turn").dataset.state = turn.state;
     byId("stream").setAttribute("aria-busy", String(isLive));
     this.drawFacts(turn);
+    this.drawThread();
     byId("cancel-turn").hidden = !isLive;
     byId("to-end").hidden = document.documentElement.scrollHeight < 1.5 * window.innerHeight;
     drawSaying(turn);
@@ -216,6 +218,21 @@ class TurnView {
     if (error) setText(byId("turn-error"), error);
     byId("diff").hidden = !(this.items.diff || this.status?.changes?.length);
     if (byId("diff").open) this.drawDiff();
+  }
+
+  /** The turns of the same thread, as far as the list goes back. */
+  drawThread() {
+    const thread = this.turn.thread_id;
+    const turns = thread ? store.turns.filter((turn) => turn.thread_id === thread).reverse() : [];
+    const node = byId("thread");
+    node.hidden = turns.length < 2;
+    const shownTurns = turns.map((turn) => `${turn.turn_id} ${titleOf(turn)}`).join("\n");
+    if (node.hidden || node.dataset.shown === `${this.id}\n${shownTurns}`) return;
+    node.dataset.shown = `${this.id}\n${shownTurns}`;
+    fill(node, "Thread: ", turns.map((turn, index) => [
+      index ? " › " : null,
+      el("a", { href: `#/turn/${turn.turn_id}`, dir: "auto", "aria-current": turn.turn_id === this.id ? "page" : null }, oneLine(titleOf(turn), 30)),
+    ]));
   }
 
   /** @param {any} turn */
