@@ -43,7 +43,7 @@ def follow_text(settings: Settings, selector: str, *, is_raw: bool = False) -> E
     """
     directory = read.find(settings, selector)
     with leaving_running(directory.turn_id):
-        show_text(directory, follows=True, is_raw=is_raw)
+        show_text(directory, follows=True, is_raw=is_raw, is_below=True)
     return report_end(read.status(directory))
 
 
@@ -54,6 +54,7 @@ def show_text(
     follows: bool = False,
     is_raw: bool = False,
     is_end_told: bool = False,
+    is_below: bool = False,
 ) -> None:
     """Show what a turn has said so far, and with `follows` to its end: rendered for a person, raw into a pipe.
 
@@ -61,12 +62,13 @@ def show_text(
         last_lines: begin where so many of its last lines begin.
         is_raw: as `out.txt` has it, at a terminal, too.
         is_end_told: whether the caller tells why the turn failed.
+        is_below: whether a line of ours stands above.
     """
     if output.is_terminal() and not is_raw:
         from codex_server_cli.cli.terminal import turn_text  # rich: for a person alone
 
         if follows:
-            turn_text.follow_turn(directory, last_lines=last_lines)
+            turn_text.follow_turn(directory, last_lines=last_lines, is_below=is_below)
         else:
             turn_text.show_turn(directory, last_lines=last_lines, is_end_told=is_end_told)
         return

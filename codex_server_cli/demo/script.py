@@ -14,9 +14,9 @@ from codex_server_cli.demo.request import Request
 DEMO_COMMAND = "echo hello from $(uname -s)"
 DEMO_ANSWER = (
     "**Hello!** ",
-    "A scripted model on this machine says this: no account, no network. ",
-    "Codex, its sandbox and ",
-    "the command above are real.",
+    "A scripted model says this, offline; ",
+    "codex and its sandbox are ",
+    "real.",
 )
 _STEP_S = 0.25
 _WORDS = ("alpha ", "beta ", "gamma ", "delta ")

@@ -8,6 +8,9 @@ from typing import Any
 
 from codex_server_cli.core.model.unified_diff import quoted
 from codex_server_cli.core.record.changes import ChangesOf
+from codex_server_cli.render.escape import neutralise
+from codex_server_cli.render.style.ink import PLAIN, Ink, Style
+from codex_server_cli.render.style.wrap import wrapped
 
 _MOST_NAME_CHARS = 50
 _MOST_CHARS = 80
@@ -16,16 +19,33 @@ Entry = Mapping[str, Any]
 
 
 def stat_text(entries: Sequence[Entry]) -> str:
-    """A line for each file with a bar of what was added and removed, and one for all."""
+    """A line for each file with a bar of what was added and removed, and one for all; raw."""
+    return _stat(entries, [_label(entry) for entry in entries], PLAIN, _MOST_CHARS)
+
+
+def shown_stat(entries: Sequence[Entry], ink: Ink, width: int) -> str:
+    """The same for a terminal: safe, its bars in colour, and narrower where that is narrow.
+
+    Args:
+        width: of the terminal, in characters.
+    """
+    width = min(width, _MOST_CHARS)
+    labels = [_cut(neutralise(_label(entry)), width // 2) for entry in entries]
+    rows, line_end, total = _stat(entries, labels, ink, width).removesuffix("\n").rpartition("\n")
+    return rows + line_end + "".join(f"{row}\n" for row in wrapped(total, width) if total)
+
+
+def _stat(entries: Sequence[Entry], labels: list[str], ink: Ink, width: int) -> str:
     if not entries:
         return ""
-    labels = [_label(entry) for entry in entries]
-    width = max(map(len, labels))
+    size = max(map(len, labels))
     most = max(_lines_of(entry) for entry in entries)
     digits = max(len(str(most)), 3 if any(entry.get("binary") for entry in entries) else 1)
-    room = _MOST_CHARS - width - digits - 6  # both parts of a bar are rounded up
+    room = max(width - size - digits - 6, 2)  # both parts of a bar are rounded up
     scale = min(1.0, room / most) if most else 1.0
-    rows = [f" {label:<{width}} | {_bar(entry, digits, scale)}\n" for label, entry in zip(labels, entries, strict=True)]
+    rows = [
+        f" {label:<{size}} | {_bar(entry, digits, scale, ink)}\n" for label, entry in zip(labels, entries, strict=True)
+    ]
     return "".join(rows) + _total(entries)
 
 
@@ -45,19 +65,25 @@ def _label(entry: Entry) -> str:
     name = quoted(entry["path"])
     if entry.get("from"):
         name = f"{quoted(entry['from'])} => {name}"
-    return name if len(name) <= _MOST_NAME_CHARS else "..." + name[3 - _MOST_NAME_CHARS :]
+    return _cut(name, _MOST_NAME_CHARS)
+
+
+def _cut(name: str, most_chars: int) -> str:
+    """The end of a name that is too long."""
+    return name if len(name) <= most_chars else "..." + name[3 - most_chars :]
 
 
 def _lines_of(entry: Entry) -> int:
     return (entry.get("added") or 0) + (entry.get("removed") or 0)
 
 
-def _bar(entry: Entry, digits: int, scale: float) -> str:
+def _bar(entry: Entry, digits: int, scale: float, ink: Ink) -> str:
     by = "  (by a command)" if entry.get("by") == "command" else ""
     if entry.get("binary"):
         return f"{'Bin':>{digits}}{by}"
     plus, minus = (ceil((entry.get(count) or 0) * scale) for count in ("added", "removed"))
-    return f"{_lines_of(entry):>{digits}} {'+' * plus}{'-' * minus}".rstrip() + by
+    bar = ink("+" * plus, Style.GREEN) + ink("-" * minus, Style.RED)
+    return f"{_lines_of(entry):>{digits}} {bar}".rstrip() + by
 
 
 def _total(entries: Sequence[Entry]) -> str:

@@ -76,7 +76,7 @@ def test_it_says_who_is_waited_for_and_what_to_type(one_home: Home) -> None:
     turn = PlayedTurn(one_home, approval=Approval.ASK)
     turn.ask_approval("touch asked")
     with follow_last(one_home, "NO_COLOR=1") as terminal:
-        terminal.wait_for(shows(rf"waiting_approval · \d+ s · codex-server pending {turn.id}"))
+        terminal.wait_for(shows(rf"waiting_approval · \d+ s · codex-server pending {turn.id[-4:]}"))
         assert not re.search(r"\x1b\[[\d;]*[34]\dm", terminal.screen(has_styles=True).replace("\x1b[39m\x1b[49m", ""))
         assert one_home.run("approve", turn.id, "0").code == 0
         turn.end("Done.")

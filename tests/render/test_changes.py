@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from codex_server_cli.render.changes import doubt_note, name_lines, stat_text
+from codex_server_cli.render.changes import doubt_note, name_lines, shown_stat, stat_text
+from codex_server_cli.render.style.ink import PLAIN, Ink
 from tests.kit.cases import for_each
 
 
@@ -54,3 +55,12 @@ def test_what_is_not_known_is_said() -> None:
     told = "only Codex's own patches are known, not what commands wrote"
     assert doubt_note("patches", is_running=False) == told
     assert doubt_note("patches", is_running=True) == f"{told} so far"
+
+
+def test_bars_fit_a_narrow_terminal_and_have_the_colours_of_a_diff() -> None:
+    entries = [entry("d/" * 40 + "x.txt", 900, 300), entry("y", 1, 1)]
+    lines = shown_stat(entries, PLAIN, 40).split("\n")
+    assert max(map(len, lines)) <= 40
+    assert shown_stat([], PLAIN, 40) == ""
+    assert " 2 \x1b[32m+\x1b[0m\x1b[31m-\x1b[0m\n" in shown_stat(entries, Ink(is_coloured=True), 200)
+    assert shown_stat([entry("a\u202eb", 0, 0)], PLAIN, 80).startswith(" a\\u202eb | 0")

@@ -146,7 +146,9 @@ class Spinner:
         from codex_server_cli.cli.terminal.markdown import tail_rows  # loaded already where there is such a text
 
         size = os.get_terminal_size(sys.stdout.fileno())
-        rows = tail_rows(self._growing, size.columns, min(_MAX_ROWS, size.lines // 2))
+        if size.columns < _MIN_COLUMNS:  # also a terminal that does not know its size
+            return []
+        rows = tail_rows(self._growing, size.columns, max(min(_MAX_ROWS, size.lines // 2), 1))
         return ["", *(f"{_DIM}{row}{_PLAIN}" for row in rows)]
 
 

@@ -7,27 +7,32 @@ it is complete. Must never be imported for a pipe, which gets the files' bytes: 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from shutil import get_terminal_size
 from typing import Any
 
 from rich.console import Console
 
 from codex_server_cli.actions.read import follow, read
+from codex_server_cli.actions.read.for_people import shortened
 from codex_server_cli.cli import output
 from codex_server_cli.cli.terminal.markdown import Painter
 from codex_server_cli.cli.terminal.spinner import Spinner
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.render.chat_blocks import Block, end_block
 from codex_server_cli.render.turns.told import ToldBlocks, answer_blocks
+from codex_server_cli.settings.places import Settings
 
 
 class _Printer:
-    """Paints blocks at the terminal's present width, one below the other."""
+    """Paints blocks at the terminal's present width, one below the other.
 
-    def __init__(self) -> None:
+    Args:
+        is_below: whether a line of ours stands above: then the first one has a blank line before it, too.
+    """
+
+    def __init__(self, *, is_below: bool = False) -> None:
         self._painter = Painter(Console(highlight=False, markup=False, emoji=False))
-        self._is_first = True
+        self._is_first = not is_below
 
     def paint(self, blocks: Iterable[Block], width: int | None = None) -> str:
         """The blocks as safe text; a blank line before each but the very first.
@@ -68,14 +73,21 @@ def show_turn(directory: Any, *, last_lines: int | None = None, is_end_told: boo
         output.show_styled(printer.paint(blocks.rest(follow.whole_text(directory))))
 
 
-def follow_turn(directory: Any, *, last_lines: int | None = None) -> None:
-    """Show a turn to its end, and how it ended where it is complete: the caller tells of a failure."""
+def follow_turn(directory: Any, *, last_lines: int | None = None, is_below: bool = False) -> None:
+    """Show a turn to its end, and how it ended where it is complete: the caller tells of a failure.
+
+    Args:
+        last_lines: begin where so many of its last lines begin.
+        is_below: whether a line of ours stands above.
+    """
     read.readable(directory)
-    blocks, printer = _blocks(directory, last_lines, is_end_told=True), _Printer()
+    blocks, printer = _blocks(directory, last_lines, is_end_told=True), _Printer(is_below=is_below)
     if not output.can_redraw():
         _follow(directory, blocks, printer, output.show_styled, lambda _text: None)
         return
-    with Spinner(partial(read.status, directory), output.show_styled) as spinner:
+    turn_id = directory.turn_id
+    short_id = shortened(Settings.load(), [turn_id])[turn_id]  # so that a command with it fits on a narrow terminal
+    with Spinner(lambda: read.status(directory)._replace(turn_id=short_id), output.show_styled) as spinner:
         _follow(directory, blocks, printer, spinner.show, spinner.grow)
 
 

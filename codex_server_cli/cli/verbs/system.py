@@ -109,8 +109,8 @@ def demo(*, keep: bool) -> int:
 
 
 def _say_of_demo(text: str) -> None:
-    """Our own words on stderr: a command that is run as it would be typed, the rest quiet."""
-    style = Style.CYAN if text.startswith("$ ") else Style.DIM
+    """Our own words on stderr: a command that is run as it would be typed, and what comes next."""
+    style = Style.CYAN if text.startswith("$ ") else Style.PLAIN
     output.note_styled(f"{output.err_ink()(neutralise(text), style)}\n")
 
 

@@ -32,21 +32,6 @@ def diff_lines(patch: str, ink: Ink, *, width: int | None = None) -> list[str]:
     ]
 
 
-def added_lines(content: str, ink: Ink, *, width: int | None = None) -> list[str]:
-    """The content of a new file, as Codex tells it, in the look of a diff: every line added."""
-    lines = content.removesuffix("\n").split("\n") if content else []
-    return [ink(row, Style.GREEN) for line in lines for row in _rows(_safe(f"+{line}"), width)]
-
-
-def change_line(path: str, added: int | None, removed: int | None, ink: Ink) -> str:
-    """One changed file in one line: `± app.py +1 −1`; without numbers where it is binary."""
-    counts = (
-        [(f"+{added}", Style.GREEN), (f"−{removed}", Style.RED)] if added is not None and removed is not None else []
-    )
-    name = neutralise(path.replace("\n", "\\n").replace("\t", "\\t"))
-    return " ".join([ink("±", Style.YELLOW), ink(name, Style.BOLD), *(ink(text, style) for text, style in counts)])
-
-
 def _styles(lines: list[str]) -> Iterator[Style]:
     """The style of each line. Inside of a hunk the sign alone counts: a removed `-- x` is no header."""
     old = new = 0  # lines of the hunk to come

@@ -51,7 +51,7 @@ class ToldBlocks(ChatBlocks):
             return [_readable(block) for block in super()._blocks_of(piece._replace(text=piece.text[cut:]))]
         answers = [Block(BlockKind.ANSWER, text) for text in self._answer.flush()]
         is_told = self._is_end_told and kind is BlockKind.ERROR
-        return answers if is_told else [*answers, Block(kind, piece.text[cut:].strip("\n"))]
+        return answers if is_told else [*answers, Block(kind, _unbracketed(piece.text[cut:].strip("\n")))]
 
 
 def answer_blocks(text: str) -> list[Block]:
@@ -69,6 +69,11 @@ def _readable(block: Block) -> Block:
     except ValueError:  # of a text that only begins so
         return block
     return block._replace(text=f"```json\n{block.text}\n```")
+
+
+def _unbracketed(text: str) -> str:
+    """A request's line with the mark of what waits, in place of the brackets that `out.txt` tells our words by."""
+    return f"! {text[1:-1]}" if text.startswith("[") and text.endswith("]") else text
 
 
 def _rest_block(text: str) -> Block:

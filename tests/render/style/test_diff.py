@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codex_server_cli.render.style.diff import added_lines, change_line, diff_lines
+from codex_server_cli.render.style.diff import diff_lines
 from codex_server_cli.render.style.ink import PLAIN, Ink, Style
 
 INK = Ink(is_coloured=True)
@@ -64,7 +64,7 @@ def test_nothing_in_a_diff_is_obeyed_and_line_ends_of_windows_are_seen() -> None
 
 
 def test_an_empty_diff_has_no_line() -> None:
-    assert diff_lines("", PLAIN) == added_lines("", PLAIN) == []
+    assert diff_lines("", PLAIN) == []
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,3 @@ def test_an_empty_diff_has_no_line() -> None:
 )
 def test_a_long_line_is_folded_in_cells_and_never_cut(line: str, rows: list[str]) -> None:
     assert diff_lines(f" x\n{line}\n", PLAIN, width=5)[1:] == rows
-
-
-def test_a_new_files_content_is_all_added() -> None:
-    assert added_lines("a\n\n-b\n", INK) == ["\x1b[32m+a\x1b[0m", "\x1b[32m+\x1b[0m", "\x1b[32m+-b\x1b[0m"]
-
-
-def test_a_changed_file_takes_one_line_whatever_its_name() -> None:
-    assert change_line("app.py", 1, 2, PLAIN) == "± app.py +1 −2"
-    assert change_line("a\n\tb\x1b.png", None, None, PLAIN) == "± a\\n\\tb␛.png"
-    assert "\x1b[32m+1\x1b[0m \x1b[31m−0\x1b[0m" in change_line("app.py", 1, 0, INK)

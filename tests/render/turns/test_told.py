@@ -37,7 +37,8 @@ FAILED = events_of(message_started("m"), delta("So far", "m"), error_notificatio
 
 
 def test_what_waits_and_what_failed_are_told_in_their_place() -> None:
-    assert told(events_of(APPROVAL))[1][0].kind is BlockKind.WARNING
+    (asked,) = told(events_of(APPROVAL))[1]
+    assert (asked.kind, asked.text) == (BlockKind.WARNING, "! waiting for approval 0: run touch f")
     assert [block.kind for block in told(FAILED)[1]] == [BlockKind.ANSWER, BlockKind.ERROR]
     assert [block.kind for block in told(FAILED, is_end_told=True)[1]] == [BlockKind.ANSWER]
 
