@@ -1,5 +1,6 @@
 #!/bin/sh
 # Process of the container: `serve [FLAGS]`, else any command (`codex-server login --device`, `codex-server list-turns`).
+# `healthcheck` says by its exit code whether the one that runs can answer.
 #
 # Off loopback `serve` needs a token in a file of ours alone. CODEX_SERVER_TOKEN_SOURCE names one that is mounted (a
 # secret may be readable by a group); without it a random one is made, once, in /data/token.
@@ -29,6 +30,19 @@ stop() {
     kill -TERM "$child" 2>/dev/null || :
 }
 
+# Its app-server answers, where it listens: an address for all interfaces is asked on loopback.
+is_healthy() {
+    listen=${CODEX_SERVER_LISTEN:-0.0.0.0:8787}
+    case $listen in
+    0.0.0.0:* | :*) listen=127.0.0.1:${listen##*:} ;;
+    '[::]':*) listen="[::1]:${listen##*:}" ;;
+    esac
+    exec python3 -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=4)' "http://$listen/readyz"
+}
+
+if [ "${1:-}" = healthcheck ]; then
+    is_healthy
+fi
 if [ "${1:-}" != serve ]; then
     exec "$@"
 fi

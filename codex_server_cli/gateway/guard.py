@@ -103,8 +103,8 @@ def _token_wanted(is_given: bool) -> ApiError:
 
 
 def cors_headers(origin: str) -> dict[str, str]:
-    """What an answer to a page of an allowed origin carries."""
-    return {"access-control-allow-origin": origin, "vary": "Origin", "access-control-expose-headers": _EXPOSED}
+    """What an answer to a page of an allowed origin carries, besides `Vary: Origin`."""
+    return {"access-control-allow-origin": origin, "access-control-expose-headers": _EXPOSED}
 
 
 def preflight_headers(headers: Mapping[str, str], methods: Iterable[str] = ()) -> dict[str, str]:

@@ -145,7 +145,8 @@ class _Exchange:
         scope["log"] = {}
         origin = Headers(scope=scope).get("origin")
         self._headers = {"x-request-id": self.request_id}
-        if origin is not None and guard.is_allowed(origin):
+        self._depends_on_origin = origin is not None and guard.is_allowed(origin)
+        if origin is not None and self._depends_on_origin:
             self._headers |= cors_headers(origin)
 
     async def send(self, message: Message) -> None:
@@ -156,6 +157,8 @@ class _Exchange:
             headers = MutableHeaders(scope=message)
             for name, value in self._headers.items():
                 headers[name] = value
+            if self._depends_on_origin:
+                headers.add_vary_header("Origin")
         elif kind == "websocket.accept":
             self.status = 101
             MutableHeaders(scope=message)["x-request-id"] = self.request_id

@@ -78,9 +78,11 @@ def test_the_container_makes_a_token_serves_is_healthy_and_cancels_its_turns_at_
             cwd=one_home.project, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
-        *_, script = json.loads(_only("Dockerfile", "HEALTHCHECK").partition("CMD")[2])
-        check = [sys.executable, "-c", script.replace(":8787", f":{port}")]
-        wait_until(lambda: subprocess.run(check, capture_output=True).returncode == 0, what="the health check")
+        name, *words = json.loads(_only("Dockerfile", "HEALTHCHECK").partition("CMD")[2])
+        check = [FOLDER / f"{name}.sh", *words]
+        wait_until(lambda: subprocess.run(check, env=env, capture_output=True).returncode == 0, what="the health check")
+        elsewhere = env | {"CODEX_SERVER_LISTEN": f"127.0.0.1:{free_port()}"}
+        assert subprocess.run(check, env=elsewhere, capture_output=True).returncode != 0
         token = (data / "token").read_text().strip()
         assert (data / "token").stat().st_mode & 0o777 == 0o600
         assert "new token" in (log_text := (one_home.root / "log").read_text())

@@ -123,17 +123,22 @@ def is_own_origin(headers: Headers) -> bool:
     return scheme in ("http", "https") and authority != "" and authority == headers.get("host", "").lower()
 
 
-def cookie_name(headers: Headers) -> str:
-    """One for each port: browsers send a cookie to all ports of a host, and several `serve` may run."""
+def cookie_name(headers: Headers, *, is_secure: bool = False) -> str:
+    """One for each port: browsers send a cookie to all ports of a host, and several `serve` may run.
+
+    Args:
+        is_secure: over TLS: then no other host of the same domain can set it either.
+    """
     try:
         port = urlsplit(f"//{headers.get('host', '')}").port
     except ValueError:
         port = None
-    return f"codex_server_{port or _DEFAULT_PORT}"
+    return f"{'__Host-' if is_secure else ''}codex_server_{port or _DEFAULT_PORT}"
 
 
 def _cookie_of(headers: Headers) -> str:
-    return cookie_parser(headers.get("cookie", "")).get(cookie_name(headers), "")
+    cookies = cookie_parser(headers.get("cookie", ""))
+    return cookies.get(cookie_name(headers, is_secure=True)) or cookies.get(cookie_name(headers), "")
 
 
 def _digest(text: str) -> bytes:

@@ -31,7 +31,7 @@ export class Unreachable extends Error {
 }
 
 /** @typedef {{open: boolean, needs_token?: boolean, proof?: string, version?: string, cwd?: string,
- *   may?: {write: boolean, approve: boolean, all: boolean}}} Session */
+ *   utc_offset_s?: number, may?: {write: boolean, approve: boolean, all: boolean}}} Session */
 
 /** What the application is told of; it sets these. */
 export const hooks = {
@@ -158,8 +158,11 @@ export async function openSession(token) {
 /** End the session. */
 /** @returns {Promise<void>} */
 export async function closeSession() {
-  await raw("page/session", { method: "DELETE" });
-  keep("");
+  try {
+    await raw("page/session", { method: "DELETE" });
+  } finally {
+    keep("");
+  }
 }
 
 /** @param {string} path @param {AbortSignal} [signal] @returns {Promise<any>} */
@@ -220,6 +223,7 @@ async function once(path, outer, onEvent) {
     if (document.hidden) hiding = window.setTimeout(abort, HIDDEN_MS);
   };
   document.addEventListener("visibilitychange", onVisibility);
+  onVisibility(); // a tab that was opened in the background is hidden already
   try {
     watch();
     const response = await request(path, { signal: inner.signal, headers: { Accept: "text/event-stream" } });

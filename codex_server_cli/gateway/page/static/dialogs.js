@@ -3,6 +3,8 @@
 import { openSession } from "./api.js";
 import { byId, setText } from "./dom.js";
 
+let isLoggingIn = false;
+
 /** @param {string} id @param {string} [focus] the id of what gets the focus */
 export function openDialog(id, focus) {
   const dialog = byId(id);
@@ -30,6 +32,7 @@ export function confirmed(title, words, yes, no) {
 /** @returns {Promise<void>} */
 export function login() {
   const dialog = byId("login-dialog");
+  isLoggingIn = true;
   openDialog("login-dialog", "token");
   return new Promise((resolve) => {
     byId("login").onsubmit = async (/** @type {Event} */ event) => {
@@ -39,6 +42,7 @@ export function login() {
         await openSession(byId("token").value);
         byId("token").value = "";
         setText(byId("login-error"), "");
+        isLoggingIn = false;
         dialog.close();
         resolve();
       } catch (error) {
@@ -53,7 +57,9 @@ export function login() {
 
 /** Wire them once. */
 export function startDialogs() {
-  byId("login-dialog").addEventListener("cancel", (/** @type {Event} */ event) => event.preventDefault()); // there is nothing behind it
+  const login = byId("login-dialog");
+  login.addEventListener("cancel", (/** @type {Event} */ event) => event.preventDefault()); // there is nothing behind it
+  login.addEventListener("close", () => isLoggingIn && login.showModal()); // an Escape that is pressed again and again closes all the same
   for (const id of ["confirm-yes", "confirm-no"]) {
     byId(id).addEventListener("click", () => byId("confirm-dialog").close(id === "confirm-yes" ? "yes" : "no"));
   }

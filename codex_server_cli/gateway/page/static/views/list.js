@@ -87,7 +87,7 @@ function rowOf(turn) {
   setText(mark, glyph);
   setText(title, titleOf(turn));
   const used = tokens(turn.usage?.total_tokens);
-  const parts = [store.shortOf(turn.turn_id), stateWords(turn), age(startedMs(turn), Date.now()), used && `${used} tokens`];
+  const parts = [turn.short_id, stateWords(turn), age(startedMs(turn), Date.now()), used && `${used} tokens`];
   setText(facts, parts.filter(Boolean).join(" · "));
   return row;
 }

@@ -163,6 +163,7 @@ class TurnView {
   }
 
   drawItems() {
+    const askedAt = byId("pending").getBoundingClientRect().top;
     const isAtEnd = window.innerHeight + window.scrollY > document.documentElement.scrollHeight - BOTTOM_PX;
     let size = 0;
     for (const id of this.dirty) {
@@ -174,6 +175,7 @@ class TurnView {
     this.drawsAt = performance.now() + Math.max(50, size * MS_PER_CHAR);
     this.drawHead();
     if (isAtEnd && isRunning(this.turn)) window.scrollTo({ top: document.documentElement.scrollHeight });
+    if (byId("pending").getBoundingClientRect().top !== askedAt) this.pending.settle();
   }
 
   /** @param {string} id @param {HTMLElement|null} node */
@@ -183,11 +185,18 @@ class TurnView {
       keepOpen(old, node);
       old.replaceWith(node);
     } else if (node) {
-      byId("stream").append(node);
+      byId("stream").insertBefore(node, this.nodes.has(id) ? this.nodeAfter(id) : null);
     } else {
       old?.remove();
     }
     this.nodes.set(id, node);
+  }
+
+  /** @param {string} id of an item that had nothing to show before, while later ones had @returns {Node|null} */
+  nodeAfter(id) {
+    const ids = [...this.items.items.keys()];
+    const later = ids.slice(ids.indexOf(id) + 1).find((each) => this.nodes.get(each));
+    return later === undefined ? null : (this.nodes.get(later) ?? null);
   }
 
   /** @returns {Turn} what is known of it: the list is newer than the status while it runs */
