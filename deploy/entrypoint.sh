@@ -15,7 +15,11 @@ prepare() {
     mkdir -p "$CODEX_HOME" "$CODEX_SERVER_HOME"
     if [ -n "${CODEX_SERVER_TOKEN_SOURCE:-}" ]; then
         # Beside it, then renamed: at no time is there half of a token.
-        cat "$CODEX_SERVER_TOKEN_SOURCE" >"$token.new"
+        if ! cat "$CODEX_SERVER_TOKEN_SOURCE" >"$token.new" || [ "$(tr -d '[:space:]' <"$token.new" | wc -c)" -lt 32 ]; then
+            rm -f "$token.new"
+            echo "entrypoint: $CODEX_SERVER_TOKEN_SOURCE has no token of 32 bytes or more" >&2
+            exit 65
+        fi
         mv "$token.new" "$token"
     elif [ ! -e "$token" ]; then
         codex-server server token "$token" >/dev/null
@@ -43,7 +47,10 @@ is_healthy() {
 if [ "${1:-}" = healthcheck ]; then
     is_healthy
 fi
-if [ "${1:-}" != serve ]; then
+case ${1:--} in
+-*) set -- serve "$@" ;; # flags alone are those of serve
+esac
+if [ "$1" != serve ]; then
     exec "$@"
 fi
 shift

@@ -31,6 +31,7 @@ _MOST_SHOWN = 200
 _INDEX = "GET / lists what there is"
 _SLASHES = re.compile(r"/{2,}")
 _AUTHORITY = re.compile(r"https?://[^/]*", re.IGNORECASE)
+_UNSHARED = {"x-content-type-options": "nosniff", "cross-origin-resource-policy": "same-origin"}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"})
 
 
@@ -144,7 +145,8 @@ class _Exchange:
         scope["request_id"] = self.request_id
         scope["log"] = {}
         origin = Headers(scope=scope).get("origin")
-        self._headers = {"x-request-id": self.request_id}
+        # Text of a turn must never be taken for a script, nor be loaded as anything by the page of another site.
+        self._headers = {"x-request-id": self.request_id, **_UNSHARED}
         self._depends_on_origin = origin is not None and guard.is_allowed(origin)
         if origin is not None and self._depends_on_origin:
             self._headers |= cors_headers(origin)

@@ -110,8 +110,9 @@ class _SessionRoute:
 def _check_size(request: Request) -> None:
     """Nobody has shown a token yet: of such a body little is read."""
     length = request.headers.get("content-length", "")
-    if not (length.isascii() and length.isdigit() and len(length) < 6 and int(length) <= MOST_BODY_BYTES):
-        message = f"the body has at most {MOST_BODY_BYTES} bytes, and a Content-Length"
+    is_plain = "content-encoding" not in request.headers
+    if not (is_plain and length.isascii() and length.isdigit() and len(length) < 6 and int(length) <= MOST_BODY_BYTES):
+        message = f"the body has at most {MOST_BODY_BYTES} bytes, a Content-Length, and is not compressed"
         raise ApiError(413, message, code="request_too_large", headers=(("Connection", "close"),))
 
 

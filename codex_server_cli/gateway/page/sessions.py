@@ -88,6 +88,11 @@ class Sessions:
         self._sessions[key] = self._sessions.pop(key)
         return True
 
+    def is_open(self, headers: Headers) -> bool:
+        """Whether the session of a request that it held has not ended since: for what is answered for long."""
+        self._forget_old()
+        return _digest(_cookie_of(headers)) in self._sessions
+
     def close(self, headers: Headers) -> None:
         """End the session of a request."""
         self._sessions.pop(_digest(_cookie_of(headers)), None)
@@ -114,6 +119,12 @@ def is_same_origin(headers: Headers) -> bool:
     if site is not None and site != "same-origin":
         return False
     return origin is None or site == "same-origin" or is_own_origin(headers)
+
+
+def is_foreign(headers: Headers) -> bool:
+    """Whether a browser says that a page of another origin asks: for a script, a frame or a picture it sends no
+    `Origin`."""
+    return headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
 
 
 def is_own_origin(headers: Headers) -> bool:

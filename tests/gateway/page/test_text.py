@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.model.turn import Phase, State
+from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.record.attach.attachment import REATTACH
 from codex_server_cli.core.record.item_text import item_block, unwrapped
 from codex_server_cli.gateway.page import static_files
@@ -88,7 +88,9 @@ def test_words_of_a_turn(modules: Path) -> None:
         {"turn_id": "t", "state": "cancelled", "error": {"kind": "cancelled"}},
     ]
     views = [
-        TurnView("t", "", State(each["state"]), Phase(each["phase"]) if "phase" in each else None, error=each.get("error"))
+        TurnView(
+            "t", "", State(each["state"]), Phase(each["phase"]) if "phase" in each else None, error=each.get("error")
+        )
         for each in turns
     ]
     assert run(modules, "words", "return input.map((each) => m.stateWords(each))", turns) == [
@@ -239,7 +241,8 @@ def test_text_that_is_made_to_be_slow_is_not(modules: Path) -> None:
         };
         const ofLength = ([head, piece, tail], length) => head + piece.repeat(length / piece.length) + tail;
         // What grows with the square takes a hundred times as long for ten times the text, on a busy machine, too.
-        return input.cases.filter((each) => took(ofLength(each, 100_000)) > 30 * Math.max(20, took(ofLength(each, 10_000))));"""
+        const isSlow = (each) => took(ofLength(each, 100_000)) > 30 * Math.max(20, took(ofLength(each, 10_000)));
+        return input.cases.filter(isSlow);"""
     assert run(modules, "markdown", body, {"cases": cases, "inline": (modules / "inline.js").as_uri()}) == []
 
 
@@ -368,7 +371,9 @@ def test_a_question_and_what_it_requires_are_told_as_on_a_terminal(modules: Path
         {"id": "a", "header": "A", "question": "B?"},
     ]
     body = "return input.map((each) => [m.askedOf(each), m.limitsOf(each)])"
-    told = [f"{asked}\n  ({limits})" if limits else asked for asked, limits in run(modules, "questions", body, questions)]
+    told = [
+        f"{asked}\n  ({limits})" if limits else asked for asked, limits in run(modules, "questions", body, questions)
+    ]
     assert told == [question_text(each) for each in questions]
 
 
@@ -383,9 +388,9 @@ def test_what_answers_a_question(modules: Path) -> None:
         ([several, "a, b,", []], ["a", "b"]),
         ([several, "", []], None),
     ]
-    assert run(modules, "questions", "return input.map((each) => m.answerOf(...each))", [each for each, _ in cases]) == [
-        answer for _, answer in cases
-    ]
+    assert run(
+        modules, "questions", "return input.map((each) => m.answerOf(...each))", [each for each, _ in cases]
+    ) == [answer for _, answer in cases]
     free = [{}, {"options": []}, {"options": options}, {"options": options, "isOther": True}]
     assert each(modules, "questions", "isFree", free) == [True, True, False, True]
     assert each(modules, "questions", "isRequired", [{}, {"isRequired": False}]) == [True, False]

@@ -37,6 +37,8 @@ export class Unreachable extends Error {
 export const hooks = {
   /** Ask the user for the token, until a session is open. */
   login: async () => {},
+  /** Another tab has opened a session: there is nothing to ask for any more. */
+  resumed: () => {},
   /** @param {Session} session that was opened or found */
   opened: (session) => void session,
   /** @param {boolean} isReachable */
@@ -69,7 +71,10 @@ function keep(value) {
 }
 
 addEventListener("storage", (event) => {
-  if (event.key === KEY && event.newValue) proof = event.newValue; // another tab has logged in
+  if (event.key !== KEY) return;
+  proof = event.newValue ?? "";
+  if (proof) hooks.resumed(); // another tab has logged in
+  else location.reload(); // it has logged out: nothing stays readable here
 });
 
 /**

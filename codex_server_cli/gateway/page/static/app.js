@@ -1,7 +1,7 @@
 /** The beginning: what is wired to what, and which view an address shows. */
 
 import { ApiError, closeSession, hooks, pause, renew, Unreachable } from "./api.js";
-import { login, startDialogs } from "./dialogs.js";
+import { login, resumed, startDialogs } from "./dialogs.js";
 import { byId, setText } from "./dom.js";
 import { startKeys } from "./keys.js";
 import { store } from "./store.js";
@@ -10,7 +10,7 @@ import { startStartForm } from "./views/start.js";
 import { leaveTurn, showTurn, startTurnView } from "./views/turn.js";
 import { leaveUsage, showUsage } from "./views/usage.js";
 
-const TURN = /^#\/turn\/([\w-]+)$/;
+const TURN = /^#\/turn\/([\w.-]+)$/;
 let version = "";
 /** What is told until the page is loaded again. */
 let news = "";
@@ -37,6 +37,7 @@ function notice(words) {
 }
 
 hooks.login = login;
+hooks.resumed = resumed;
 hooks.opened = (session) => {
   store.session = { ...store.session, ...session };
   const isNew = version !== "" && session.version !== undefined && session.version !== version;

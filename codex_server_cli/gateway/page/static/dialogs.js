@@ -4,6 +4,12 @@ import { openSession } from "./api.js";
 import { byId, setText } from "./dom.js";
 
 let isLoggingIn = false;
+let endLogin = () => {};
+
+/** A session was opened elsewhere. */
+export function resumed() {
+  if (isLoggingIn) endLogin();
+}
 
 /** @param {string} id @param {string} [focus] the id of what gets the focus */
 export function openDialog(id, focus) {
@@ -35,16 +41,20 @@ export function login() {
   isLoggingIn = true;
   openDialog("login-dialog", "token");
   return new Promise((resolve) => {
+    const end = () => {
+      isLoggingIn = false;
+      byId("token").value = "";
+      setText(byId("login-error"), "");
+      dialog.close();
+      resolve();
+    };
+    endLogin = end;
     byId("login").onsubmit = async (/** @type {Event} */ event) => {
       event.preventDefault();
       byId("login-send").disabled = true;
       try {
         await openSession(byId("token").value);
-        byId("token").value = "";
-        setText(byId("login-error"), "");
-        isLoggingIn = false;
-        dialog.close();
-        resolve();
+        end();
       } catch (error) {
         setText(byId("login-error"), `${/** @type {Error} */ (error).message}.`);
         byId("token").focus();

@@ -62,9 +62,11 @@ class Store extends EventTarget {
     const before = new Map(this.turns.map((turn) => [turn.turn_id, turn]));
     this.turns = document.turns;
     this.hasMore = document.before !== undefined;
+    const newest = [...before.keys()][0] ?? "";
     for (const turn of this.turns) {
       const old = before.get(turn.turn_id);
-      const changed = this.isLoaded && (old?.phase !== turn.phase || old?.state !== turn.state);
+      const isOlder = !old && turn.turn_id < newest; // one of the past that was asked for is no news
+      const changed = this.isLoaded && !isOlder && (old?.phase !== turn.phase || old?.state !== turn.state);
       if (changed) this.dispatchEvent(new CustomEvent("moved", { detail: { turn, old } }));
     }
     this.isLoaded = true;

@@ -18,6 +18,7 @@ import { closeDraft, drawSaying, openDraft, startSaying } from "./say.js";
 /** How long the last frame of a long answer may take, per character: it is drawn again as a whole. */
 const MS_PER_CHAR = 1 / 200;
 const BOTTOM_PX = 80;
+const IS_ID = /^\d{8}-\d{6}-\d{3}-[0-9a-f]{4}$/;
 
 /** @type {TurnView|null} */
 let shown = null;
@@ -101,9 +102,9 @@ class TurnView {
   /** @param {unknown} error */
   trouble(error) {
     if (error instanceof Unreachable) return; // the bar above says so
-    const isGone = error instanceof ApiError && error.status === 404;
+    const isGone = error instanceof ApiError && error.code === "turn_not_found";
     const hint = error instanceof ApiError && error.hint ? ` ${error.hint}` : "";
-    setText(byId("turn-error"), isGone ? "This turn is not there any more: it was deleted." : `${/** @type {Error} */ (error).message}${hint}`);
+    setText(byId("turn-error"), isGone && IS_ID.test(this.id) ? "This turn is not there: it was deleted, or never was." : `${/** @type {Error} */ (error).message}${hint}`);
     if (isGone) {
       this.status = { ...(this.status ?? {}), turn_id: this.id, state: "missing", phase: null, error: null };
       this.pending.close();
@@ -128,6 +129,10 @@ class TurnView {
       if (!(error instanceof Unreachable)) throw error;
     }
     if (this.isClosed) return;
+    if (this.status && this.status.turn_id !== this.id) {
+      location.replace(`#/turn/${this.status.turn_id}`); // the address has its name, or a part of its id
+      return;
+    }
     this.drawHead();
     await this.pending.refresh();
     store.refresh();
