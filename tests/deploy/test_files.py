@@ -119,6 +119,13 @@ def test_the_container_takes_a_mounted_secret_that_its_group_may_read_and_runs_o
     assert (one_home.root / "token").read_text() == secret.read_text()
     assert (one_home.root / "token").stat().st_mode & 0o777 == 0o600
     assert run("codex-server", "list-turns", "--json").stdout == "[]\n"
+    assert "--allow-host" in run("--help").stdout, "flags alone are those of serve"
+    secret.chmod(0o640)
+    for wrong in ("", "short\n"):
+        secret.write_text(wrong)
+        refused = run("serve")
+        assert (refused.returncode, "32 bytes" in refused.stderr) == (65, True)
+        assert (one_home.root / "token").read_text() == "s" * 40 + "\n", "the good one is still there"
 
 
 def test_every_command_line_in_the_examples_is_one_that_this_version_takes() -> None:

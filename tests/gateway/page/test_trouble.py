@@ -191,6 +191,15 @@ def test_a_long_answer_and_a_paste_of_thousands_of_lines_leave_the_page_quick(ho
     assert longest_ms < 2000
 
 
+def test_an_answer_of_megabytes_is_shown_as_text_and_leaves_the_page_alive(house: PageHouse, face: PageFace) -> None:
+    face.start(house.model.on("Megabytes", say("# Head\n\n", "a **word** and more " * 150_000, "the end")))
+    face.wait_for_state("complete")
+    expect(face.items("agentMessage")).to_contain_text("too long to be laid out")
+    expect(face.items("agentMessage")).to_contain_text("the end")
+    expect(face.items("agentMessage").get_by_role("heading", name="Head")).to_have_count(0)
+    assert face.page.evaluate(_LONGEST_PAUSE_MS) < 3000
+
+
 _LONGEST_PAUSE_MS = """async () => {
   let longest = 0;
   for (let last = performance.now(), began = last; last - began < 2000; ) {

@@ -10,6 +10,7 @@ import { codeNode, markdownNodes } from "./markdown.js";
 /** @typedef {import("../text/items.js").Item} Item */
 
 const MOST_CHARS = 100_000;
+const MOST_MARKDOWN_CHARS = 500_000;
 const SHORT_LINES = 14;
 const SHORT_PATCH_LINES = 60;
 const MOST_SAID_LINES = 40;
@@ -51,6 +52,7 @@ function bodyOf(item, cwd) {
       return item.text ? saidNodes(item.text) : null;
     case "agentMessage":
     case "plan":
+      if (item.text.length > MOST_MARKDOWN_CHARS) return [el("p.dim", null, "It is too long to be laid out: this is its text."), isolated("p.said", item.text)];
       return item.text || !item.isDone ? [el("div.markdown", null, markdownNodes(item.text))] : null;
     case "reasoning":
       return item.text ? [el("details", null, el("summary", null, firstLine(item.text)), el("div.markdown", null, markdownNodes(item.text)))] : null;
