@@ -99,6 +99,14 @@ def test_a_session_that_ends_while_the_page_is_open_is_asked_for_again_and_what_
         for each in (face, other):
             expect(each.at("#login-dialog")).to_be_visible()
             expect(each.at("#turn-list > li")).to_have_count(0)
+        face.at("#token").fill(house.token)
+        face.at("#login-send").click()
+        expect(face.at("#login-dialog")).to_be_hidden()
+        tab.page.context.set_offline(True)
+        tab.page.get_by_role("button", name="Log out").click()
+        expect(face.at("#notice")).to_contain_text("You are logged out here")
+        tab.page.context.set_offline(False)
+        expect(face.at("#login-dialog")).to_be_visible()
         assert not any(house.token in asked for asked in tab.requests)
         tab.forgive(*_LOST)
         assert tab.misdeeds(url) == []

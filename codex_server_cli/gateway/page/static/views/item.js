@@ -152,3 +152,12 @@ function otherBody(item) {
   const what = query ? `⌕ ${query}` : tool ? `⚙ ${server ? `${server}.` : ""}${tool}` : item.text || `· ${item.kind}`;
   return [isolated("p.dim", `${what}${status && status !== "completed" ? ` → ${status}` : ""}`)];
 }
+
+/** What the user has folded or unfolded stays so when an item is drawn again. */
+/** @param {HTMLElement} old @param {HTMLElement} made */
+export function keepOpen(old, made) {
+  const before = old.querySelectorAll("details");
+  made.querySelectorAll("details").forEach((node, index) => {
+    if (before[index]) node.open = before[index].open;
+  });
+}

@@ -8,7 +8,7 @@ import { Items } from "../text/items.js";
 import { oneLine } from "../text/safe.js";
 import { duration, isRunning, lookOf, startedMs, stateWords, titleOf, tokens } from "../text/words.js";
 import { filesOf } from "./diff.js";
-import { itemNode } from "./item.js";
+import { itemNode, keepOpen } from "./item.js";
 import { setOpen } from "./list.js";
 import { PendingView } from "./pending.js";
 import { closeDraft, drawSaying, openDraft, startSaying } from "./say.js";
@@ -291,13 +291,4 @@ class TurnView {
       if (!this.isClosed) this.trouble(error);
     }
   }
-}
-
-/** What the user has folded or unfolded stays so when an item is drawn again. */
-/** @param {HTMLElement} old @param {HTMLElement} made */
-function keepOpen(old, made) {
-  const before = old.querySelectorAll("details");
-  made.querySelectorAll("details").forEach((node, index) => {
-    if (before[index]) node.open = before[index].open;
-  });
 }
