@@ -41,8 +41,7 @@ def run(arguments: list[str], launch: object = None) -> int:
     if is_completing():
         from codex_server_cli.cli.completion.shells import answer
 
-        if (code := answer()) is not None:
-            return code
+        return answer()
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:3], "--help"]
     verb = verb_of(arguments)
@@ -100,12 +99,12 @@ def parse(arguments: list[str], verb: str | None) -> tuple[str, dict[str, Any]] 
         verb: the one that they begin with, if they do.
 
     Returns:
-        The verb and the values of its parameters; None where typer has done all: help, the version, completion.
+        The verb and the values of its parameters; None where typer has done all: help, the version.
 
     Raises:
         UsageError: it is no valid command line.
     """
-    if verb is not None and not is_completing():
+    if verb is not None:
         given = light_parser.parse(VERBS[verb].parameters, arguments[len(verb.split()) :])
         if given is not None:
             return verb, given

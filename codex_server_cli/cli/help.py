@@ -6,7 +6,9 @@ mid-word on a narrow terminal. Must never be imported where no help is asked for
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from shutil import get_terminal_size
 
@@ -81,8 +83,13 @@ def _of_verb(name: str) -> Iterable[str]:
 
 
 def _width() -> int:
-    """Columns of the terminal, or of `COLUMNS`, as other programs' help has them; 80 where neither is known."""
-    return min(get_terminal_size().columns, _MOST_COLUMNS)
+    """Columns of the terminal, also where a pager shows the page, or of `COLUMNS`; 80 where none is known."""
+    columns = 80
+    for fd in (2, 0):
+        with suppress(OSError):  # it is no terminal
+            columns = os.get_terminal_size(fd).columns
+            break
+    return min(get_terminal_size((columns, 24)).columns, _MOST_COLUMNS)
 
 
 def _usage(line: str) -> str:

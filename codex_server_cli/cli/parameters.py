@@ -29,6 +29,7 @@ class Offer(StrEnum):
     PROFILES = "profiles"
     SERVERS = "servers"
     SHARED = "the shared server"
+    NOTIFY = "what needs no program to notify"
     FILES = "files"
     DIRECTORIES = "directories"
 
@@ -263,7 +264,13 @@ _OF_ONE_TURN = (
     option("once_for", "--once-for", help="How long it counts (default: 24h).", metavar="AGE"),
     option("deadline", "--deadline", help="End the turn after S seconds, or 5m.", metavar="S"),
     switch("after_reset", "--after-reset", help="Start once the usage limit has reset."),
-    option("notify", "--notify", help="Run it when the turn ends or needs you; or bell: ring.", metavar="CMD"),
+    option(
+        "notify",
+        "--notify",
+        help="Run it when the turn ends or needs you; or bell: ring.",
+        metavar="CMD",
+        offers=Offer.NOTIFY,
+    ),
     _NESTED,
     switch("follow", "--follow", "-f", help="Show the turn as it runs, and end with it."),
     switch("wait", "--wait", help="Print one JSON object at the end, with the answer."),

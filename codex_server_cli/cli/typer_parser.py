@@ -18,6 +18,7 @@ from codex_server_cli.cli.parameters import Parameter
 from codex_server_cli.cli.table import GROUPS, VERBS
 from codex_server_cli.cli.verb import Verb
 from codex_server_cli.errors import CodexServerError, UsageError
+from codex_server_cli.settings.places import Settings
 
 _PROMPT_VERBS = ("new", "continue", "chat", "steer")
 _PROMPT_HINTS = {  # by the beginning of click's message
@@ -77,6 +78,7 @@ def build(verb: str | None) -> typer.Typer:
     app = typer.Typer(
         cls=_HelpfulGroup,
         invoke_without_command=True,
+        add_completion=False,  # ours: `cli.completion`
         pretty_exceptions_enable=False,
         context_settings=_CONTEXT,
     )
@@ -124,11 +126,24 @@ def _signature_of(parameter: Parameter) -> inspect.Parameter:
 
 
 def _global_options(
-    version: Annotated[bool, typer.Option("--version", "-V", help="Show the version and exit.", is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", "-V", is_eager=True)] = False,
+    install_completion: Annotated[bool, typer.Option("--install-completion")] = False,
+    show_completion: Annotated[bool, typer.Option("--show-completion")] = False,
 ) -> None:
     if version:
         output.show(f"codex-server {__version__}\n")
-        raise typer.Exit
+    elif install_completion or show_completion:
+        from codex_server_cli.cli.completion import scripts
+
+        shell = scripts.current_shell()
+        if show_completion:
+            output.show(scripts.script(shell))
+        else:
+            path = scripts.install(shell, Settings.load().user_home)
+            output.show(f"Installed {path}. {shell} completes codex-server once it is started anew.\n")
+    else:
+        return
+    raise typer.Exit
 
 
 def _no_options() -> None:

@@ -1,4 +1,7 @@
-"""What a shell asks for at TAB, as typer's scripts for the shells put it into the environment. Owns that protocol."""
+"""What a shell asks for at TAB, as our scripts, and those of typer before them, put it into the environment.
+
+Owns that protocol.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class TabRequest(NamedTuple):
 
 
 def read_request() -> TabRequest | None:
-    """The request in the environment; None for one that typer answers: its scripts, other shells."""
+    """The request in the environment; None for one that is not understood, of another shell say."""
     action, _, shell = os.environ.get("_CODEX_SERVER_COMPLETE", "").partition("_")
     if action != "complete" or shell not in ("bash", "zsh", "fish"):
         return None

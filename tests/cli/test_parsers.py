@@ -26,7 +26,6 @@ from codex_server_cli.cli.tables.serve import SERVE_FLAGS
 from codex_server_cli.cli.tables.server import LISTEN_FLAGS
 from codex_server_cli.core.model.request import Approval, Sandbox
 from codex_server_cli.errors import UsageError
-from tests.kit.shell import Shell
 
 WORDS = ("hi", "two words", "", "-", "--", "-x", "--no-such", "é", "a=b", "-5", "5", "0", "007", "+5", "5_0", " 5", "٥")
 VALUES = (*WORDS, "read-only", "never", "ASK", "attention", "answer", "running", "last", "-f", "--wait", "--help")
@@ -138,13 +137,3 @@ def test_the_function_of_a_verb_takes_what_the_table_says(verb: str) -> None:
     assert len(declared) == len(VERBS[verb].parameters)
     flags = [flag for each in VERBS[verb].parameters for flag in each.flags]
     assert len({*flags}) == len(flags)
-
-
-def test_the_shell_completes_verbs_flags_and_turns(shell: Shell) -> None:
-    def completions(words: str) -> str:
-        request = {"_CODEX_SERVER_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
-        return shell.run(env=request).stdout  # the line is in the environment alone
-
-    assert "list-turns" in completions("codex-server list")
-    assert "--approval-timeout" in completions("codex-server new --appr")
-    assert "last" in completions("codex-server wait la")

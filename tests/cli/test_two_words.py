@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import typer
 
 from codex_server_cli.cli import app, table, typer_parser
+from codex_server_cli.cli.completion.line import place
 from codex_server_cli.cli.parameters import argument, switch
 from codex_server_cli.cli.verb import Verb
 from tests.kit.shell import Shell
@@ -65,6 +65,4 @@ def test_what_is_wrong_names_the_command_to_try(shell: Shell) -> None:
 
 
 def test_the_shell_completes_the_second_word() -> None:
-    command = typer.main.get_command(typer_parser.build(None))
-    box = command.get_command(typer.Context(command), "box")  # type: ignore[attr-defined]
-    assert sorted(box.list_commands(typer.Context(box))) == ["open", "show"]
+    assert [each.word for each in place(["box"], "").words] == ["open", "show"]

@@ -1,11 +1,12 @@
 """The help of every verb as one text: `python -m tests.kit.help_text > references/cli-help.txt`.
 
-Prints the same on every machine: the width is fixed, and there are no colours.
+Prints the same on every machine: the width is fixed (100, or the argument), and there are no colours.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 REFERENCE = Path(__file__).parents[2] / "references" / "cli-help.txt"
@@ -33,5 +34,7 @@ def help_text() -> str:
 if __name__ == "__main__":
     for name in _COLOURING:
         os.environ.pop(name, None)
-    os.environ.update(FIXED)  # before typer is imported, which reads it then
+    os.environ.update(FIXED)
+    if len(sys.argv) > 1:
+        os.environ["COLUMNS"] = sys.argv[1]
     print(help_text(), end="")

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
+
 from codex_server_cli.demo.codex_home import write_custom_provider
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import (
@@ -188,8 +190,11 @@ def page(theme: str) -> None:
             expect(face.items("agentMessage").last).to_contain_text("left out")
             expect(face.items("fileChange")).to_be_visible()
             tab.page.evaluate(_SHORTEN, [str(made.home.project), "~/reader"])
-            tab.picture(FOLDER / f"page-{theme}.png")
+            tab.picture(path := FOLDER / f"page-{theme}.png")
         chromium.close()
+        Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+            path, optimize=True
+        )
 
 
 _PAGE = (1180, 820)

@@ -1,30 +1,28 @@
-"""The text of a turn for a page that shows it as it grows, in pieces that are read when the page is drawn.
+"""The events of a turn for a page that shows its text as it grows, read when the page is drawn.
 
 Unlike `follow`, it never waits. Must never print.
 """
 
 from __future__ import annotations
 
-import codecs
-
+from codex_server_cli.core.protocol.event_log import read_events
+from codex_server_cli.core.protocol.jsonl import LineDecoder
+from codex_server_cli.core.protocol.rpc import Message
 from codex_server_cli.disk.turn.follow import GrowingFile
 from codex_server_cli.disk.turn.layout import TurnDir
 
-_LINES = 5000
-"""Of an output that is longer, only so many last lines are shown."""
 
-
-class TurnText:
-    """The text of one turn, from its last 5,000 lines on."""
+class GrowingEvents:
+    """The events of one turn, from the first on."""
 
     def __init__(self, directory: TurnDir) -> None:
-        self._file = GrowingFile(directory.out, _LINES)
-        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._file = GrowingFile(directory.events)
+        self._decoder = LineDecoder()
 
-    def read_more(self) -> str:
-        """What is there beyond what was read before; "" where that is nothing."""
-        return self._decode(self._file.read_more())
+    def read_more(self) -> list[Message]:
+        """Those that have come since the last call."""
+        return list(read_events(self._decoder.feed(self._file.read_more())))
 
     def close(self) -> None:
-        """Close its file."""
+        """Close the file."""
         self._file.__exit__(None, None, None)

@@ -1,7 +1,7 @@
 """Answering a shell at TAB, in its own language. Owns the quoting: no shell may run anything of what it is told.
 
-The scripts in the shells are typer's (`--install-completion`); the answers are ours, because typer's take three times
-as long, and let zsh run what a prompt contains between `$(` and `)`. Must never say anything on stderr.
+The scripts in the shells are in `scripts`. Typer, which could answer too, takes longer, and its answer to zsh is
+evaluated twice: a prompt with `$(` in it would be run. Must never say anything on stderr.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from codex_server_cli.settings.tab import TabRequest, read_request
 _SPECIAL = re.compile(r"([^\w@%+=:,./~-])", re.ASCII)
 
 
-class Found(NamedTuple):
+class Findings(NamedTuple):
     """What can come: these words; or else what the shell itself can find, files or directories."""
 
     words: Sequence[Candidate]
@@ -31,15 +31,15 @@ class Found(NamedTuple):
     prefix: str = ""
 
 
-def answer() -> int | None:
+def answer() -> int:
     """Answer the request in the environment.
 
     Returns:
-        The exit code; None where typer must answer: it prints its scripts, and serves other shells.
+        The exit code; 1 for a shell that is not known, and where fish is to offer files.
     """
     request = read_request()
     if request is None:
-        return None
+        return 1
     found = _find(request)
     if request.is_question:  # fish: 1 lets it offer files
         return 1 if found.offers is Offer.FILES else Exit.OK
@@ -47,15 +47,15 @@ def answer() -> int | None:
     return Exit.OK
 
 
-def _find(request: TabRequest) -> Found:
+def _find(request: TabRequest) -> Findings:
     here = place(request.before, request.typed)
     if here.offers in (Offer.FILES, Offer.DIRECTORIES):
-        return Found((), here.offers, here.typed, here.prefix)
+        return Findings((), here.offers, here.typed, here.prefix)
     if here.offers is None:
-        return Found(fitting(here))
+        return Findings(fitting(here))
     from codex_server_cli.cli.completion.values import looked_up  # half of the time, where a turn is not asked for
 
-    return Found(fitting(here, looked_up(here)))
+    return Findings(fitting(here, looked_up(here)))
 
 
 def directories(typed: str) -> list[str]:
@@ -74,7 +74,7 @@ def directories(typed: str) -> list[str]:
     )
 
 
-def _for_bash(found: Found) -> str:
+def _for_bash(found: Findings) -> str:
     """One word a line; none where bash is to offer files."""
     words = [each.word for each in found.words]
     if found.offers is Offer.DIRECTORIES:
@@ -84,7 +84,7 @@ def _for_bash(found: Found) -> str:
     return "\n".join(_SPECIAL.sub(r"\\\1", word) for word in words) + "\n"
 
 
-def _for_zsh(found: Found) -> str:
+def _for_zsh(found: Findings) -> str:
     """Code for `eval`."""
     before = "compset -P '*='; " if found.prefix else ""
     if found.offers is not None:
@@ -101,11 +101,11 @@ def _zsh_quoted(candidate: Candidate) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def _for_fish(found: Found) -> str:
+def _for_fish(found: Findings) -> str:
     """A word a line, and after a tab what it stands for."""
     words = [Candidate(f"{found.prefix}{each}") for each in directories(found.typed)]
     shown = words if found.offers is Offer.DIRECTORIES else found.words
     return "".join(f"{word}\t{what}\n" if what else f"{word}\n" for word, what in shown)
 
 
-_ANSWERS: Final[dict[str, Callable[[Found], str]]] = {"bash": _for_bash, "zsh": _for_zsh, "fish": _for_fish}
+_ANSWERS: Final[dict[str, Callable[[Findings], str]]] = {"bash": _for_bash, "zsh": _for_zsh, "fish": _for_fish}

@@ -126,6 +126,10 @@ def _shared(_settings: Settings, _place: Place) -> Iterable[Candidate]:
     return _SERVERS[1:2]
 
 
+def _notify(_settings: Settings, _place: Place) -> Iterable[Candidate]:
+    return (Candidate("bell", "ring in the terminal that started the turn"),)
+
+
 _FINDERS: Final[dict[Offer, Callable[[Settings, Place], Iterable[Candidate]]]] = {
     Offer.TURNS: _all,
     Offer.RUNNING: _running,
@@ -139,4 +143,5 @@ _FINDERS: Final[dict[Offer, Callable[[Settings, Place], Iterable[Candidate]]]] =
     Offer.PROFILES: _profiles,
     Offer.SERVERS: _servers,
     Offer.SHARED: _shared,
+    Offer.NOTIFY: _notify,
 }

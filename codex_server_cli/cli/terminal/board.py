@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from codex_server_cli.actions.read import monitor
 from codex_server_cli.actions.read.board import Board, Selection
@@ -45,8 +46,7 @@ def show_board(settings: Settings, selection: Selection, limit: int | None) -> N
         try:
             for event in monitor.stream(settings, follows=True, warn=lambda _text: None):
                 if event is not None:
-                    note = event
-                    painter.post(lambda note=note: shown.note(note))  # type: ignore[misc]
+                    painter.post(partial(shown.note, event))
         except KeyboardInterrupt:
             if not painter.has_ended:
                 raise

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from codex_server_cli.actions.control import approvals
 from codex_server_cli.actions.read import read
 from codex_server_cli.actions.read.board import Board
-from codex_server_cli.actions.read.turn_text import TurnText
 from codex_server_cli.cli import output
 from codex_server_cli.cli.terminal.errands import Errands
 from codex_server_cli.cli.terminal.keys import Pasted
@@ -22,7 +21,7 @@ from codex_server_cli.render.style.ink import Style
 from codex_server_cli.render.turns import board as layout
 from codex_server_cli.render.turns.cockpit import machine, pages
 from codex_server_cli.render.turns.cockpit.listing import arranged, index_of, kept, window
-from codex_server_cli.render.turns.cockpit.sheets import GrowingSheet, Sheet
+from codex_server_cli.render.turns.cockpit.sheets import Sheet
 from codex_server_cli.render.turns.cockpit.state import (
     Act,
     Cockpit,
@@ -41,6 +40,8 @@ from codex_server_cli.settings.places import Settings
 
 _MIN_LINES_FOR_WORDS = 12
 _TITLE = 400
+_MESSAGE_S = 8.0
+"""How long a message takes the place of the keys."""
 _KEYS = ("? help", "q quits")
 
 
@@ -69,22 +70,22 @@ class Desk:
         self._seen = OnScreen()
         self._first = 0  # of the board's turns on the screen
         self._sheet = Sheet(lambda _width: [])
-        self._text: TurnText | None = None
         self._view: TurnView | None = None  # of the page
-        self._came_up_s = 0.0
+        self._came_up_s = self._told_s = 0.0
+        self._message = ""
         self._shown_asked: OpenRequest | None = None
+        self._is_framed = False  # a frame was made for the present state
 
     @property
     def is_live(self) -> bool:
         """Whether what is shown changes by itself, second by second."""
-        return self.state.pane not in (Pane.BOARD, Pane.HELP) or any(
-            view.state is State.RUNNING for view in self._board.views
-        )
+        is_page = self.state.pane not in (Pane.BOARD, Pane.HELP)
+        return is_page or bool(self.state.message) or any(view.state is State.RUNNING for view in self._board.views)
 
     @property
     def is_growing(self) -> bool:
         """Whether the text of a running turn is shown."""
-        return self._text is not None and self._view is not None and self._view.state is State.RUNNING
+        return self.state.pane is Pane.TAIL and self._view is not None and self._view.state is State.RUNNING
 
     def take(self, key: str | Pasted) -> bool:
         """Do what a key asks for.
@@ -105,8 +106,6 @@ class Desk:
                 return False
             case Redraw():
                 self._forget()
-            case OpenPage(Pane.TAIL, turn_id):
-                self._open_text(turn_id)
             case _:
                 self._errands.run(act)
         return True
@@ -124,32 +123,22 @@ class Desk:
     def open(self, act: OpenPage, view: TurnView, sheet: Sheet) -> None:
         """Show a page of a turn."""
         self.state = machine.opened(self.state, act.pane, act.turn_id)
-        if self.state.pane is act.pane and self.state.selected == act.turn_id:
-            self._leave_text()
+        is_shown = self.state.pane is act.pane and self.state.selected == act.turn_id
+        (self._sheet if is_shown else sheet).close()
+        if is_shown:
             self._view, self._sheet = view, sheet
 
     def short(self, turn_id: str) -> str:
         """What a turn is called."""
         return self._board.short_ids.get(turn_id, turn_id)
 
-    def _open_text(self, turn_id: str) -> None:
-        view = read.status(self._board.directory(turn_id))
-        prompt = self._board.prompt(view)
-        sheet = GrowingSheet(lambda width: pages.prompt_rows(prompt, width, self._ink))
-        self.open(OpenPage(Pane.TAIL, turn_id), view, sheet)
-        self._text = TurnText(self._board.directory(turn_id))
-
-    def _leave_text(self) -> None:
-        if self._text is not None:
-            self._text.close()
-            self._text = None
-
     # --- looking after a page
 
     def refresh(self) -> None:
         """Look again at what the page is about."""
+        self._forget_message()
         if self.state.pane in (Pane.BOARD, Pane.HELP):
-            self._leave_text()
+            self._sheet.close()
             self._view = None
             return
         directory = self._board.directory(self.state.asked.turn_id if self.state.asked else str(self.state.selected))
@@ -159,20 +148,32 @@ class Desk:
         elif self.state.asked is not None:
             if self.state.asked.entry not in approvals.pending_of(self._view):
                 self.state = machine.withdrawn(self.state)
-        elif self._text is not None and isinstance(self._sheet, GrowingSheet):
-            self._sheet.add(self._text.read_more())
+        else:
+            self._sheet.read(is_over=self._view.state is not State.RUNNING)
+
+    def _forget_message(self) -> None:
+        """Give the last line back to the keys after a while."""
+        now_s = time.monotonic()
+        if self.state.message != self._message:
+            self._message, self._told_s = self.state.message, now_s
+        elif self._message and now_s - self._told_s > _MESSAGE_S:
+            self.state = machine.told(self.state, "")
 
     # --- drawing
 
     def frame(self, columns: int, lines: int) -> list[str]:
         """The whole screen."""
         turns, more = self._turns()
+        self._is_framed = True
         if self.state.pane is Pane.BOARD:
             return self._board_frame(turns, more, columns, lines)
         return self._page_frame(turns, columns, lines)
 
     def note_drawn(self) -> None:
-        """What was drawn is on the screen."""
+        """What was drawn is on the screen; nothing was while the process is being stopped, so nothing was seen."""
+        if not self._is_framed:
+            return
+        self._is_framed = False
         if self.state.asked is not None and self._shown_asked is None:
             self._came_up_s = time.monotonic()
         self._shown_asked = self.state.asked

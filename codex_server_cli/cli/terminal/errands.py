@@ -19,8 +19,10 @@ from codex_server_cli.errors import CodexServerError, NotFoundError
 from codex_server_cli.render.style.ink import Ink
 from codex_server_cli.render.turns.cockpit import machine, pages
 from codex_server_cli.render.turns.cockpit.sheets import Sheet
-from codex_server_cli.render.turns.cockpit.state import Cancel, Decide, Entry, Intent, Look, OpenPage
+from codex_server_cli.render.turns.cockpit.state import Cancel, Decide, Entry, Intent, Look, OpenPage, Pane
 from codex_server_cli.settings.places import Settings
+
+_PROMPT_BYTES = 4000
 
 
 class Results(Protocol):
@@ -34,6 +36,10 @@ class Results(Protocol):
 
     def show_request(self, look: Look, entry: Entry | None) -> None:
         """Show what a turn asks; None where it asks nothing."""
+
+
+def _fail(error: Exception) -> None:
+    raise error
 
 
 class Errands:
@@ -60,11 +66,15 @@ class Errands:
             )
         except OSError as error:  # the same: a file that cannot be read
             result = partial(self._desk.tell, turn_id, str(error))
+        except Exception as error:  # a fault of ours: for the thread that can end the board and report it
+            result = partial(_fail, error)
         self._post(result)
 
     def _result(self, act: OpenPage | Look | Decide | Cancel, turn_id: str) -> Callable[[], None]:
         """The call that hands over the result."""
         match act:
+            case OpenPage(Pane.TAIL):
+                return self._text(act)
             case OpenPage():
                 return self._diff(act)
             case Look():
@@ -75,6 +85,16 @@ class Errands:
                 (view,) = control.cancel([read.find(self._settings, turn_id)])
                 is_over = view.state is not State.RUNNING
                 return partial(self._desk.tell, turn_id, str(view.state) if is_over else "could not be cancelled")
+
+    def _text(self, act: OpenPage) -> Callable[[], None]:
+        from codex_server_cli.cli.terminal.text_sheet import TextSheet  # 0.1 s, for rich's Markdown
+
+        directory = read.find(self._settings, act.turn_id)
+        view = read.readable(directory)
+        prompt = read.prompt_beginning(view, _PROMPT_BYTES)
+        sheet = TextSheet(directory, partial(pages.prompt_rows, prompt, ink=self._ink))
+        sheet.read(is_over=view.state is not State.RUNNING)
+        return partial(self._desk.open, act, view, sheet)
 
     def _diff(self, act: OpenPage) -> Callable[[], None]:
         found = changes(read.find(self._settings, act.turn_id))

@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 _ESCAPE = 0x1B
-_SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[ -~]|[^\[O])", re.DOTALL)
+_SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[ -~])")
 _PASTE_BEGIN, _PASTE_END = b"\x1b[200~", b"\x1b[201~"
 _NAMES = {
     **dict(zip((b"A", b"B", b"C", b"D", b"H", b"F"), ("up", "down", "right", "left", "home", "end"), strict=True)),
@@ -59,9 +59,6 @@ class KeyReader:
         """The next key, taken off; "" for one without a name, None where it is not complete."""
         if self._is_pasting:
             return self._paste()
-        if self._rest.startswith(b"\x1b\x1b"):
-            self._rest = self._rest[1:]
-            return "escape"
         if self._rest[0] == _ESCAPE:
             return self._sequence()
         size = _utf8_size(self._rest[0])
@@ -73,6 +70,9 @@ class KeyReader:
         return char.decode("utf-8", "replace")[:1]
 
     def _sequence(self) -> str | None:
+        if self._rest[1:2] not in (b"", b"[", b"O"):  # Esc, and a key after it; as which Alt is sent, too
+            self._rest = self._rest[1:]
+            return "escape"
         match = _SEQUENCE.match(self._rest)
         if match is None:
             return None

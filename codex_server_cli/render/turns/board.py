@@ -173,9 +173,9 @@ def _lines(row: BoardRow, cells: Mapping[str, str], drawn: BoardLook) -> list[Li
 
 
 def _style_of(column: str, *, is_selected: bool) -> Style:
-    if column == "title":
-        return Style.BOLD if is_selected else Style.PLAIN
-    return Style.PLAIN if column in ("time", "tokens") else Style.DIM
+    if is_selected:
+        return Style.BOLD
+    return Style.PLAIN if column in ("time", "title", "tokens") else Style.DIM
 
 
 def _message(row: BoardRow) -> str:

@@ -108,6 +108,21 @@ def test_what_is_deleted_leaves_the_board(turns: TurnsOnDisk, open_board: Open) 
     assert board.views == []
 
 
+def test_a_turn_has_its_prompt_and_the_end_of_its_id_that_no_other_turn_has(
+    turns: TurnsOnDisk, open_board: Open, tmp_path: Path
+) -> None:
+    running = turns.running(cwd=str(tmp_path))
+    running.prompt.write_text("Fix it")
+    board = open_board(cwd=tmp_path)
+    (view,) = board.views
+    assert (board.prompt(view), board.directory(view.turn_id).path) == ("Fix it", running.path)
+    running.prompt.write_text("changed by hand")
+    assert board.prompt(view) == "Fix it"
+    assert board.short_ids == {running.turn_id: running.turn_id[-4:]}
+    board.note(phase(turns.running(cwd="/srv"), "thinking"))
+    assert board.short_ids == {running.turn_id: running.turn_id[-15:]}  # the kit's ids differ in their time alone
+
+
 def test_only_the_turns_of_a_directory_are_shown(turns: TurnsOnDisk, open_board: Open, tmp_path: Path) -> None:
     here = turns.running(cwd=str(tmp_path))
     board = open_board(cwd=tmp_path)

@@ -107,9 +107,8 @@ def test_a_turn_that_is_deleted_while_it_is_looked_at_is_said_to_be_gone(
     house.home.turn(turn_id).wait_for_exit_of_worker()
     assert httpx.delete(f"{house.url}/turns/{turn_id}", trust_env=False).status_code == 200
     expect(face.row(turn_id)).to_have_count(0)
-    face.say("Do you hear me?")
-    expect(face.at("#say-error")).to_contain_text(turn_id)
-    expect(face.at("#say-text")).to_have_value("Do you hear me?")
+    expect(face.at("#turn-error")).to_contain_text("deleted")
+    expect(face.items("agentMessage")).to_contain_text("Said.")
     tab.page.reload()
     expect(face.at("#turn-error")).to_contain_text("deleted")
     tab.forgive(*_LOST)

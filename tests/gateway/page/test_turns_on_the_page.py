@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codex_server_cli.demo.gates import Gate
-from codex_server_cli.demo.replies import apply_patch, hold, reason, reply, run_command, say
+from codex_server_cli.demo.replies import apply_patch, bad_request, hold, reason, reply, run_command, say
 from tests.kit.browser import expect
 from tests.kit.escalations import QUESTION, question
 from tests.kit.page_face import PageFace
@@ -127,6 +127,15 @@ def test_a_running_turn_is_steered_then_cancelled_after_a_question_and_its_threa
     face.page.go_back()
     face.wait_for_turn(first)
     face.wait_for_state("cancelled")
+
+
+def test_why_a_turn_has_failed_is_told_once_in_words_and_with_what_helps(house: PageHouse, face: PageFace) -> None:
+    face.start(house.model.on("Fail", bad_request("the model is not in your plan")))
+    face.wait_for_state("failed")
+    expect(face.at("#turn-error")).to_contain_text("the model is not in your plan. ")
+    expect(face.at("#turn-error")).to_contain_text("codex-server new")
+    expect(face.items("error")).to_have_count(0)
+    assert face.at("#turn").inner_text().count("not in your plan") == 1
 
 
 def test_the_list_is_filtered_and_a_turn_of_a_shell_comes_in_by_itself(house: PageHouse, face: PageFace) -> None:

@@ -10,7 +10,7 @@ from codex_server_cli.core.model.turn import Phase, State, format_time_ms
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.style.ink import PLAIN, Ink
 from codex_server_cli.render.turns.cockpit import pages
-from codex_server_cli.render.turns.cockpit.sheets import GrowingSheet, Sheet
+from codex_server_cli.render.turns.cockpit.sheets import Sheet
 from codex_server_cli.render.turns.cockpit.state import Cockpit, Intent, OnScreen, OpenRequest, Pane, Typed
 from codex_server_cli.render.turns.lines import painted
 from tests.kit.cases import for_each
@@ -138,18 +138,6 @@ def test_the_help_fits_any_width() -> None:
     assert max(map(cell_len, pages.help_rows(20))) == 20
 
 
-def test_a_text_that_grows_is_wrapped_as_it_comes_and_anew_at_another_width() -> None:
-    sheet = GrowingSheet(lambda _width: ["> go"])
-    assert sheet.rows(10) == ["> go"]
-    sheet.add("one two th")
-    assert sheet.rows(10) == ["> go", "one two th"]
-    sheet.add("ree\n\tfour\n\x1b[2J")
-    assert sheet.rows(10) == ["> go", "one two", "three", "    four", "␛[2J"]
-    assert sheet.rows(10) == sheet.rows(10)
-    sheet.add("\n")
-    assert sheet.rows(80) == ["> go", "one two three", "    four", "␛[2J"]
-
-
 def test_a_page_that_stays_is_made_once_for_a_width() -> None:
     widths: list[int] = []
 
@@ -159,6 +147,8 @@ def test_a_page_that_stays_is_made_once_for_a_width() -> None:
 
     sheet = Sheet(make)
     assert [sheet.rows(3), sheet.rows(3), sheet.rows(2)] == [["xxx"], ["xxx"], ["xx"]]
+    sheet.read(is_over=False)
+    sheet.close()
     assert widths == [3, 2]
 
 

@@ -76,7 +76,7 @@ export class Items {
       case "turn/plan/updated":
         return [this._note("plan", "steps", "", params)];
       case "error":
-        return [this._note(`error-${event.seq}`, params.willRetry ? "retry" : "error", params.error?.message ?? "error")];
+        return [this._note(`error-${event.seq}`, params.willRetry ? "retry" : "error", errorWords(params.error?.message))];
       case "warning":
         return [this._note(`warning-${event.seq}`, "warning", params.message ?? "")];
       default:
@@ -137,4 +137,15 @@ function wholeText(item) {
 function textOf(parts) {
   if (!Array.isArray(parts)) return "";
   return parts.map((part) => (part?.type === "text" ? String(part.text ?? "") : `[${part?.type ?? "?"}]`)).join("\n");
+}
+
+/** @param {unknown} message of an error of Codex's, often the whole answer of the service @returns {string} its words */
+function errorWords(message) {
+  const text = String(message ?? "error");
+  try {
+    const found = JSON.parse(text)?.error?.message;
+    return typeof found === "string" && found ? found : text;
+  } catch {
+    return text; // words already, for the reader
+  }
 }

@@ -214,10 +214,17 @@ class TurnView {
     byId("cancel-turn").hidden = !isLive;
     byId("to-end").hidden = document.documentElement.scrollHeight < 1.5 * window.innerHeight;
     drawSaying(turn);
-    const error = turn.error && !isLive ? [turn.error.message, turn.error.hint].filter(Boolean).join(" ") : "";
-    if (error) setText(byId("turn-error"), error);
+    if (turn.error && !isLive) this.drawError(turn.error);
     byId("diff").hidden = !(this.items.diff || this.status?.changes?.length);
     if (byId("diff").open) this.drawDiff();
+  }
+
+  /** Why it has ended so, and what helps; what the stream says of it in the same words is left out. */
+  /** @param {{message?: string, hint?: string}} error */
+  drawError({ message = "", hint = "" }) {
+    for (const item of this.items.items.values()) if (item.kind === "error" && item.text === message) this.place(item.id, null);
+    const words = hint ? [message.replace(/([^.!?:])$/, "$1."), hint] : [message];
+    if (message || hint) setText(byId("turn-error"), words.filter(Boolean).join(" "));
   }
 
   /** The turns of the same thread, as far as the list goes back. */
