@@ -6,7 +6,7 @@ import json
 import os
 import stat
 
-from codex_server_cli.core.model.bell import WORD, Bell
+from codex_server_cli.core.model.request import BELL
 from codex_server_cli.errors import BadInputError, UsageError
 from codex_server_cli.settings.config import Config
 from codex_server_cli.settings.places import Settings
@@ -25,12 +25,12 @@ def choose_command(settings: Settings, asked: str | None, config: Config) -> str
         BadInputError: there is no such program, or it is no command, or one for a shell.
         UsageError: `--notify bell` without a terminal.
     """
-    if asked == WORD or (asked is None and config.notify == WORD):
+    if asked == BELL or (asked is None and config.notify == BELL):
         bell = _own_bell()
         if bell is None and asked is not None:
             hint = "Give a command instead; or run it where stdin, stdout or stderr is a terminal."
             raise UsageError("--notify bell: there is no terminal that it could ring", hint=hint)
-        return None if bell is None or (asked is None and settings.is_told) else bell.line
+        return None if bell is None or (asked is None and settings.is_told) else bell
     if asked is not None:
         return _checked(settings, asked, "--notify", is_flag=True)
     if config.notify is None or settings.is_told:
@@ -38,13 +38,15 @@ def choose_command(settings: Settings, asked: str | None, config: Config) -> str
     return _checked(settings, config.notify, f"notify in {settings.config_path}", is_flag=False)
 
 
-def _own_bell() -> Bell | None:
-    """The terminal of this process; None where it has none that can be opened again."""
+def _own_bell() -> str | None:
+    """The bell of the terminal of this process, as it is stored; None where it has none that can be opened again."""
+    from codex_server_cli.core.model.bell import Bell  # few turns have one
+
     for fd in range(3):
         try:
             path, found = os.ttyname(fd), os.fstat(fd)
             if stat.S_ISCHR(found.st_mode) and os.stat(path).st_rdev == found.st_rdev and os.access(path, os.W_OK):  # noqa: PTH116
-                return Bell(path, found.st_rdev, found.st_uid)
+                return Bell(path, found.st_rdev, found.st_uid).line
         except OSError:  # closed, no terminal, or one of another mount namespace: the next one may do
             continue
     return None

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 
 from codex_server_cli.actions.start.options import GivenServer, StartOptions, ThreadChoice, is_path
-from codex_server_cli.core.model.bell import WORD
-from codex_server_cli.core.model.request import Approval, Flags, Sandbox, TurnRequest
+from codex_server_cli.core.model.request import BELL, Approval, Flags, Sandbox, TurnRequest
 from codex_server_cli.core.result.commands import seconds
 
 
@@ -52,7 +51,7 @@ def given_flags(options: StartOptions, request: TurnRequest) -> Flags:
 
 def _notify(options: StartOptions, request: TurnRequest) -> str | None:
     """The command with its program's whole path; `bell` as it was given: the next terminal may be another."""
-    return options.notify if options.notify in (None, WORD) else request.notify
+    return options.notify if options.notify in (None, BELL) else request.notify
 
 
 def _server_flags(server: GivenServer) -> dict[str, list[str] | None]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import shlex
 from typing import NamedTuple
 
-WORD = "bell"
-"""What a user gives for it; a program of that name is meant by its path."""
+from codex_server_cli.core.model.request import BELL
 
 
 class Bell(NamedTuple):
@@ -27,11 +26,11 @@ class Bell(NamedTuple):
     @property
     def line(self) -> str:
         """Its form in `meta.json`."""
-        return shlex.join([WORD, self.path, str(self.device), str(self.owner)])
+        return shlex.join([BELL, self.path, str(self.device), str(self.owner)])
 
 
 def read_bell(words: list[str]) -> Bell | None:
     """The bell that a stored command line stands for; None for a command's."""
-    if len(words) != 4 or words[0] != WORD or not all(number.isdecimal() for number in words[2:]):
+    if len(words) != 4 or words[0] != BELL or not all(number.isdecimal() for number in words[2:]):
         return None
     return Bell(words[1], int(words[2]), int(words[3]))

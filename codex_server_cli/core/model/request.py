@@ -51,6 +51,10 @@ Flags = dict[str, list[str]]
 """Flags of a command that starts a turn, by long name: their values, none for a switch."""
 
 
+BELL = "bell"
+"""What stands for the bell of a terminal, in place of a notify command; see `bell`."""
+
+
 class TurnRequest(NamedTuple):
     """One turn as requested; stored in `meta.json` under `request`, without the prompt.
 
