@@ -107,19 +107,32 @@ def _part_rows(part: AskedRow, width: int, ink: Ink) -> list[str]:
     return barred(neutralise(part.text), width, is_exact=True)
 
 
-def foot(state: Cockpit, seen: OnScreen, view: TurnView | None, hidden: tuple[int, int], width: int) -> Line:
-    """The last line: what is typed or asked about, else a message, else what is hidden and which keys there are.
+def foot_height(state: Cockpit) -> int:
+    """How many lines `foot` takes."""
+    return 2 if state.message and _is_answering(state) else 1
+
+
+def foot(state: Cockpit, seen: OnScreen, view: TurnView | None, hidden: tuple[int, int], width: int) -> list[Line]:
+    """The last lines: what the next key answers, and above it a message; else that alone, or the keys there are.
 
     Args:
         view: the selected turn, or that of the page; None where there is none.
         hidden: how many turns or rows are above and below what is shown.
     """
-    if state.message:
-        return cut([(one_line(neutralise(state.message), 1000), Style.WARNING)], width)
+    message = [cut([(one_line(neutralise(state.message), 1000), Style.WARNING)], width)] if state.message else []
     if state.doomed is not None:
-        return cut([(f"cancel {seen.short(state.doomed)}? y/n", Style.WARNING)], width)
+        return [*message, cut([(f"cancel {seen.short(state.doomed)}? y/n", Style.WARNING)], width)]
     if state.typing is not None:
-        return _typed_line(state, state.typing, width)
+        return [*message, _typed_line(state, state.typing, width)]
+    return message or [_keys_line(state, view, hidden, width)]
+
+
+def _is_answering(state: Cockpit) -> bool:
+    """Whether the next key answers a question or is typed: never is that hidden."""
+    return state.doomed is not None or state.typing is not None
+
+
+def _keys_line(state: Cockpit, view: TurnView | None, hidden: tuple[int, int], width: int) -> Line:
     line: Line = []
     if any(hidden):
         arrows = [f"{arrow} {count} more" for arrow, count in zip("↑↓", hidden, strict=True) if count]

@@ -26,7 +26,8 @@ DIFF = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new line\x1b[2
 
 
 def foot(state: Cockpit, view: TurnView | None = RUNNING, hidden: tuple[int, int] = (0, 0), width: int = 80) -> str:
-    return painted(pages.foot(state, SEEN, view, hidden, width), PLAIN)
+    (line,) = pages.foot(state, SEEN, view, hidden, width)
+    return painted(line, PLAIN)
 
 
 @for_each(
@@ -60,6 +61,17 @@ def test_the_last_line_tells_what_is_hidden_what_happened_and_what_is_asked() ->
     assert foot(Cockpit(), hidden=(2000, 3000), width=10) == "↑ 2000 mo…"
     assert foot(Cockpit(message="it has\nended \x1b[2J")) == "it has ended ␛[2J"
     assert foot(Cockpit(doomed=RUNNING.turn_id)) == "cancel 7f3a? y/n"
+
+
+def test_no_message_takes_the_place_of_what_the_next_key_answers() -> None:
+    reply = asked(Intent.REPLY, QUESTION)
+    for state in (Cockpit(doomed=RUNNING.turn_id), Cockpit(typing=Typed("docs", 4)), reply):
+        told = state._replace(message="482-1234: approved")
+        above, last = (painted(line, PLAIN) for line in pages.foot(told, SEEN, RUNNING, (0, 0), 80))
+        assert above == "482-1234: approved"
+        assert last == foot(state)
+        assert (pages.foot_height(state), pages.foot_height(told)) == (1, 2)
+    assert pages.foot_height(Cockpit(message="482-1234: approved")) == 1
 
 
 @for_each("width", [1, 3, 10, 20, 40, 80])
