@@ -8,6 +8,7 @@ runs, more often while the text of one is shown, and now and then for the ages.
 from __future__ import annotations
 
 import _thread
+import contextlib
 import queue
 import threading
 import time
@@ -16,6 +17,7 @@ from functools import partial
 
 from codex_server_cli.actions.read import monitor
 from codex_server_cli.actions.read.board import Board, Selection
+from codex_server_cli.cli import output
 from codex_server_cli.cli.terminal.desk import Desk
 from codex_server_cli.cli.terminal.full_screen import FullScreen
 from codex_server_cli.cli.terminal.keys import KeyReader
@@ -27,6 +29,8 @@ _MAX_SHARE = 0.01
 """The largest share of CPU time that drawing may take."""
 _ESCAPE_S = 0.05
 """How long an Esc may be the beginning of another key."""
+_DECISION_S = 5.0
+"""How long a decision may take to arrive after the user has left."""
 
 
 def show_board(settings: Settings, selection: Selection, limit: int | None) -> None:
@@ -40,8 +44,9 @@ def show_board(settings: Settings, selection: Selection, limit: int | None) -> N
         KeyboardInterrupt: Ctrl-C.
     """
     shown = Board(settings, selection)
-    with FullScreen() as screen:
+    with contextlib.ExitStack() as at_end, FullScreen() as screen:
         painter = _Painter(screen, settings, shown, limit)
+        at_end.callback(painter.tell_rest)  # once the terminal is the shell's again
         painter.start()
         try:
             for event in monitor.stream(settings, follows=True, warn=lambda _text: None):
@@ -94,6 +99,15 @@ class _Painter(threading.Thread):
             self.has_ended = True
             _thread.interrupt_main()
 
+    def tell_rest(self) -> None:
+        """Tell on stderr what came of the decisions that were on their way at the end."""
+        for message in self._desk.finish(_DECISION_S, self._catch_up):
+            output.note(message)
+
+    def _catch_up(self) -> None:
+        while not self._posts.empty():
+            self._posts.get()()
+
     def _post_result(self, call: Callable[[], None]) -> None:
         """The same for what the user waits for."""
         self._posts.put(call)
@@ -104,8 +118,7 @@ class _Painter(threading.Thread):
         while not self._is_over:
             began_s = time.thread_time()
             self._has_result = False
-            while not self._posts.empty():
-                self._posts.get()()
+            self._catch_up()
             self._desk.refresh()
             self._screen.draw(self._desk.frame)
             self._desk.note_drawn()

@@ -73,6 +73,7 @@ class Desk:
         self._view: TurnView | None = None  # of the page
         self._attention = Attention()
         self._told_s = 0.0
+        self._late: list[str] | None = None  # what was told after the end of the board
         self._message = ""
         self._is_framed = False  # a frame was made for the present state
 
@@ -113,8 +114,24 @@ class Desk:
     # --- what the errands bring
 
     def tell(self, turn_id: str, message: str) -> None:
-        """Show a message about a turn in the last line."""
-        self.state = machine.told(self.state, f"{self.short(turn_id)}: {message}")
+        """Show a message about a turn in the last line; after the end of the board keep it for `finish`."""
+        text = f"{self.short(turn_id)}: {message}"
+        if self._late is not None:
+            self._late.append(text)
+        self.state = machine.told(self.state, text)
+
+    def finish(self, timeout_s: float, catch_up: Callable[[], None]) -> list[str]:
+        """What came of the decisions that were on their way when the user left: messages for people.
+
+        Args:
+            timeout_s: how long to wait for them.
+            catch_up: makes the calls that were posted and not made.
+        """
+        self._late = []
+        unknown = self._errands.finish(timeout_s)
+        catch_up()
+        look = "what came of it is not known yet: codex-server status"
+        return [*self._late, *(f"{short}: {look} {short}" for short in map(self.short, unknown))]
 
     def show_request(self, look: Look, entry: Entry | None) -> None:
         """Show what a turn asks; None where it asks nothing."""
