@@ -20,7 +20,7 @@ from codex_server_cli.actions.read.board import Board, Selection
 from codex_server_cli.cli import output
 from codex_server_cli.cli.terminal.desk import Desk
 from codex_server_cli.cli.terminal.full_screen import FullScreen
-from codex_server_cli.cli.terminal.keys import KeyReader
+from codex_server_cli.cli.terminal.keys import KeyReader, Pasted
 from codex_server_cli.settings.places import Settings
 
 _TICK_S, _TEXT_TICK_S, _IDLE_TICK_S = 1.0, 0.2, 15.0
@@ -72,6 +72,7 @@ class _Painter(threading.Thread):
         self._screen = screen
         self._desk = Desk(settings, shown, limit, self._post_result, screen.forget)
         self._keys = KeyReader()
+        self._fed_s = 0.0  # when its last bytes came
         self._posts: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._is_over = self._has_result = False
         self._failure: Exception | None = None
@@ -138,10 +139,11 @@ class _Painter(threading.Thread):
             left_s = drawn_s + due_s - time.monotonic()
             if left_s <= 0:
                 return True
-            data = self._screen.wait(_ESCAPE_S if self._keys.may_be_escape else left_s)
+            escape_s = self._fed_s + _ESCAPE_S - time.monotonic() if self._keys.may_be_escape else left_s
+            data = self._screen.wait(max(min(left_s, escape_s), 0.0))
             if data is None:
                 return False
-            keys = self._keys.feed(data) if data or not self._keys.may_be_escape else self._keys.flush()
+            keys = self._keys_of(data)
             for key in keys:
                 if not self._desk.take(key):
                     return False
@@ -149,3 +151,11 @@ class _Painter(threading.Thread):
                 return True
             due_s = min(pause_s, due_s)
         return False
+
+    def _keys_of(self, data: bytes) -> list[str | Pasted]:
+        """The keys that these bytes complete, or Esc once nothing has followed it for long enough."""
+        now_s = time.monotonic()
+        if data:
+            self._fed_s = now_s
+            return self._keys.feed(data)
+        return self._keys.flush() if now_s - self._fed_s >= _ESCAPE_S else []

@@ -20,6 +20,7 @@ from codex_server_cli.settings.places import Settings
 from tests.kit.support import DEADLINE_S
 from tests.kit.turns_on_disk import TurnsOnDisk
 
+
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("CODEX_SERVER_HOME", str(tmp_path))
