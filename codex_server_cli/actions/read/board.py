@@ -16,6 +16,7 @@ from codex_server_cli.core.model.monitor_event import MonitorEvent
 from codex_server_cli.core.model.short_ids import short_ids
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.protocol.rpc import text_in
 from codex_server_cli.disk.files import tail_text
 from codex_server_cli.disk.turn.contents import meta_of
 from codex_server_cli.disk.turn.layout import TurnDir
@@ -89,7 +90,8 @@ class Board:
         if self._known is None:
             self._known = set(turn_ids(self._turns_path))
         if self._short_ids is None:
-            self._short_ids = short_ids(self._views, self._known)
+            names = (text_in(view.meta.get("name")) for view in self._views.values())
+            self._short_ids = short_ids(self._views, {*self._known, *names})  # a name is looked for, too
         return self._short_ids
 
     def prompt(self, view: TurnView) -> str:

@@ -71,6 +71,7 @@ class Desk:
         self._first = 0  # of the board's turns on the screen
         self._sheet = Sheet(lambda _width: [])
         self._view: TurnView | None = None  # of the page
+        self._waiting = 1  # requests of its turn
         self._attention = Attention()
         self._told_s = 0.0
         self._late: list[str] | None = None  # what was told after the end of the board
@@ -163,7 +164,9 @@ class Desk:
         if self._view.state is State.MISSING:
             self.state = machine.deleted(self.state, self.short(directory.turn_id))
         elif self.state.asked is not None:
-            if self.state.asked.entry not in approvals.pending_of(self._view):
+            pending = approvals.pending_of(self._view)
+            self._waiting = len(pending)
+            if self.state.asked.entry not in pending:
                 self.state = machine.withdrawn(self.state)
         else:
             self._sheet.read(is_over=self._view.state is not State.RUNNING)
@@ -259,7 +262,7 @@ class Desk:
         if self._view is None:
             return [("Keys of watch", Style.BOLD)]
         prompt, name = self._board.prompt(self._view), self.short(self._view.turn_id)
-        page = pages.page_name(self.state, time.time_ns() // 1_000_000)
+        page = pages.page_name(self.state, time.time_ns() // 1_000_000, self._waiting)
         return pages.page_head(self._view, prompt, name, page, columns)
 
     def _room(self, lines: int) -> int:

@@ -140,6 +140,12 @@ def test_the_directories_are_listed_once_however_many_turns_come_and_whose_event
     assert board.short_ids is known
 
 
+def test_a_short_id_is_longer_where_a_turn_is_named_like_it(turns: TurnsOnDisk, open_board: Open) -> None:
+    turn = turns.running()
+    turns.complete(name=turn.turn_id[-4:])
+    assert len(open_board().short_ids[turn.turn_id]) > 4
+
+
 def fail(*_args: object) -> list[str]:
     raise AssertionError("the directories are listed again")
 

@@ -66,13 +66,18 @@ def page_head(view: TurnView, prompt: str, short_id: str, page: str, width: int)
     return cut([*line, (_GAP, Style.PLAIN), (title(view, prompt, max(room, 1)), Style.BOLD)], width)
 
 
-def page_name(state: Cockpit, now_ms: int) -> str:
-    """What a page shows, in a few words; of a request also how long it waits yet."""
+def page_name(state: Cockpit, now_ms: int, waiting: int = 1) -> str:
+    """What a page shows, in a few words; of a request also how long it waits yet, and how many others do.
+
+    Args:
+        waiting: the requests of its turn.
+    """
     if state.asked is None:
         return str(state.pane)
     left_s = time_left_s(state.asked.entry, now_ms)
     left = f", {clock(left_s)} left" if left_s is not None else ""
-    return f"{state.asked.intent}?{left}"
+    more = f", {waiting - 1} more wait{'s' * (waiting == 2)}" if waiting > 1 else ""
+    return f"{state.asked.intent}?{left}{more}"
 
 
 def prompt_rows(prompt: str, width: int, ink: Ink) -> list[str]:
@@ -189,6 +194,6 @@ def _turn_keys(view: TurnView | None) -> tuple[tuple[str, str], ...]:
 
 def _verdict_keys(asked: OpenRequest) -> tuple[tuple[str, str], ...]:
     if asked.intent is Intent.DECLINE:
-        return (("y", "decline it"), ("Esc", "not now"))
+        return (("y", "decline it"), ("Esc", "later"))
     session = (("s", "for this turn"),) if asked.entry.get("can_last") else ()
-    return (("y", "approve it"), *session, ("Esc", "not now"))
+    return (("y", "approve it"), ("Esc", "later"), *session)
