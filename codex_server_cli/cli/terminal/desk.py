@@ -263,7 +263,7 @@ class Desk:
             return [("Keys of watch", Style.BOLD)]
         prompt, name = self._board.prompt(self._view), self.short(self._view.turn_id)
         page = pages.page_name(self.state, time.time_ns() // 1_000_000, self._waiting)
-        return pages.page_head(self._view, prompt, name, page, columns)
+        return pages.page_head(self._view, prompt, name, page, columns, is_timed=self.state.asked is None)
 
     def _room(self, lines: int) -> int:
         """The lines between the first and the last ones."""

@@ -56,10 +56,10 @@ def cut_row(text: str, width: int) -> str:
     return "".join(piece for piece, _ in cut([(text, Style.PLAIN)], width))
 
 
-def page_head(view: TurnView, prompt: str, short_id: str, page: str, width: int) -> Line:
-    """The first line of a page: which turn, and how it stands."""
+def page_head(view: TurnView, prompt: str, short_id: str, page: str, width: int, *, is_timed: bool = True) -> Line:
+    """The first line of a page: which turn, and how it stands; with `is_timed` also for how long."""
     glyph, style = look(view)
-    since = [clock(view.elapsed_s)] if view.elapsed_s is not None else []
+    since = [clock(view.elapsed_s)] if is_timed and view.elapsed_s is not None else []
     facts = " · ".join(["", *since, short_id, page])
     line: Line = [(f"{glyph} {neutralise(state_words(view))}", style), (facts, Style.DIM)]
     room = width - cells_of(line) - len(_GAP)
@@ -75,9 +75,9 @@ def page_name(state: Cockpit, now_ms: int, waiting: int = 1) -> str:
     if state.asked is None:
         return str(state.pane)
     left_s = time_left_s(state.asked.entry, now_ms)
-    left = f", {clock(left_s)} left" if left_s is not None else ""
-    more = f", {waiting - 1} more wait{'s' * (waiting == 2)}" if waiting > 1 else ""
-    return f"{state.asked.intent}?{left}{more}"
+    left = f"{clock(left_s)} left" if left_s is not None else ""
+    more = f"{waiting - 1} more wait{'s' * (waiting == 2)}" if waiting > 1 else ""
+    return " · ".join(filter(None, (left, more, f"{state.asked.intent}?")))
 
 
 def prompt_rows(prompt: str, width: int, ink: Ink) -> list[str]:

@@ -19,6 +19,7 @@ from tests.render.turns.cockpit.test_machine import APPROVAL, QUESTION, asked
 
 NOW_MS = 1_795_193_701_482
 RUNNING = TurnView("20261120-165501-482-7f3a", "/", State.RUNNING, Phase.ANSWERING, 12.0, meta={"name": "fix"})
+TIMED = {**APPROVAL, "expires_at": format_time_ms(NOW_MS + 65_000)}
 WAITING = RUNNING._replace(phase=Phase.WAITING_APPROVAL, live={"pending": [APPROVAL]})
 ENDED = RUNNING._replace(state=State.FAILED, phase=None, elapsed_s=None, error={"kind": "network"})
 SEEN = OnScreen(short_ids={RUNNING.turn_id: "7f3a"})
@@ -103,14 +104,17 @@ def test_the_head_of_a_page_names_the_turn_and_how_it_stands() -> None:
     assert head(RUNNING, 80) == "● answering · 12 s · 7f3a · tail  fix"
     assert head(ENDED._replace(meta={}), 80) == "✗ failed (network) · 7f3a · tail  Fix it"
     assert head(RUNNING, 20) == "● answering · 12 s…"
+    request = pages.page_head(
+        WAITING, "Fix it", "7f3a", pages.page_name(asked(entry=TIMED), NOW_MS), 40, is_timed=False
+    )
+    assert painted(request, PLAIN) == "! waits for approval · 7f3a · 1m 05s le…"
     assert head(RUNNING, 36) == "● answering · 12 s · 7f3a · tail  f…"
 
 
 def test_a_page_of_a_request_tells_how_long_it_waits_yet() -> None:
-    timed = {**APPROVAL, "expires_at": format_time_ms(NOW_MS + 65_000)}
-    assert pages.page_name(asked(entry=timed), NOW_MS) == "approve?, 1m 05s left"
-    assert pages.page_name(asked(entry=timed), NOW_MS, 3) == "approve?, 1m 05s left, 2 more wait"
-    assert pages.page_name(asked(), NOW_MS, 2) == "approve?, 1 more waits"
+    assert pages.page_name(asked(entry=TIMED), NOW_MS) == "1m 05s left · approve?"
+    assert pages.page_name(asked(entry=TIMED), NOW_MS, 3) == "1m 05s left · 2 more wait · approve?"
+    assert pages.page_name(asked(), NOW_MS, 2) == "1 more waits · approve?"
     assert pages.page_name(asked(), NOW_MS) == "approve?"
     assert pages.page_name(Cockpit(Pane.DIFF), NOW_MS) == "diff"
 
