@@ -30,7 +30,7 @@ class Results(Protocol):
     """Where the results go. Called by the controller's own thread alone."""
 
     def tell(self, turn_id: str, message: str) -> None:
-        """Show a message about a turn."""
+        """Show a message about a turn: what came of a decision, or why something failed."""
 
     def open(self, act: OpenPage, view: TurnView, sheet: Sheet) -> None:
         """Show a page of a turn."""

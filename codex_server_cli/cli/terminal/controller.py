@@ -115,7 +115,7 @@ class Controller:
     # --- what the background tasks bring
 
     def tell(self, turn_id: str, message: str) -> None:
-        """Show a message about a turn in the last line; after the end of the board keep it for `finish`."""
+        """Show a message, of a failure too, in the last line; after the end of the board keep it for `finish`."""
         text = f"{self.short(turn_id)}: {message}"
         if self._late is not None:
             self._late.append(text)
