@@ -119,7 +119,7 @@ def _unread(seen: OnScreen, key: str, asked: OpenRequest | None = None, scrolls:
         scrolls: the keys that lead to the end of the request.
     """
     if seen.shown_s < HASTE_S:
-        return f"it has only just come up: read it, then {key}"
+        return f"too soon: read it first, then {key}"
     return "" if asked is None or asked.is_seen else f"read it to its end first: {scrolls}"
 
 

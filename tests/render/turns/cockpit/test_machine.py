@@ -114,7 +114,7 @@ def test_a_cancel_that_is_confirmed_before_its_question_could_be_read_is_asked_a
         assert (act, after.confirming_cancel, after.message) == (
             None,
             "t0",
-            "it has only just come up: read it, then y",
+            "too soon: read it first, then y",
         )
         assert press(after, "y", SEEN)[1] == Cancel("t0")
 
@@ -230,7 +230,7 @@ def test_nothing_is_decided_before_the_end_of_a_request_was_on_the_screen() -> N
 
 def test_a_key_that_was_pressed_before_the_request_could_be_read_decides_nothing() -> None:
     after, act = press(asked(), "y", SEEN._replace(shown_s=0.1))
-    assert (act, after.message) == (None, "it has only just come up: read it, then y")
+    assert (act, after.message) == (None, "too soon: read it first, then y")
 
 
 def test_a_request_is_left_undecided() -> None:
@@ -262,7 +262,7 @@ def test_an_answer_is_sent_only_once_its_question_could_be_read_to_its_end() -> 
     assert (act, soon.typing, soon.message) == (
         None,
         LineBuffer("1", 1),
-        "it has only just come up: read it, then Enter",
+        "too soon: read it first, then Enter",
     )
     unread, act = press(state, "enter", SEEN)
     assert (act, unread.typing, unread.message) == (None, LineBuffer("1", 1), "read it to its end first: PgDn")
