@@ -23,7 +23,7 @@ from codex_server_cli.render.spinner import is_waiting
 from codex_server_cli.render.status_line import clock
 from codex_server_cli.render.style.diff import diff_lines
 from codex_server_cli.render.style.ink import Ink, Style
-from codex_server_cli.render.turns.cockpit.state import Cockpit, Intent, OnScreen, OpenRequest, Pane, Typed
+from codex_server_cli.render.turns.cockpit.state import Cockpit, Intent, LineBuffer, OnScreen, OpenRequest, Pane
 from codex_server_cli.render.turns.edits import as_patch
 from codex_server_cli.render.turns.lines import BAR, Line, barred, cells_of, cut, cut_text, wrapped
 from codex_server_cli.render.turns.states import look, state_words
@@ -56,10 +56,10 @@ def cut_row(text: str, width: int) -> str:
     return "".join(piece for piece, _ in cut([(text, Style.PLAIN)], width))
 
 
-def page_head(view: TurnView, prompt: str, short_id: str, page: str, width: int) -> Line:
-    """The first line of a page: which turn, and how it stands."""
+def page_head(view: TurnView, prompt: str, short_id: str, page: str, width: int, *, is_timed: bool = True) -> Line:
+    """The first line of a page: which turn, and how it stands; with `is_timed` also for how long."""
     glyph, style = look(view)
-    since = [clock(view.elapsed_s)] if view.elapsed_s is not None else []
+    since = [clock(view.elapsed_s)] if is_timed and view.elapsed_s is not None else []
     facts = " · ".join(["", *since, short_id, page])
     line: Line = [(f"{glyph} {neutralise(state_words(view))}", style), (facts, Style.DIM)]
     room = width - cells_of(line) - len(_GAP)
@@ -75,9 +75,9 @@ def page_name(state: Cockpit, now_ms: int, waiting: int = 1) -> str:
     if state.asked is None:
         return str(state.pane)
     left_s = time_left_s(state.asked.entry, now_ms)
-    left = f", {clock(left_s)} left" if left_s is not None else ""
-    more = f", {waiting - 1} more wait{'s' * (waiting == 2)}" if waiting > 1 else ""
-    return f"{state.asked.intent}?{left}{more}"
+    left = f"{clock(left_s)} left" if left_s is not None else ""
+    more = f"{waiting - 1} more wait{'s' * (waiting == 2)}" if waiting > 1 else ""
+    return " · ".join(filter(None, (left, more, f"{state.asked.intent}?")))
 
 
 def prompt_rows(prompt: str, width: int, ink: Ink) -> list[str]:
@@ -125,8 +125,8 @@ def foot(state: Cockpit, seen: OnScreen, view: TurnView | None, hidden: tuple[in
         hidden: how many turns or rows are above and below what is shown.
     """
     message = [cut([(one_line(neutralise(state.message), 1000), Style.WARNING)], width)] if state.message else []
-    if state.doomed is not None:
-        return [*message, cut([(f"cancel {seen.short(state.doomed)}? y/n", Style.WARNING)], width)]
+    if state.confirming_cancel is not None:
+        return [*message, cut([(f"cancel {seen.short(state.confirming_cancel)}? y/n", Style.WARNING)], width)]
     if state.typing is not None:
         return [*message, _typed_line(state, state.typing, width)]
     return message or [_keys_line(state, view, hidden, width)]
@@ -134,7 +134,7 @@ def foot(state: Cockpit, seen: OnScreen, view: TurnView | None, hidden: tuple[in
 
 def _is_answering(state: Cockpit) -> bool:
     """Whether the next key answers a question or is typed: never is that hidden."""
-    return state.doomed is not None or state.typing is not None
+    return state.confirming_cancel is not None or state.typing is not None
 
 
 def _keys_line(state: Cockpit, view: TurnView | None, hidden: tuple[int, int], width: int) -> Line:
@@ -150,7 +150,7 @@ def _keys_line(state: Cockpit, view: TurnView | None, hidden: tuple[int, int], w
     return cut(line, width)
 
 
-def _typed_line(state: Cockpit, line: Typed, width: int) -> Line:
+def _typed_line(state: Cockpit, line: LineBuffer, width: int) -> Line:
     """The end of what is typed, with the cursor in it; an answer that is a secret is not shown."""
     asked = state.asked
     prompt, shown = "/", line.text
