@@ -159,6 +159,7 @@ class _Exchange:
             headers = MutableHeaders(scope=message)
             for name, value in self._headers.items():
                 headers[name] = value
+            headers.setdefault("cache-control", "no-store")  # it is of one person, and of one moment
             if self._depends_on_origin:
                 headers.add_vary_header("Origin")
         elif kind == "websocket.accept":

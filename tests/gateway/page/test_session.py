@@ -147,6 +147,7 @@ def test_a_hostile_page_can_load_nothing_as_a_script_a_frame_or_a_picture(site: 
         own = await client.get("/turns", headers={"sec-fetch-site": "none"})
         assert own.status_code == 200
         assert own.headers["x-content-type-options"] == "nosniff"
+        assert own.headers["cache-control"] == "no-store"
         assert own.headers["cross-origin-resource-policy"] == "same-origin"
         link = await client.get("/", headers={"sec-fetch-site": site, "accept": "text/html"})
         assert link.status_code == 200, "a link leads to the page"
