@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from markdown_it import MarkdownIt
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement, TableElement
 from rich.segment import Segment, Segments
@@ -21,10 +21,14 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
+from codex_server_cli.render.approvals import AskedRow
 from codex_server_cli.render.chat_blocks import Block, BlockKind
 from codex_server_cli.render.escape import neutralise
+from codex_server_cli.render.style.cells import broken
 from codex_server_cli.render.style.diff import diff_lines
 from codex_server_cli.render.style.ink import Ink
+from codex_server_cli.render.style.ink import Style as InkStyle
+from codex_server_cli.render.turns.asked import asked_lines
 
 CODE_THEME = "ansi_dark"  # the terminal's own colours, and no background
 MAX_STYLED_LINES = 2000  # a longer block is shown as it is: layout would block the screen for seconds
@@ -43,7 +47,6 @@ _GRAMMAR = (
     .disable(["html_block", "html_inline", "autolink", "image", "reference"])  # `List<int>` must stay visible
 )
 _COLOURED = Ink(is_coloured=True)
-_WORD = re.compile(r"\s*\S+\s*|\s+")
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
 
 
@@ -102,6 +105,17 @@ class _Answer(Markdown):
                 part.type, part.tag, part.content = "text", "", part.markup
 
 
+class _Asked:
+    """A request, laid out as everywhere."""
+
+    def __init__(self, block: Block) -> None:
+        self._parts = block.parts or (AskedRow(block.text),)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for row in asked_lines(self._parts, options.max_width, _COLOURED, InkStyle.WARNING):
+            yield Text.from_ansi(row, no_wrap=True, overflow="ignore")
+
+
 class _Marked:
     """A text whose rows have a mark before them, wrapped ones too.
 
@@ -120,7 +134,6 @@ class _Marked:
             yield Segment.line()
 
 
-_BAR = ("│ ", "│ ")  # of a request: it cannot pass for our own text
 _SAID = ("› ", "  ")
 
 
@@ -191,7 +204,7 @@ def _renderable(block: Block) -> RenderableType:
             first, newline, rest = text.partition("\n")
             return Text(first, style="red").append(newline + rest, "default")
         case BlockKind.ASKED:
-            return _Marked(_with_diffs(block, text), _BAR, Style(color="yellow", bold=True))
+            return _Asked(block)
         case BlockKind.THOUGHT:
             return Text(_BOLD.sub(r"\1", text), style=_STYLES[block.kind])
         case _:
@@ -221,21 +234,7 @@ def tail_rows(text: str, width: int, height: int) -> list[str]:
     text = neutralise(text[-8 * width * height :]).expandtabs(4)  # more than fits, also where escapes were made visible
     rows: list[str] = []
     for line in reversed(text.split("\n")):
-        rows[:0] = _rows_of(line, width - 1)
+        rows[:0] = broken(line, width - 1)
         if len(rows) >= height:
             return rows[-height:]
     return rows
-
-
-def _rows_of(line: str, width: int) -> list[str]:
-    """The line, wrapped between words where possible."""
-    rows, row = [], ""
-    for word in _WORD.findall(line):
-        if row and cell_len(row + word.rstrip()) > width:
-            rows.append(row.rstrip())
-            row = ""
-        row += word
-        if cell_len(row.rstrip()) > width:
-            *whole, row = chop_cells(row, width)
-            rows += whole
-    return [*rows, row.rstrip()]

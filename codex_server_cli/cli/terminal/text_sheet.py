@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from rich.cells import chop_cells
 from rich.console import Console
 from rich.text import Text
 
@@ -19,9 +18,8 @@ from codex_server_cli.cli.terminal.markdown import Painter
 from codex_server_cli.core.result.commands import of_turn
 from codex_server_cli.render.chat_blocks import Block
 from codex_server_cli.render.escape import neutralise
-from codex_server_cli.render.style.wrap import cells
+from codex_server_cli.render.style.cells import broken, cells, folded
 from codex_server_cli.render.turns.cockpit.sheets import Sheet
-from codex_server_cli.render.turns.lines import wrapped
 from codex_server_cli.render.turns.told import ToldBlocks
 
 _BLOCKS = 400
@@ -75,13 +73,13 @@ class TextSheet(Sheet):
             self._shown = 0
         rows = super().rows(width)
         if self._is_cut and not self._shown:
-            rows += wrapped(f"… earlier: {of_turn('tail', self._directory.turn_id)}", width)
+            rows += broken(f"… earlier: {of_turn('tail', self._directory.turn_id)}", width)
         for block in self._blocks[self._shown :]:
             painted = self._painter.paint([block], width).rstrip("\n")
             rows += self._folded(painted if rows and rows[-1] else painted.lstrip("\n"), width)
         self._shown = len(self._blocks)
         live = neutralise(self._told.live_text).strip("\n")
-        grows = [row for line in live.split("\n") for row in wrapped(line.expandtabs(_TAB), width)] if live else []
+        grows = [row for line in live.split("\n") for row in broken(line.expandtabs(_TAB), width)] if live else []
         return [*rows, *([""] if grows and rows and rows[-1] else []), *grows]
 
     def _folded(self, painted: str, width: int) -> list[str]:
@@ -92,7 +90,7 @@ class TextSheet(Sheet):
         if cells(_SGR.sub("", line)) <= width:
             return [line]
         text, ends, end = Text.from_ansi(line), [], 0
-        for piece in chop_cells(text.plain, max(width, 2)):
+        for piece in folded(text.plain, width):
             end += len(piece)
             ends.append(end)
         rows = []

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from codex_server_cli.cli.terminal.markdown import MAX_STYLED_LINES, Painter, tail_rows
-from codex_server_cli.render.chat_blocks import Block, BlockKind
+from codex_server_cli.render.chat_blocks import Block, BlockKind, asked_block
 from tests.cli.test_terminal import EVIL
 from tests.render.test_escape import is_dangerous
 
@@ -114,6 +114,17 @@ def test_every_kind_of_block_has_its_look(kind: BlockKind, text: str, lines: lis
 def test_a_block_of_very_many_lines_is_shown_as_it_is_and_made_safe(kind: BlockKind) -> None:
     text = "a **line** \n" * MAX_STYLED_LINES
     assert paint(Block(kind, f"{text}\x1b[2J")).lstrip("\n") == f"{text}␛[2J\n"
+
+
+def test_no_blank_of_a_command_is_lost_where_a_row_ends() -> None:
+    copy = 'cp -r "/srv/data  old/a"   "/srv/data  new/b"  && echo   "done  it"'
+    block = asked_block({"kind": "command", "answer_with": "approve", "command": copy, "cwd": "/p"})
+    assert block is not None
+    for width in range(20, 60):
+        rows = STYLE.sub("", paint(block, width=width)).strip("\n").split("\n")
+        # A blank at the end of a row is seen by the cell that it takes.
+        told = "".join(f"{row.removeprefix('│ '):<{width - 2}}" for row in rows)
+        assert f"$ {copy}" in told
 
 
 def test_a_request_of_very_many_lines_stays_behind_its_bar() -> None:
