@@ -14,9 +14,7 @@ from codex_server_cli.render.approvals import AskedRow, question_rows, questions
 from codex_server_cli.render.escape import neutralise, one_line
 from codex_server_cli.render.style.cells import BAR, cells
 from codex_server_cli.render.style.ink import PLAIN, Ink, Style
-from codex_server_cli.render.style.wrap import wrapped
 from codex_server_cli.render.tables import duration
-from codex_server_cli.render.turns.asked import asked_lines
 
 _WIDEST = 10_000
 
@@ -40,14 +38,14 @@ def pending_text(view: TurnView, entry: dict[str, Any], now_ms: int, width: int 
         f"{line}\n"
         for line in (
             *_head_lines(head, width, ink),
-            *(_uncut(parts) if width is None else asked_lines(parts, width, ink)),
+            *(_uncut(parts) if width is None else _laid_out(parts, width, ink)),
             *_command_lines(answer_commands(view.turn_id, entry), width, ink),
         )
     )
 
 
 def _head_lines(head: str, width: int | None, ink: Ink) -> Iterator[str]:
-    first, *others = [head] if width is None else wrapped(f"! {head}", width)
+    first, *others = [head] if width is None else _wrapped(f"! {head}", width)
     yield ink(first, Style.WARNING)
     yield from (f"  {ink(other, Style.WARNING)}" for other in others)
 
@@ -56,6 +54,18 @@ def _uncut(parts: Sequence[AskedRow]) -> list[str]:
     """Each line behind the bar, as long as it is; of a new file the content alone, as programs know it."""
     text = neutralise("\n".join(part.text for part in parts))
     return [BAR + line for line in text.split("\n")]
+
+
+def _laid_out(parts: Sequence[AskedRow], width: int, ink: Ink) -> list[str]:
+    from codex_server_cli.render.turns.asked import asked_lines  # a pipe needs none of it
+
+    return asked_lines(parts, width, ink)
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    from codex_server_cli.render.style.wrap import wrapped
+
+    return wrapped(line, width)
 
 
 def _command_lines(commands: dict[str, str], width: int | None, ink: Ink) -> Iterator[str]:

@@ -67,7 +67,8 @@ def directories(typed: str) -> list[str]:
     head, tail = os.path.split(typed)
     start = head + "/" * (bool(head) and not head.endswith("/"))
     found = []
-    with suppress(OSError), os.scandir(Path(head or ".").expanduser()) as entries:
+    # RuntimeError: nobody has the name after the `~`
+    with suppress(OSError, RuntimeError), os.scandir(Path(head or ".").expanduser()) as entries:
         found = [entry.name for entry in entries if entry.name.startswith(tail) and entry.is_dir()]
     return sorted(
         f"{start}{name}/" for name in found if name.isprintable() and (tail.startswith(".") or not name.startswith("."))

@@ -72,6 +72,17 @@ def test_fish_gets_words_with_what_they_stand_for(shell: Shell, place: Path) -> 
     assert tab(shell, "fish", "codex-server tail 'an open quote").stdout == ""
 
 
+def test_nothing_is_offered_where_looking_fails(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("bash", "fish"):
+        assert tab(shell, name, "codex-server new --cwd ~nouser/").stdout in ("", "\n")
+
+    def fail() -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("codex_server_cli.cli.completion.shells.answer", fail)
+    assert tab(shell, "bash", "codex-server tail ").code == 1
+
+
 @pytest.mark.parametrize("request_", ["complete_pwsh", "source_bash", ""])
 def test_what_is_not_understood_is_not_answered(shell: Shell, request_: str) -> None:
     run = shell.call(env={"_CODEX_SERVER_COMPLETE": request_})

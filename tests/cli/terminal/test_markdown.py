@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from rich.console import Console
@@ -125,6 +126,15 @@ def test_no_blank_of_a_command_is_lost_where_a_row_ends() -> None:
         # A blank at the end of a row is seen by the cell that it takes.
         told = "".join(f"{row.removeprefix('│ '):<{width - 2}}" for row in rows)
         assert f"$ {copy}" in told
+
+
+@pytest.mark.parametrize("kind", [BlockKind.ANSWER, BlockKind.SAID, BlockKind.OUTPUT, BlockKind.EDIT, BlockKind.NOTE])
+def test_a_paragraph_of_a_megabyte_does_not_block_the_screen(kind: BlockKind) -> None:
+    text = "word and more " * 100_000
+    began_s = time.process_time()
+    shown = STYLE.sub("", paint(Block(kind, text.strip())))
+    assert " ".join(shown.replace("› ", "").split()) == text.strip()
+    assert time.process_time() - began_s < 1.5  # it took 4 s to be laid out
 
 
 def test_a_request_of_very_many_lines_stays_behind_its_bar() -> None:
