@@ -30,8 +30,8 @@ from codex_server_cli.render.style.ink import Style as InkStyle
 from codex_server_cli.render.turns.asked import asked_lines
 
 CODE_THEME = "ansi_dark"  # the terminal's own colours, and no background
-MAX_STYLED_LINES, MAX_STYLED_CHARS = 2000, 100_000
-"""A longer block is shown as it is: layout would block the screen for seconds."""
+MAX_STYLED_LINES, MAX_STYLED_CHARS = 2000, 50_000
+"""A longer block is shown as it is, and so are those after it that come at once: layout would block the screen."""
 _STYLES = {
     BlockKind.EDIT: "yellow",
     BlockKind.THOUGHT: "dim italic",
@@ -123,11 +123,15 @@ class Painter:
     def paint(self, blocks: Iterable[Block], width: int) -> str:
         """Render blocks one below the other, a blank line before each but a command's output."""
         width = max(width, 10)
-        return "".join(
-            ("" if block.kind is BlockKind.OUTPUT else "\n") + self._paint_block(block, width) for block in blocks
-        )
+        painted: list[str] = []
+        room = MAX_STYLED_CHARS
+        for block in blocks:
+            room -= len(block.text)
+            painted.append("" if block.kind is BlockKind.OUTPUT else "\n")
+            painted.append(self._paint_block(block, width, is_plain=room < 0 or _has_many_lines(block.text)))
+        return "".join(painted)
 
-    def _paint_block(self, block: Block, width: int) -> str:
+    def _paint_block(self, block: Block, width: int, *, is_plain: bool) -> str:
         match block.kind:
             case BlockKind.ASKED:
                 parts = block.parts or (AskedRow(block.text),)
@@ -135,7 +139,7 @@ class Painter:
             case BlockKind.SAID:
                 first, *others = barred(neutralise(block.text), width, bar="  ")
                 rows = [self._ink(row.rstrip(), InkStyle.BOLD) for row in (f"{_SAID}{first[len(_SAID) :]}", *others)]
-            case _ if _is_long(block.text):
+            case _ if is_plain:
                 rows = [neutralise(block.text)]
             case _:
                 return self._render(_renderable(block), width)
@@ -154,8 +158,8 @@ class Painter:
         return captured.get()
 
 
-def _is_long(text: str) -> bool:
-    return len(text) > MAX_STYLED_CHARS or text.count("\n") >= MAX_STYLED_LINES
+def _has_many_lines(text: str) -> bool:
+    return text.count("\n") >= MAX_STYLED_LINES
 
 
 def _trimmed(line: Iterable[Segment]) -> list[Segment]:

@@ -137,6 +137,14 @@ def test_a_paragraph_of_a_megabyte_does_not_block_the_screen(kind: BlockKind) ->
     assert time.process_time() - began_s < 1.5  # it took 4 s to be laid out
 
 
+def test_of_many_blocks_that_come_at_once_the_last_are_shown_as_they_are() -> None:
+    block = Block(BlockKind.ANSWER, f"**bold** {'x ' * 500}")
+    shown = paint(*[block] * 100).split("\n\n")
+    assert "**bold**" not in STYLE.sub("", shown[0])
+    assert shown[-1].startswith("**bold** x x")
+    assert len(shown) == 100
+
+
 def test_a_request_of_very_many_lines_stays_behind_its_bar() -> None:
     lines = plain(BlockKind.ASKED, "x\n" * MAX_STYLED_LINES + "x")
     assert set(lines) == {"│ x"}
