@@ -134,12 +134,13 @@ def _global_options(
         output.show(f"codex-server {__version__}\n")
     elif install_completion or show_completion:
         from codex_server_cli.cli.completion import scripts
+        from codex_server_cli.settings.tab import shell_folders
 
         shell = scripts.current_shell()
         if show_completion:
             output.show(scripts.script(shell))
         else:
-            path = scripts.install(shell, Settings.load().user_home)
+            path = scripts.install(shell, shell_folders(Settings.load().user_home))
             output.show(f"Installed {path}. {shell} completes codex-server once it is started anew.\n")
     else:
         return

@@ -1,12 +1,13 @@
 """What a shell asks for at TAB, as our scripts, and those of typer before them, put it into the environment.
 
-Owns that protocol.
+Owns that protocol, and where the environment says that a shell's own files are.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -24,6 +25,30 @@ class TabRequest(NamedTuple):
     before: list[str]
     typed: str
     is_question: bool = False
+
+
+class ShellFolders(NamedTuple):
+    """Where shells look for their files.
+
+    Attributes:
+        home: the user's home directory.
+        zsh: of `.zshrc`: `$ZDOTDIR`, else `home`.
+        config: `$XDG_CONFIG_HOME` where that is absolute, else `~/.config`.
+    """
+
+    home: Path
+    zsh: Path
+    config: Path
+
+
+def shell_folders(user_home: Path) -> ShellFolders:
+    """The folders of this user's shells."""
+    config = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    return ShellFolders(
+        user_home,
+        user_home / os.environ.get("ZDOTDIR", ""),
+        config if config.is_absolute() else user_home / ".config",
+    )
 
 
 def read_request() -> TabRequest | None:

@@ -99,8 +99,10 @@ def test_a_turn_is_cancelled_once_that_is_confirmed(one_home: Home) -> None:
         terminal.wait_for(f"cancel {first.id[-4:]}? y/n")
         terminal.press("n")
         terminal.wait_for("not cancelled")
-        terminal.press("c", "y")
-        terminal.wait_for(f"{first.id[-4:]}: cancelled")
+        terminal.press("c", "y")  # in one go: the question was not on the screen
+        terminal.wait_for("it has only just come up")
+        assert not first.is_ended
+        press_until(terminal, "y", f"{first.id[-4:]}: cancelled")
         assert (first.is_ended, second.is_ended) == (True, False)
         terminal.wait_for(shows("^❯– cancelled .* first"))  # the selection stays on its turn
         terminal.press("c")
@@ -119,11 +121,11 @@ def test_questions_are_answered_by_number_and_in_words(one_home: Home) -> None:
         terminal.press("r")
         terminal.wait_for("│   2  Blue — cold")
         terminal.press("2", "Enter")
-        terminal.wait_for("│ Why: And why?")
+        press_until(terminal, "Enter", "│ Why: And why?")
         terminal.paste("because\nit is")
         terminal.wait_for("because it is")
         terminal.press("Enter")
-        terminal.wait_for(f"{turn.id[-4:]}: answered")
+        press_until(terminal, "Enter", f"{turn.id[-4:]}: answered")
         terminal.press("q")
         assert terminal.wait_for_exit() == 0
     assert replies_of(turn) == [{"answers": {"q1": {"answers": ["Blue"]}, "q2": {"answers": ["because it is"]}}}]

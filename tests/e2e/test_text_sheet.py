@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from rich.cells import cell_len
 
+from codex_server_cli.actions.read import turn_text
 from codex_server_cli.cli.terminal import text_sheet
 from codex_server_cli.cli.terminal.text_sheet import TextSheet
 from codex_server_cli.disk.turn.layout import TurnDir
@@ -52,4 +54,35 @@ def test_of_a_very_long_text_the_end_is_shown_and_where_the_rest_is(one_home: Ho
     assert rows[0] == f"… earlier: codex-server tail {turn.id}"
     assert rows[-1] == f"Line {2 * text_sheet._BLOCKS + 4}."
     assert len(rows) <= 2 * text_sheet._BLOCKS + 1
+    sheet.close()
+
+
+def test_a_block_of_megabytes_is_shown_by_its_end_as_it_is_and_so_are_many_long_ones(one_home: Home) -> None:
+    turn = PlayedTurn(one_home)
+    sheet = TextSheet(TurnDir(turn.path), lambda _width: ["│ hi"])
+    words = "**word** " * (text_sheet._CHARS // 6)
+    turn.say(f"{words}the end \x1b[2J.\n\n")
+    sheet.read(is_over=False)
+    rows = plain(sheet.rows(80))
+    shown = sum(map(len, rows))
+    assert text_sheet._CHARS * 0.8 < shown < text_sheet._CHARS * 1.2
+    assert rows[:3] == ["│ hi", "", f"… earlier: codex-server tail {turn.id}"]
+    assert "".join(rows).endswith("**word** the end ␛[2J.")
+    turn.say(f"{'x' * (text_sheet._CHARS // 4)} \n\n" * 9 + "Last.\n\n")
+    sheet.read(is_over=False)
+    rows = plain(sheet.rows(80))
+    assert "word" not in "".join(rows)
+    assert rows[-1] == "Last."
+    assert sum(map(len, rows)) < 2 * text_sheet._CHARS + 1000
+    sheet.close()
+
+
+def test_a_log_of_any_size_is_read_in_pieces(one_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    turn = PlayedTurn(one_home)
+    turn.say("The first half, ")
+    turn.say("研究 and the second.\n\n")
+    monkeypatch.setattr(turn_text, "_PIECE_BYTES", 7)
+    sheet = TextSheet(TurnDir(turn.path), lambda _width: [])
+    sheet.read(is_over=False)
+    assert plain(sheet.rows(80))[-1] == "The first half, 研究 and the second."
     sheet.close()

@@ -16,6 +16,7 @@ from codex_server_cli.core.model.monitor_event import MonitorEvent
 from codex_server_cli.core.model.short_ids import short_ids
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.protocol.rpc import text_in
 from codex_server_cli.disk.files import tail_text
 from codex_server_cli.disk.turn.contents import meta_of
 from codex_server_cli.disk.turn.layout import TurnDir
@@ -71,6 +72,7 @@ class Board:
         self._last_lines: dict[str, str] = {}  # of ended turns
         self._prompts: dict[str, str] = {}
         self._turns_path = settings.turns_path
+        self._known: set[str] | None = None  # the ids of all turns; grows by the events
         self._short_ids: dict[str, str] | None = None
 
     @property
@@ -85,8 +87,11 @@ class Board:
     @property
     def short_ids(self) -> dict[str, str]:
         """The short ids of the turns by their ids: those that no other turn has, here or elsewhere."""
+        if self._known is None:
+            self._known = set(turn_ids(self._turns_path))
         if self._short_ids is None:
-            self._short_ids = short_ids(self._views, turn_ids(self._turns_path))
+            names = (text_in(view.meta.get("name")) for view in self._views.values())
+            self._short_ids = short_ids(self._views, {*self._known, *names})  # a name is looked for, too
         return self._short_ids
 
     def prompt(self, view: TurnView) -> str:
@@ -98,8 +103,9 @@ class Board:
     def note(self, event: MonitorEvent) -> None:
         """Apply an event."""
         view = self._views.get(event.turn_id)
-        if view is None:
-            self._short_ids = None  # another turn may make one ambiguous
+        if self._known is not None and event.turn_id not in self._known:
+            self._known.add(event.turn_id)
+            self._short_ids = None  # it may make another one's ambiguous
         if view is None and not self._selection.has_place(event.turn_id):
             return
         if view is not None and view.state.is_end and not event.is_end:
@@ -135,6 +141,8 @@ class Board:
         if view.state is State.MISSING:
             self._views.pop(view.turn_id, None)
             return
+        if view.turn_id not in self._views:
+            self._short_ids = None
         self._views[view.turn_id] = view
         if not view.state.is_end:
             return

@@ -5,11 +5,15 @@ Unlike `follow`, it never waits. Must never print.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from codex_server_cli.core.protocol.event_log import read_events
 from codex_server_cli.core.protocol.jsonl import LineDecoder
 from codex_server_cli.core.protocol.rpc import Message
 from codex_server_cli.disk.turn.follow import GrowingFile
 from codex_server_cli.disk.turn.layout import TurnDir
+
+_PIECE_BYTES = 1024 * 1024
 
 
 class GrowingEvents:
@@ -19,9 +23,10 @@ class GrowingEvents:
         self._file = GrowingFile(directory.events)
         self._decoder = LineDecoder()
 
-    def read_more(self) -> list[Message]:
-        """Those that have come since the last call."""
-        return list(read_events(self._decoder.feed(self._file.read_more())))
+    def read_more(self) -> Iterator[Message]:
+        """Those that have come since the last call; of a log of any size only a piece is in memory."""
+        while data := self._file.read_more(_PIECE_BYTES):
+            yield from read_events(self._decoder.feed(data))
 
     def close(self) -> None:
         """Close the file."""

@@ -11,10 +11,14 @@ from typing import Final
 import shellingham
 
 from codex_server_cli.errors import UsageError
+from codex_server_cli.settings.tab import ShellFolders
 
 _BASH = r"""_codex_server_completion() {
-    local IFS=$'\n'
-    COMPREPLY=($(env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD="$COMP_CWORD" _CODEX_SERVER_COMPLETE=complete_bash "$1"))
+    local IFS=$'\n' word
+    COMPREPLY=()
+    while read -r word; do
+        if [[ -n $word ]]; then COMPREPLY+=("$word"); else compopt +o default 2>/dev/null; fi
+    done < <(env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD="$COMP_CWORD" _CODEX_SERVER_COMPLETE=complete_bash "$1")
 }
 complete -o default -F _codex_server_completion codex-server
 """
@@ -35,14 +39,9 @@ _FISH = (
     f' codex-server)" --condition "{_FISH_ASKS.format("is-args")}(commandline -cp) codex-server"\n'
 )
 _SCRIPTS: Final = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
-_FILES: Final = {
-    "bash": ".bash_completions/codex-server.sh",
-    "zsh": ".zfunc/_codex-server",
-    "fish": ".config/fish/completions/codex-server.fish",
-}
 _STARTUP: Final = {  # what reads it at each start of the shell; fish looks by itself
-    "bash": (".bashrc", "source ~/.bash_completions/codex-server.sh"),
-    "zsh": (".zshrc", "fpath+=~/.zfunc; autoload -Uz compinit; compinit"),
+    "bash": "source ~/.bash_completions/codex-server.sh",
+    "zsh": "fpath+=~/.zfunc; autoload -Uz compinit; compinit",
 }
 
 
@@ -67,7 +66,7 @@ def script(shell: str) -> str:
     return _SCRIPTS[shell]
 
 
-def install(shell: str, user_home: Path) -> Path:
+def install(shell: str, folders: ShellFolders) -> Path:
     """Put the script where new shells of the user read it; a second time changes nothing else.
 
     Returns:
@@ -76,12 +75,19 @@ def install(shell: str, user_home: Path) -> Path:
     Raises:
         OSError: it cannot be written.
     """
-    path = user_home / _FILES[shell]
+    places = {
+        "bash": folders.home / ".bash_completions" / "codex-server.sh",
+        "zsh": folders.home / ".zfunc" / "_codex-server",
+        "fish": folders.config / "fish" / "completions" / "codex-server.fish",
+    }
+    path = places[shell]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(script(shell), encoding="utf-8")
     if shell in _STARTUP:
-        name, line = _STARTUP[shell]
-        _add_line(user_home / name, line, {line, f"source '{path}'"})
+        line = _STARTUP[shell]
+        startup = folders.zsh / ".zshrc" if shell == "zsh" else folders.home / ".bashrc"
+        startup.parent.mkdir(parents=True, exist_ok=True)
+        _add_line(startup, line, {line, f"source '{path}'"})
     return path
 
 

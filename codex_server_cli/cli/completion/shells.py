@@ -76,7 +76,9 @@ def directories(typed: str) -> list[str]:
 
 
 def _for_bash(found: Findings) -> str:
-    """One word a line; none where bash is to offer files."""
+    """One word a line; nothing at all where bash is to offer files, an empty line where it is to offer none."""
+    if found.offers is Offer.FILES:
+        return ""
     words = [each.word for each in found.words]
     if found.offers is Offer.DIRECTORIES:
         words = directories(found.typed)
@@ -89,7 +91,7 @@ def _for_zsh(found: Findings) -> str:
     """Code for `eval`."""
     before = "compset -P '*='; " if found.prefix else ""
     if found.offers is not None:
-        return f"{before}_files{' -/' if found.offers is Offer.DIRECTORIES else ''}\n"
+        return f"{before}{'_path_files -/' if found.offers is Offer.DIRECTORIES else '_files'}\n"
     if not found.words:
         return "_message 'no completion'\n"
     entries = " ".join(_zsh_quoted(each) for each in found.words)

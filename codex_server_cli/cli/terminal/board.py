@@ -8,6 +8,7 @@ runs, more often while the text of one is shown, and now and then for the ages.
 from __future__ import annotations
 
 import _thread
+import contextlib
 import queue
 import threading
 import time
@@ -16,9 +17,10 @@ from functools import partial
 
 from codex_server_cli.actions.read import monitor
 from codex_server_cli.actions.read.board import Board, Selection
+from codex_server_cli.cli import output
 from codex_server_cli.cli.terminal.desk import Desk
 from codex_server_cli.cli.terminal.full_screen import FullScreen
-from codex_server_cli.cli.terminal.keys import KeyReader
+from codex_server_cli.cli.terminal.keys import KeyReader, Pasted
 from codex_server_cli.settings.places import Settings
 
 _TICK_S, _TEXT_TICK_S, _IDLE_TICK_S = 1.0, 0.2, 15.0
@@ -27,6 +29,8 @@ _MAX_SHARE = 0.01
 """The largest share of CPU time that drawing may take."""
 _ESCAPE_S = 0.05
 """How long an Esc may be the beginning of another key."""
+_DECISION_S = 5.0
+"""How long a decision may take to arrive after the user has left."""
 
 
 def show_board(settings: Settings, selection: Selection, limit: int | None) -> None:
@@ -40,8 +44,9 @@ def show_board(settings: Settings, selection: Selection, limit: int | None) -> N
         KeyboardInterrupt: Ctrl-C.
     """
     shown = Board(settings, selection)
-    with FullScreen() as screen:
+    with contextlib.ExitStack() as at_end, FullScreen() as screen:
         painter = _Painter(screen, settings, shown, limit)
+        at_end.callback(painter.tell_rest)  # once the terminal is the shell's again
         painter.start()
         try:
             for event in monitor.stream(settings, follows=True, warn=lambda _text: None):
@@ -67,6 +72,7 @@ class _Painter(threading.Thread):
         self._screen = screen
         self._desk = Desk(settings, shown, limit, self._post_result, screen.forget)
         self._keys = KeyReader()
+        self._fed_s = 0.0  # when its last bytes came
         self._posts: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._is_over = self._has_result = False
         self._failure: Exception | None = None
@@ -94,6 +100,15 @@ class _Painter(threading.Thread):
             self.has_ended = True
             _thread.interrupt_main()
 
+    def tell_rest(self) -> None:
+        """Tell on stderr what came of the decisions that were on their way at the end."""
+        for message in self._desk.finish(_DECISION_S, self._catch_up):
+            output.note(message)
+
+    def _catch_up(self) -> None:
+        while not self._posts.empty():
+            self._posts.get()()
+
     def _post_result(self, call: Callable[[], None]) -> None:
         """The same for what the user waits for."""
         self._posts.put(call)
@@ -104,8 +119,7 @@ class _Painter(threading.Thread):
         while not self._is_over:
             began_s = time.thread_time()
             self._has_result = False
-            while not self._posts.empty():
-                self._posts.get()()
+            self._catch_up()
             self._desk.refresh()
             self._screen.draw(self._desk.frame)
             self._desk.note_drawn()
@@ -125,10 +139,11 @@ class _Painter(threading.Thread):
             left_s = drawn_s + due_s - time.monotonic()
             if left_s <= 0:
                 return True
-            data = self._screen.wait(_ESCAPE_S if self._keys.may_be_escape else left_s)
+            escape_s = self._fed_s + _ESCAPE_S - time.monotonic() if self._keys.may_be_escape else left_s
+            data = self._screen.wait(max(min(left_s, escape_s), 0.0))
             if data is None:
                 return False
-            keys = self._keys.feed(data) if data or not self._keys.may_be_escape else self._keys.flush()
+            keys = self._keys_of(data)
             for key in keys:
                 if not self._desk.take(key):
                     return False
@@ -136,3 +151,11 @@ class _Painter(threading.Thread):
                 return True
             due_s = min(pause_s, due_s)
         return False
+
+    def _keys_of(self, data: bytes) -> list[str | Pasted]:
+        """The keys that these bytes complete, or Esc once nothing has followed it for long enough."""
+        now_s = time.monotonic()
+        if data:
+            self._fed_s = now_s
+            return self._keys.feed(data)
+        return self._keys.flush() if now_s - self._fed_s >= _ESCAPE_S else []

@@ -20,6 +20,7 @@ from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.style.ink import Style
 from codex_server_cli.render.turns import board as layout
 from codex_server_cli.render.turns.cockpit import machine, pages
+from codex_server_cli.render.turns.cockpit.attention import Attention
 from codex_server_cli.render.turns.cockpit.listing import arranged, index_of, kept, window
 from codex_server_cli.render.turns.cockpit.sheets import Sheet
 from codex_server_cli.render.turns.cockpit.state import (
@@ -29,7 +30,6 @@ from codex_server_cli.render.turns.cockpit.state import (
     Look,
     OnScreen,
     OpenPage,
-    OpenRequest,
     Pane,
     Quit,
     Redraw,
@@ -71,9 +71,11 @@ class Desk:
         self._first = 0  # of the board's turns on the screen
         self._sheet = Sheet(lambda _width: [])
         self._view: TurnView | None = None  # of the page
-        self._came_up_s = self._told_s = 0.0
+        self._waiting = 1  # requests of its turn
+        self._attention = Attention()
+        self._told_s = 0.0
+        self._late: list[str] | None = None  # what was told after the end of the board
         self._message = ""
-        self._shown_asked: OpenRequest | None = None
         self._is_framed = False  # a frame was made for the present state
 
     @property
@@ -96,7 +98,7 @@ class Desk:
         if isinstance(key, Pasted):
             self.state = machine.paste(self.state, key.text)
             return True
-        self._seen = self._seen._replace(shown_s=time.monotonic() - self._came_up_s)
+        self._seen = self._seen._replace(shown_s=self._attention.shown_s(self.state, time.monotonic()))
         self.state, act = machine.press(self.state, key, self._seen)
         return act is None or self._do(act)
 
@@ -113,8 +115,24 @@ class Desk:
     # --- what the errands bring
 
     def tell(self, turn_id: str, message: str) -> None:
-        """Show a message about a turn in the last line."""
-        self.state = machine.told(self.state, f"{self.short(turn_id)}: {message}")
+        """Show a message about a turn in the last line; after the end of the board keep it for `finish`."""
+        text = f"{self.short(turn_id)}: {message}"
+        if self._late is not None:
+            self._late.append(text)
+        self.state = machine.told(self.state, text)
+
+    def finish(self, timeout_s: float, catch_up: Callable[[], None]) -> list[str]:
+        """What came of the decisions that were on their way when the user left: messages for people.
+
+        Args:
+            timeout_s: how long to wait for them.
+            catch_up: makes the calls that were posted and not made.
+        """
+        self._late = []
+        unknown = self._errands.finish(timeout_s)
+        catch_up()
+        look = "what came of it is not known yet: codex-server status"
+        return [*self._late, *(f"{short}: {look} {short}" for short in map(self.short, unknown))]
 
     def show_request(self, look: Look, entry: Entry | None) -> None:
         """Show what a turn asks; None where it asks nothing."""
@@ -146,7 +164,9 @@ class Desk:
         if self._view.state is State.MISSING:
             self.state = machine.deleted(self.state, self.short(directory.turn_id))
         elif self.state.asked is not None:
-            if self.state.asked.entry not in approvals.pending_of(self._view):
+            pending = approvals.pending_of(self._view)
+            self._waiting = len(pending)
+            if self.state.asked.entry not in pending:
                 self.state = machine.withdrawn(self.state)
         else:
             self._sheet.read(is_over=self._view.state is not State.RUNNING)
@@ -174,9 +194,7 @@ class Desk:
         if not self._is_framed:
             return
         self._is_framed = False
-        if self.state.asked is not None and self._shown_asked is None:
-            self._came_up_s = time.monotonic()
-        self._shown_asked = self.state.asked
+        self._attention.drawn(self.state, time.monotonic())
         self.state = machine.drawn(self.state, self._seen)
 
     def _turns(self) -> tuple[list[TurnView], int]:
@@ -194,7 +212,7 @@ class Desk:
     def _board_frame(self, turns: list[TurnView], more: int, columns: int, lines: int) -> list[str]:
         self.state = kept(self.state, self._seen.turns, turns)
         has_words = lines >= _MIN_LINES_FOR_WORDS
-        room = max(lines - 2 - has_words, 1)
+        room = max(self._room(lines) - has_words, 1)
         index = index_of(self.state.selected, turns)
         self._first, last = window([layout.height(view, columns) for view in turns], index, self._first, room)
         rows = [layout.BoardRow(*row) for row in self._board.rows(turns[self._first : last])]
@@ -211,7 +229,11 @@ class Desk:
         hidden = (self._first, len(turns) - last + more)
         view = next((row.view for row in rows if row.view.turn_id == selected), None)
         foot = pages.foot(self.state, self._seen, view, hidden, columns)
-        return self._painted([layout.header(self._board.views, _KEYS, columns), *body], foot, columns, lines)
+        head, *shown = (painted(cut(line, columns), self._ink) for line in [self._board_head(columns), *body])
+        return self._framed(head, shown, foot, lines)
+
+    def _board_head(self, columns: int) -> Line:
+        return layout.header(self._board.views, _KEYS, columns)
 
     def _look(self, columns: int, selected: str | None, *, has_words: bool) -> layout.BoardLook:
         now_ms = time.time_ns() // 1_000_000
@@ -227,27 +249,28 @@ class Desk:
             rows = pages.asked_rows(self.state.asked, columns, self._ink)
         else:
             rows = self._sheet.rows(columns)
-        room = max(lines - 2, 1)
+        room = self._room(lines)
         top = machine.top_of(self.state, len(rows), room)
         views = ([self._view] if self._view is not None else []) + turns
         self._seen = OnScreen(tuple(views), len(rows), room, short_ids=self._board.short_ids)
         hidden = (top, max(len(rows) - top - room, 0))
         foot = pages.foot(self.state, self._seen, self._view, hidden, columns)
         shown = rows[top : top + room]
-        return [painted(self._head(columns), self._ink), *self._filled(shown, lines), painted(foot, self._ink)][:lines]
+        return self._framed(painted(self._head(columns), self._ink), shown, foot, lines)
 
     def _head(self, columns: int) -> Line:
         if self._view is None:
             return [("Keys of watch", Style.BOLD)]
         prompt, name = self._board.prompt(self._view), self.short(self._view.turn_id)
-        page = pages.page_name(self.state, time.time_ns() // 1_000_000)
+        page = pages.page_name(self.state, time.time_ns() // 1_000_000, self._waiting)
         return pages.page_head(self._view, prompt, name, page, columns)
 
-    def _painted(self, above: list[Line], foot: Line, columns: int, lines: int) -> list[str]:
-        head, *body = (painted(cut(line, columns), self._ink) for line in above)
-        return [head, *self._filled(body, lines), painted(foot, self._ink)][:lines]
+    def _room(self, lines: int) -> int:
+        """The lines between the first and the last ones."""
+        return max(lines - 1 - pages.foot_height(self.state), 0)
 
-    def _filled(self, body: list[str], lines: int) -> list[str]:
-        """The lines between the first and the last."""
-        room = max(lines - 2, 0)
-        return [*body[:room], *[""] * (room - len(body))]
+    def _framed(self, head: str, body: list[str], foot: list[Line], lines: int) -> list[str]:
+        """The whole screen; the last line, which tells what the next key answers, is the last to be left out."""
+        room = self._room(lines)
+        filled = [*body[:room], *[""] * (room - len(body))]
+        return [head, *filled, *(painted(line, self._ink) for line in foot)][-lines:]

@@ -6,6 +6,7 @@ Owns that a decision is sent only for the request that was shown. Must never dra
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -51,13 +52,28 @@ class Errands:
 
     def __init__(self, settings: Settings, desk: Results, post: Callable[[Callable[[], None]], None], ink: Ink) -> None:
         self._settings, self._desk, self._post, self._ink = settings, desk, post, ink
+        self._sent: list[tuple[threading.Thread, str]] = []  # decisions that may be on their way, and their turns
 
     def run(self, act: OpenPage | Look | Decide | Cancel) -> None:
         """Begin it, and return at once."""
-        threading.Thread(target=self._run, args=(act,), name="errand", daemon=True).start()
-
-    def _run(self, act: OpenPage | Look | Decide | Cancel) -> None:
         turn_id = act.asked.turn_id if isinstance(act, Decide) else act.turn_id
+        thread = threading.Thread(target=self._run, args=(act, turn_id), name="errand", daemon=True)
+        thread.start()
+        if isinstance(act, Decide | Cancel):
+            self._sent = [*((each, of) for each, of in self._sent if each.is_alive()), (thread, turn_id)]
+
+    def finish(self, timeout_s: float) -> list[str]:
+        """Wait for the decisions that are on their way, so that none ends with the process.
+
+        Returns:
+            The ids of the turns for which that takes longer.
+        """
+        end_s = time.monotonic() + timeout_s
+        for thread, _ in self._sent:
+            thread.join(max(end_s - time.monotonic(), 0.0))
+        return [turn_id for thread, turn_id in self._sent if thread.is_alive()]
+
+    def _run(self, act: OpenPage | Look | Decide | Cancel, turn_id: str) -> None:
         try:
             result = self._result(act, turn_id)
         except CodexServerError as error:  # for the user, who can try again

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 _ESCAPE = 0x1B
 _SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[ -~])")
+_BEGUN = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|O)")
 _PASTE_BEGIN, _PASTE_END = b"\x1b[200~", b"\x1b[201~"
 _NAMES = {
     **dict(zip((b"A", b"B", b"C", b"D", b"H", b"F"), ("up", "down", "right", "left", "home", "end"), strict=True)),
@@ -30,15 +31,18 @@ class KeyReader:
 
     def __init__(self) -> None:
         self._rest = b""
-        self._is_pasting = False
+        self._is_pasting = self._is_flushed = False
 
     @property
     def may_be_escape(self) -> bool:
         """Whether what came last is the Esc key, unless more follows at once."""
-        return self._rest.startswith(b"\x1b") and not self._is_pasting
+        return self._rest == b"\x1b" and not self._is_pasting
 
     def feed(self, data: bytes) -> list[str | Pasted]:
         """The complete keys: a character, or a name like `up`, `enter`, `ctrl-l`; unknown ones are left out."""
+        if self._is_flushed and _SEQUENCE.match(b"\x1b" + data):  # it was no Esc: its key, or a paste, came late
+            data = b"\x1b" + data
+        self._is_flushed = False
         self._rest += data
         found: list[str | Pasted] = []
         while self._rest:
@@ -50,10 +54,11 @@ class KeyReader:
         return found
 
     def flush(self) -> list[str | Pasted]:
-        """The Esc key, where nothing followed it."""
-        is_escape = self._rest == b"\x1b"
-        self._rest = b""
-        return ["escape"] if is_escape else []
+        """The Esc key, where nothing followed it; a longer beginning waits for its rest, which must not become keys."""
+        if not self.may_be_escape:
+            return []
+        self._rest, self._is_flushed = b"", True
+        return ["escape"]
 
     def _next(self) -> str | Pasted | None:
         """The next key, taken off; "" for one without a name, None where it is not complete."""
@@ -75,10 +80,18 @@ class KeyReader:
             return "escape"
         match = _SEQUENCE.match(self._rest)
         if match is None:
-            return None
+            return self._begun()
         self._rest = self._rest[match.end() :]
         self._is_pasting = match.group() == _PASTE_BEGIN
         return _NAMES.get(match.group()[2:], "")
+
+    def _begun(self) -> str | None:
+        """Nothing, where the rest of a sequence may come yet; one that was broken off is left out."""
+        begun = _BEGUN.match(self._rest)
+        if begun is None or begun.end() == len(self._rest):
+            return None
+        self._rest = self._rest[begun.end() :]
+        return ""
 
     def _paste(self) -> Pasted | None:
         text, end, rest = self._rest.partition(_PASTE_END)

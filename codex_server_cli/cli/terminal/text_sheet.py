@@ -1,6 +1,7 @@
 """The text of one turn as a page that grows: Markdown rendered as `tail` does it, folded to the width of the screen.
 
-Owns that only what is new is rendered. It imports rich, so it must be imported only once a text is opened.
+Owns that only what is new is rendered, and that laying it out anew takes no longer than a key may wait. It imports
+rich, so it must be imported only once a text is opened.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from codex_server_cli.render.style.cells import broken, cells, folded
 from codex_server_cli.render.turns.cockpit.sheets import Sheet
 from codex_server_cli.render.turns.told import ToldBlocks
 
-_BLOCKS = 400
-"""So many of the last blocks are shown, twice as many at the most: a resize renders them all again."""
+_BLOCKS, _CHARS = 100, 40_000
+"""So many of the last blocks, and characters of them, are shown, twice as many at the most: a resize renders them all
+again, which takes 1 ms a block and up to 10 µs a character of code."""
 _TAB = 4
 _SGR = re.compile(r"\x1b\[[\d;]*m")
 
@@ -42,7 +44,7 @@ class TextSheet(Sheet):
         self._events = GrowingEvents(directory)
         self._told = ToldBlocks(directory.turn_id)
         self._blocks: list[Block] = []
-        self._shown = 0  # blocks that are rendered
+        self._shown = self._chars = 0  # blocks that are rendered; characters of all
         self._is_over = self._is_cut = False
         self._console = Console(highlight=False, markup=False, emoji=False)
         self._painter = Painter(self._console)
@@ -55,13 +57,25 @@ class TextSheet(Sheet):
         """
         if self._is_over:
             return
-        self._blocks += [block for event in self._events.read_more() for block in self._told.feed(event)]
+        for event in self._events.read_more():
+            self._add(self._told.feed(event))
         if is_over:
             self._is_over = True
-            self._blocks += [*self._told.end(), *self._told.rest(follow.whole_text(self._directory))]
-        if len(self._blocks) > 2 * _BLOCKS:
-            del self._blocks[:-_BLOCKS]
-            self._is_cut, self._width = True, -1
+            self._add([*self._told.end(), *self._told.rest(follow.whole_text(self._directory))])
+
+    def _add(self, blocks: list[Block]) -> None:
+        """Keep blocks; of all only the last ones, where there are too many."""
+        self._blocks += blocks
+        self._chars += sum(len(block.text) for block in blocks)
+        if len(self._blocks) <= 2 * _BLOCKS and self._chars <= 2 * _CHARS:
+            return
+        self._chars, number = 0, 0
+        for number, block in enumerate(reversed(self._blocks), 1):
+            self._chars += min(len(block.text), _CHARS)
+            if number == _BLOCKS or self._chars >= _CHARS:
+                break
+        self._is_cut = self._is_cut or number < len(self._blocks)
+        self._blocks, self._width = self._blocks[-number:], -1
 
     def close(self) -> None:
         """Close its file."""
@@ -73,16 +87,26 @@ class TextSheet(Sheet):
             self._shown = 0
         rows = super().rows(width)
         if self._is_cut and not self._shown:
-            rows += broken(f"… earlier: {of_turn('tail', self._directory.turn_id)}", width)
+            rows += self._earlier(width)
         for block in self._blocks[self._shown :]:
-            painted = self._painter.paint([block], width).rstrip("\n")
-            rows += self._folded(painted if rows and rows[-1] else painted.lstrip("\n"), width)
+            added = self._rows_of(block, width)
+            rows += added if added[0] or (rows and rows[-1]) else added[1:]
         self._shown = len(self._blocks)
         live = neutralise(self._told.live_text).strip("\n")
         grows = [row for line in live.split("\n") for row in broken(line.expandtabs(_TAB), width)] if live else []
         return [*rows, *([""] if grows and rows and rows[-1] else []), *grows]
 
-    def _folded(self, painted: str, width: int) -> list[str]:
+    def _earlier(self, width: int) -> list[str]:
+        """What stands in the place of what is not shown."""
+        return broken(f"… earlier: {of_turn('tail', self._directory.turn_id)}", width)
+
+    def _rows_of(self, block: Block, width: int) -> list[str]:
+        """A block, after a blank line where it has one; of one that is too long its end, as it is."""
+        if len(block.text) > _CHARS:
+            lines = neutralise(block.text[-_CHARS:]).split("\n")
+            rows = [row for line in lines for row in broken(line.expandtabs(_TAB), width)]
+            return ["", *self._earlier(width), *rows]
+        painted = self._painter.paint([block], width).rstrip("\n")
         return [row for line in painted.split("\n") for row in self._fold(line.expandtabs(_TAB), width)]
 
     def _fold(self, line: str, width: int) -> list[str]:

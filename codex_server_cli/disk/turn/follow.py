@@ -131,10 +131,10 @@ class GrowingFile:
         if self._file is not None:
             self._file.close()
 
-    def read_more(self) -> bytes:
-        """What was appended since the last call; `b""` while the file is missing."""
+    def read_more(self, max_bytes: int = -1) -> bytes:
+        """What was appended since the last call, or the beginning of it; `b""` while the file is missing."""
         file = self._open()
-        return b"" if file is None else file.read()
+        return b"" if file is None else file.read(max_bytes)
 
     def _open(self) -> FileIO | None:
         if self._file is None:

@@ -165,7 +165,7 @@ def _lines(row: BoardRow, cells: Mapping[str, str], drawn: BoardLook) -> list[Li
         first += [(_GAP, Style.PLAIN), (cell, _style_of(name, is_selected=is_selected))]
     is_beside = drawn.width >= WIDE
     room = drawn.width - (cells_of(first) + len(_GAP) if is_beside else len(_INDENT))
-    message = neutralise(" ".join(_message(row).split()))
+    message = " ".join(neutralise(_message(row)).split())
     text = cut_text(message, room, is_end=row.view.phase is Phase.ANSWERING)
     piece = (text, Style.YELLOW if is_waiting(row.view) else Style.DIM)
     lines = [[*first, (_GAP, Style.PLAIN), piece] if is_beside else first]

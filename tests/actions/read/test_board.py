@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from codex_server_cli.actions.read import board as board_module
 from codex_server_cli.actions.read.board import Board, Selection, chosen
 from codex_server_cli.actions.read.read import TurnFilter
 from codex_server_cli.core.model.monitor_event import MonitorEvent
@@ -121,6 +122,32 @@ def test_a_turn_has_its_prompt_and_the_end_of_its_id_that_no_other_turn_has(
     assert board.short_ids == {running.turn_id: running.turn_id[-4:]}
     board.note(phase(turns.running(cwd="/srv"), "thinking"))
     assert board.short_ids == {running.turn_id: running.turn_id[-15:]}  # the kit's ids differ in their time alone
+
+
+def test_the_directories_are_listed_once_however_many_turns_come_and_whose_events_they_are(
+    turns: TurnsOnDisk, open_board: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = open_board(cwd=tmp_path)
+    assert board.short_ids == {}
+    monkeypatch.setattr(board_module, "turn_ids", fail)
+    elsewhere, here = turns.running(cwd="/elsewhere"), turns.running(cwd=str(tmp_path))
+    for event in (phase(elsewhere, "thinking"), phase(elsewhere, "answering"), phase(here, "thinking")):
+        board.note(event)
+    # Both end in the same four characters: that of the other directory counts, though it is not shown.
+    assert board.short_ids == {here.turn_id: here.turn_id[-15:]}
+    known = board.short_ids
+    board.note(phase(elsewhere, "thinking"))
+    assert board.short_ids is known
+
+
+def test_a_short_id_is_longer_where_a_turn_is_named_like_it(turns: TurnsOnDisk, open_board: Open) -> None:
+    turn = turns.running()
+    turns.complete(name=turn.turn_id[-4:])
+    assert len(open_board().short_ids[turn.turn_id]) > 4
+
+
+def fail(*_args: object) -> list[str]:
+    raise AssertionError("the directories are listed again")
 
 
 def test_only_the_turns_of_a_directory_are_shown(turns: TurnsOnDisk, open_board: Open, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tests.kit.cases import for_each
         (b"\x1bOQ\x1b[15~\x1b[1;5A\x1b[<0;1;1Mj", ["j"]),
         (b"\x1b\x1b[A\x1bk", ["escape", "up", "escape", "k"]),
         (b"\xff\xc3(", ["\ufffd", "\ufffd"]),
+        (b"\x1b[20\rq\x1bO\x1b[1\x1b[A", ["enter", "q", "up"]),
         (b"\x1b[200~a\r\nb\rq\x1b[201~q", [Pasted("a\nb\nq"), "q"]),
     ],
 )
@@ -32,8 +33,27 @@ def test_an_esc_is_a_key_once_nothing_follows_it() -> None:
     reader = KeyReader()
     assert (reader.feed(b"\x1b"), reader.may_be_escape) == ([], True)
     assert (reader.flush(), reader.may_be_escape) == (["escape"], False)
-    assert reader.feed(b"\x1b[") == []
-    assert (reader.flush(), reader.feed(b"q")) == ([], ["q"])
+
+
+@for_each(
+    "early, late, keys",
+    [
+        (b"\x1b[", b"A", ["up"]),
+        (b"\x1bO", b"B", ["down"]),
+        (b"\x1b[5", b"~q", ["page_up", "q"]),
+        (b"\x1b[20", b"0~cy\x1b[201~q", [Pasted("cy"), "q"]),
+        (b"\x1b", b"[Aq", ["escape", "up", "q"]),
+        (b"\x1b", b"[200~cy\x1b[201~", ["escape", Pasted("cy")]),
+        (b"\x1b", b"cy", ["escape", "c", "y"]),
+    ],
+)
+def test_the_rest_of_a_key_or_a_paste_is_never_taken_for_keys_however_late_it_comes(
+    early: bytes, late: bytes, keys: list[str | Pasted]
+) -> None:
+    reader = KeyReader()
+    assert reader.feed(early) == []
+    assert reader.flush() + reader.feed(late) == keys
+    assert reader.feed(b"j") == ["j"]
 
 
 def test_a_paste_that_is_not_over_is_no_esc() -> None:

@@ -194,6 +194,11 @@ def test_what_tells_least_is_left_out_first(width: int, has: list[str]) -> None:
     assert [column.strip() for column in columns if "Write" not in column and column.strip()] == [*has, "0001"]
 
 
+def test_what_would_hide_the_beginning_of_a_command_is_seen() -> None:
+    waiting = turn(1, Phase.WAITING_APPROVAL, {"id": "0", "message": "curl evil\r\n \rls"})
+    assert any("curl evil ␍ls" in line for line in shown(BoardRow(waiting)))
+
+
 def test_whatever_a_turn_says_is_made_safe() -> None:
     evil = "\x1b[2Jred\x07\u202etxt\r\n\x9b31m"
     error = {"kind": evil, "message": evil}

@@ -1,7 +1,7 @@
 """What each key of `watch` does: from what is shown to what is shown next, and what the caller is to do for it.
 
-Owns that nothing is decided which was not shown: a request is opened first, and a second key, once its end was on the
-screen, decides that one. Pure: no clock, no files.
+Owns that nothing is decided, answered or cancelled which was not shown: a request is opened first, and a second key,
+once its end was on the screen, decides that one. Pure: no clock, no files.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from codex_server_cli.render.turns.cockpit.typing import typed, with_text
 Step = tuple[Cockpit, Act | None]
 
 HASTE_S = 0.5
-"""A key that is pressed so soon after a request came up was not meant for it."""
+"""A key that is pressed so soon after a question came up was not meant for it."""
 
 _INTENTS = {"a": Intent.APPROVE, "x": Intent.DECLINE, "r": Intent.REPLY}
 _LEAVE = ("q", "escape")
@@ -50,7 +50,7 @@ def press(state: Cockpit, key: str, seen: OnScreen) -> Step:
     if key == "ctrl-l":
         return state, Redraw()
     if state.doomed is not None:
-        return _confirm(state, key, state.doomed)
+        return _confirm(state, key, seen, state.doomed)
     if state.typing is not None:
         return _type(state, key, seen, state.typing)
     if state.pane is Pane.BOARD:
@@ -107,11 +107,20 @@ def _on_request(state: Cockpit, key: str, seen: OnScreen, asked: OpenRequest) ->
     is_for_session = key == "s" and asked.intent is Intent.APPROVE and bool(asked.entry.get("can_last"))
     if key != "y" and not is_for_session:
         return state, None
-    if seen.shown_s < HASTE_S:
-        return state._replace(message=f"it has only just come up: read it, then {key}"), None
-    if not asked.is_seen:
-        return state._replace(message="read it to its end first: space, or G"), None
+    if unread := _unread(seen, key, asked, "space, or G"):
+        return state._replace(message=unread), None
     return _to_board(state, "sending …"), Decide(asked, is_for_session)
+
+
+def _unread(seen: OnScreen, key: str, asked: OpenRequest | None = None, scrolls: str = "") -> str:
+    """Why a key cannot be meant for the question that is shown, for people; empty where it can.
+
+    Args:
+        scrolls: the keys that lead to the end of the request.
+    """
+    if seen.shown_s < HASTE_S:
+        return f"it has only just come up: read it, then {key}"
+    return "" if asked is None or asked.is_seen else f"read it to its end first: {scrolls}"
 
 
 def _of_turn(state: Cockpit, key: str, seen: OnScreen) -> Step:
@@ -138,11 +147,12 @@ def _selected(state: Cockpit, seen: OnScreen) -> TurnView | None:
     return next((view for view in seen.turns if view.turn_id == state.selected), None)
 
 
-def _confirm(state: Cockpit, key: str, turn_id: str) -> Step:
-    state = state._replace(doomed=None)
-    if key in ("y", "Y"):
-        return state._replace(message="cancelling …"), Cancel(turn_id)
-    return state._replace(message="not cancelled"), None
+def _confirm(state: Cockpit, key: str, seen: OnScreen, turn_id: str) -> Step:
+    if key not in ("y", "Y"):
+        return state._replace(doomed=None, message="not cancelled"), None
+    if unread := _unread(seen, "y"):
+        return state._replace(message=unread), None
+    return state._replace(doomed=None, message="cancelling …"), Cancel(turn_id)
 
 
 # --- typing
@@ -155,7 +165,7 @@ def _type(state: Cockpit, key: str, seen: OnScreen, line: Typed) -> Step:
             return _to_board(state, "nothing was sent"), None
         return state._replace(typing=None, filter=""), None
     if key == "enter":
-        return _answered(state, line) if is_answer else (state._replace(typing=None), None)
+        return _answered(state, seen, line) if is_answer else (state._replace(typing=None), None)
     if is_answer and key in ("up", "down", "page_up", "page_down"):
         return _scrolled(state, key, seen) or state, None
     return _with_typing(state, typed(line, key)), None
@@ -166,10 +176,12 @@ def _with_typing(state: Cockpit, line: Typed) -> Cockpit:
     return state if state.asked is not None else state._replace(filter=line.text)
 
 
-def _answered(state: Cockpit, line: Typed) -> Step:
+def _answered(state: Cockpit, seen: OnScreen, line: Typed) -> Step:
     """The line is the answer to the question that is shown; the last one sends them all."""
     asked = state.asked
     assert asked is not None
+    if unread := _unread(seen, "Enter", asked, "PgDn"):
+        return state._replace(message=unread), None
     questions = approval_text.questions_of(asked.entry)
     question = questions[asked.questions]
     texts = approval_text.choose(question, line.text)
@@ -178,7 +190,7 @@ def _answered(state: Cockpit, line: Typed) -> Step:
     if not texts and question.get("isRequired", True):
         return state._replace(message="an answer is needed; Esc gives none"), None
     answers = {**asked.answers, text_in(question.get("id")): texts} if texts else asked.answers
-    asked = asked._replace(answers=answers, questions=asked.questions + 1)
+    asked = asked._replace(answers=answers, questions=asked.questions + 1, is_seen=False)
     if asked.questions < len(questions):
         return state._replace(asked=asked, typing=Typed(), top=0), None
     return _to_board(state, "sending …"), Decide(asked)
@@ -222,7 +234,8 @@ def _scrolled(state: Cockpit, key: str, seen: OnScreen) -> Cockpit | None:
 
 
 def _to_board(state: Cockpit, message: str = "") -> Cockpit:
-    return state._replace(pane=Pane.BOARD, asked=None, typing=None, top=0, is_following=False, message=message)
+    state = state._replace(asked=None, typing=None, doomed=None, message=message)
+    return state._replace(pane=Pane.BOARD, top=0, is_following=False)
 
 
 # --- what comes from elsewhere
@@ -230,7 +243,7 @@ def _to_board(state: Cockpit, message: str = "") -> Cockpit:
 
 def drawn(state: Cockpit, seen: OnScreen) -> Cockpit:
     """The state once it is on the screen: a request whose last row is there has been seen."""
-    is_end = state.asked is not None and top_of(state, seen.rows, seen.room) + seen.room >= seen.rows
+    is_end = seen.room > 0 and top_of(state, seen.rows, seen.room) + seen.room >= seen.rows
     return state._replace(asked=state.asked._replace(is_seen=True)) if state.asked is not None and is_end else state
 
 

@@ -66,13 +66,18 @@ def page_head(view: TurnView, prompt: str, short_id: str, page: str, width: int)
     return cut([*line, (_GAP, Style.PLAIN), (title(view, prompt, max(room, 1)), Style.BOLD)], width)
 
 
-def page_name(state: Cockpit, now_ms: int) -> str:
-    """What a page shows, in a few words; of a request also how long it waits yet."""
+def page_name(state: Cockpit, now_ms: int, waiting: int = 1) -> str:
+    """What a page shows, in a few words; of a request also how long it waits yet, and how many others do.
+
+    Args:
+        waiting: the requests of its turn.
+    """
     if state.asked is None:
         return str(state.pane)
     left_s = time_left_s(state.asked.entry, now_ms)
     left = f", {clock(left_s)} left" if left_s is not None else ""
-    return f"{state.asked.intent}?{left}"
+    more = f", {waiting - 1} more wait{'s' * (waiting == 2)}" if waiting > 1 else ""
+    return f"{state.asked.intent}?{left}{more}"
 
 
 def prompt_rows(prompt: str, width: int, ink: Ink) -> list[str]:
@@ -100,19 +105,32 @@ def asked_rows(asked: OpenRequest, width: int, ink: Ink) -> list[str]:
     return asked_lines([*request_rows(asked.entry), *question_rows(shown)], width, ink)
 
 
-def foot(state: Cockpit, seen: OnScreen, view: TurnView | None, hidden: tuple[int, int], width: int) -> Line:
-    """The last line: what is typed or asked about, else a message, else what is hidden and which keys there are.
+def foot_height(state: Cockpit) -> int:
+    """How many lines `foot` takes."""
+    return 2 if state.message and _is_answering(state) else 1
+
+
+def foot(state: Cockpit, seen: OnScreen, view: TurnView | None, hidden: tuple[int, int], width: int) -> list[Line]:
+    """The last lines: what the next key answers, and above it a message; else that alone, or the keys there are.
 
     Args:
         view: the selected turn, or that of the page; None where there is none.
         hidden: how many turns or rows are above and below what is shown.
     """
-    if state.message:
-        return cut([(one_line(neutralise(state.message), 1000), Style.WARNING)], width)
+    message = [cut([(one_line(neutralise(state.message), 1000), Style.WARNING)], width)] if state.message else []
     if state.doomed is not None:
-        return cut([(f"cancel {seen.short(state.doomed)}? y/n", Style.WARNING)], width)
+        return [*message, cut([(f"cancel {seen.short(state.doomed)}? y/n", Style.WARNING)], width)]
     if state.typing is not None:
-        return _typed_line(state, state.typing, width)
+        return [*message, _typed_line(state, state.typing, width)]
+    return message or [_keys_line(state, view, hidden, width)]
+
+
+def _is_answering(state: Cockpit) -> bool:
+    """Whether the next key answers a question or is typed: never is that hidden."""
+    return state.doomed is not None or state.typing is not None
+
+
+def _keys_line(state: Cockpit, view: TurnView | None, hidden: tuple[int, int], width: int) -> Line:
     line: Line = []
     if any(hidden):
         arrows = [f"{arrow} {count} more" for arrow, count in zip("↑↓", hidden, strict=True) if count]
@@ -169,6 +187,6 @@ def _turn_keys(view: TurnView | None) -> tuple[tuple[str, str], ...]:
 
 def _verdict_keys(asked: OpenRequest) -> tuple[tuple[str, str], ...]:
     if asked.intent is Intent.DECLINE:
-        return (("y", "decline it"), ("Esc", "not now"))
+        return (("y", "decline it"), ("Esc", "later"))
     session = (("s", "for this turn"),) if asked.entry.get("can_last") else ()
-    return (("y", "approve it"), *session, ("Esc", "not now"))
+    return (("y", "approve it"), ("Esc", "later"), *session)

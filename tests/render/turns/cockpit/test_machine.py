@@ -108,6 +108,13 @@ def test_a_cancel_asks_first() -> None:
         assert press(doomed, key, SEEN) == (Cockpit(selected="t0", message="not cancelled"), None)
 
 
+def test_a_cancel_that_is_confirmed_before_its_question_could_be_read_is_asked_about_again() -> None:
+    for shown_s in (0.0, 0.4):
+        after, act = press(Cockpit(doomed="t0"), "y", SEEN._replace(shown_s=shown_s))
+        assert (act, after.doomed, after.message) == (None, "t0", "it has only just come up: read it, then y")
+        assert press(after, "y", SEEN)[1] == Cancel("t0")
+
+
 def test_the_order_goes_round() -> None:
     orders = [pressed(Cockpit(), *"s" * count)[0].sorting for count in range(4)]
     assert orders == [Sorting.STATE, Sorting.AGE, Sorting.TOKENS, Sorting.STATE]
@@ -213,6 +220,8 @@ def test_nothing_is_decided_before_the_end_of_a_request_was_on_the_screen() -> N
     assert press(at_end, "y", long)[1] is not None
     assert press(machine.drawn(asked(is_seen=False), OnScreen(rows=5, room=20)), "y", SEEN)[1] is not None
     assert machine.drawn(Cockpit(), OnScreen()) == Cockpit()
+    state = asked(is_seen=False)
+    assert machine.drawn(state, OnScreen(rows=5, room=0)) == state  # a terminal of one line
 
 
 def test_a_key_that_was_pressed_before_the_request_could_be_read_decides_nothing() -> None:
@@ -237,10 +246,23 @@ def test_questions_are_answered_one_by_one_and_sent_together() -> None:
     assert act is None
     assert second.asked is not None
     assert (second.asked.questions, second.asked.answers, second.typing) == (1, {"q1": ["Long"]}, Typed())
-    done, act = pressed(second, "s", "o", "enter")
+    done, act = pressed(machine.drawn(second, SEEN), "s", "o", "enter")
     assert done == Cockpit(selected="t1", message="sending …")
     assert isinstance(act, Decide)
     assert act.asked.answers == {"q1": ["Long"], "q2": ["so"]}
+
+
+def test_an_answer_is_sent_only_once_its_question_could_be_read_to_its_end() -> None:
+    state = pressed(asked(Intent.REPLY, QUESTION, is_seen=False), "1")[0]
+    soon, act = press(state, "enter", SEEN._replace(shown_s=0.1))
+    assert (act, soon.typing, soon.message) == (None, Typed("1", 1), "it has only just come up: read it, then Enter")
+    unread, act = press(state, "enter", SEEN)
+    assert (act, unread.typing, unread.message) == (None, Typed("1", 1), "read it to its end first: PgDn")
+    long = OnScreen(rows=100, room=20)
+    assert press(machine.drawn(state, long), "enter", long)[0].asked == state.asked
+    second, _ = press(machine.drawn(state, SEEN), "enter", SEEN)
+    assert second.asked is not None
+    assert (second.asked.questions, second.asked.is_seen) == (1, False)
 
 
 def test_an_answer_may_be_left_out_where_none_is_required() -> None:
@@ -300,4 +322,5 @@ def test_what_goes_away_leads_back_to_the_board_and_is_told() -> None:
     assert machine.withdrawn(asked()) == Cockpit(selected="t1", message=gone)
     page = Cockpit(Pane.TAIL, "t1", is_following=True)
     assert machine.deleted(page, "7f3a") == Cockpit(selected="t1", message="turn 7f3a was deleted")
+    assert machine.deleted(page._replace(doomed="t1"), "7f3a").doomed is None
     assert machine.told(page, "x").message == "x"

@@ -26,7 +26,8 @@ DIFF = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new line\x1b[2
 
 
 def foot(state: Cockpit, view: TurnView | None = RUNNING, hidden: tuple[int, int] = (0, 0), width: int = 80) -> str:
-    return painted(pages.foot(state, SEEN, view, hidden, width), PLAIN)
+    (line,) = pages.foot(state, SEEN, view, hidden, width)
+    return painted(line, PLAIN)
 
 
 @for_each(
@@ -45,9 +46,9 @@ def foot(state: Cockpit, view: TurnView | None = RUNNING, hidden: tuple[int, int
         (Cockpit(Pane.TAIL), ENDED, "q back  d diff"),
         (Cockpit(Pane.DIFF), ENDED, "q back  Enter text"),
         (Cockpit(Pane.HELP), None, "q back"),
-        (asked(), WAITING, "y approve it  s for this turn  Esc not now"),
-        (asked(entry={"answer_with": "approve"}), WAITING, "y approve it  Esc not now"),
-        (asked(Intent.DECLINE), WAITING, "y decline it  Esc not now"),
+        (asked(), WAITING, "y approve it  Esc later  s for this turn"),
+        (asked(entry={"answer_with": "approve"}), WAITING, "y approve it  Esc later"),
+        (asked(Intent.DECLINE), WAITING, "y decline it  Esc later"),
     ],
 )
 def test_the_last_line_names_the_keys_there_are(state: Cockpit, view: TurnView | None, keys: str) -> None:
@@ -56,10 +57,23 @@ def test_the_last_line_names_the_keys_there_are(state: Cockpit, view: TurnView |
 
 def test_the_last_line_tells_what_is_hidden_what_happened_and_what_is_asked() -> None:
     assert foot(Cockpit(), hidden=(0, 3), width=30) == "↓ 3 more  Enter text  d diff"
+    assert foot(asked(), WAITING, width=40) == "y approve it  Esc later  s for this turn"
+    assert foot(asked(), WAITING, hidden=(0, 12), width=40) == "↓ 12 more  y approve it  Esc later"
     assert foot(Cockpit(), hidden=(2, 3), width=24) == "↑ 2 more ↓ 3 more"
     assert foot(Cockpit(), hidden=(2000, 3000), width=10) == "↑ 2000 mo…"
     assert foot(Cockpit(message="it has\nended \x1b[2J")) == "it has ended ␛[2J"
     assert foot(Cockpit(doomed=RUNNING.turn_id)) == "cancel 7f3a? y/n"
+
+
+def test_no_message_takes_the_place_of_what_the_next_key_answers() -> None:
+    reply = asked(Intent.REPLY, QUESTION)
+    for state in (Cockpit(doomed=RUNNING.turn_id), Cockpit(typing=Typed("docs", 4)), reply):
+        told = state._replace(message="482-1234: approved")
+        above, last = (painted(line, PLAIN) for line in pages.foot(told, SEEN, RUNNING, (0, 0), 80))
+        assert above == "482-1234: approved"
+        assert last == foot(state)
+        assert (pages.foot_height(state), pages.foot_height(told)) == (1, 2)
+    assert pages.foot_height(Cockpit(message="482-1234: approved")) == 1
 
 
 @for_each("width", [1, 3, 10, 20, 40, 80])
@@ -95,6 +109,8 @@ def test_the_head_of_a_page_names_the_turn_and_how_it_stands() -> None:
 def test_a_page_of_a_request_tells_how_long_it_waits_yet() -> None:
     timed = {**APPROVAL, "expires_at": format_time_ms(NOW_MS + 65_000)}
     assert pages.page_name(asked(entry=timed), NOW_MS) == "approve?, 1m 05s left"
+    assert pages.page_name(asked(entry=timed), NOW_MS, 3) == "approve?, 1m 05s left, 2 more wait"
+    assert pages.page_name(asked(), NOW_MS, 2) == "approve?, 1 more waits"
     assert pages.page_name(asked(), NOW_MS) == "approve?"
     assert pages.page_name(Cockpit(Pane.DIFF), NOW_MS) == "diff"
 
