@@ -2,8 +2,8 @@
 
 What is behind it trusts each request.
 
-A web page of somebody else can make a browser on this machine send requests here. It cannot choose the `Origin`, nor,
-where it lets its own name lead to this machine (DNS rebinding), another `Host`.
+A web page of somebody else can make a browser on this machine send requests here. It cannot choose `Origin` and
+`Sec-Fetch-Site`, nor, where it lets its own name lead to this machine (DNS rebinding), another `Host`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from starlette.types import Scope
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.options import ServeOptions, is_loopback
-from codex_server_cli.gateway.page.sessions import PROOF_HEADER, Sessions, is_own_origin, session_over
-from codex_server_cli.gateway.page.static_files import is_of_page
+from codex_server_cli.gateway.page.sessions import PROOF_HEADER, Sessions, is_foreign, is_own_origin, session_over
+from codex_server_cli.gateway.page.static_files import is_file_of_page, is_of_page
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """What answers without a token, though with no reason then: a supervisor seldom has one."""
@@ -51,6 +51,7 @@ class Guard:
         claims_session = PROOF_HEADER in headers
         has_session = claims_session and self._sessions.holds(headers)
         self._check_origin(headers, scope, is_of_session=claims_session)
+        scope["is_still_allowed"] = (lambda: self._sessions.is_open(headers)) if has_session else (lambda: True)
         scope["is_trusted"] = has_session if claims_session else self._has_token(headers)
         if scope["is_trusted"] or scope.get("method") == "OPTIONS" or scope["path"] in OPEN_PATHS or is_of_page(scope):
             return
@@ -58,9 +59,14 @@ class Guard:
 
     def _check_origin(self, headers: Headers, scope: Scope, *, is_of_session: bool) -> None:
         origin = headers.get("origin")
+        if is_file_of_page(scope):  # they hold no secret, and tell what is wrong with a proxy
+            return
+        if origin is None and is_foreign(headers):
+            message = "a page of another site cannot ask without its origin: it needs --allow-origin, and CORS"
+            raise ApiError(403, message, type="forbidden", code="origin_not_allowed")
         if origin is None or self.is_allowed(origin):
             return
-        if is_own_origin(headers) and (is_of_session or is_of_page(scope)):  # browsers send it for modules, too
+        if is_own_origin(headers) and (is_of_session or is_of_page(scope)):
             return
         name = _shown(origin)
         needed = f"--allow-origin {name}{' and --token-file' if name == 'null' else ''}"
@@ -103,8 +109,8 @@ def _token_wanted(is_given: bool) -> ApiError:
 
 
 def cors_headers(origin: str) -> dict[str, str]:
-    """What an answer to a page of an allowed origin carries."""
-    return {"access-control-allow-origin": origin, "vary": "Origin", "access-control-expose-headers": _EXPOSED}
+    """What an answer to a page of an allowed origin carries, besides `Vary: Origin`."""
+    return {"access-control-allow-origin": origin, "access-control-expose-headers": _EXPOSED}
 
 
 def preflight_headers(headers: Mapping[str, str], methods: Iterable[str] = ()) -> dict[str, str]:

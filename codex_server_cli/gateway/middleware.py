@@ -31,6 +31,7 @@ _MOST_SHOWN = 200
 _INDEX = "GET / lists what there is"
 _SLASHES = re.compile(r"/{2,}")
 _AUTHORITY = re.compile(r"https?://[^/]*", re.IGNORECASE)
+_UNSHARED = {"x-content-type-options": "nosniff", "cross-origin-resource-policy": "same-origin"}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"})
 
 
@@ -144,8 +145,10 @@ class _Exchange:
         scope["request_id"] = self.request_id
         scope["log"] = {}
         origin = Headers(scope=scope).get("origin")
-        self._headers = {"x-request-id": self.request_id}
-        if origin is not None and guard.is_allowed(origin):
+        # Text of a turn must never be taken for a script, nor be loaded as anything by the page of another site.
+        self._headers = {"x-request-id": self.request_id, **_UNSHARED}
+        self._depends_on_origin = origin is not None and guard.is_allowed(origin)
+        if origin is not None and self._depends_on_origin:
             self._headers |= cors_headers(origin)
 
     async def send(self, message: Message) -> None:
@@ -156,6 +159,8 @@ class _Exchange:
             headers = MutableHeaders(scope=message)
             for name, value in self._headers.items():
                 headers[name] = value
+            if self._depends_on_origin:
+                headers.add_vary_header("Origin")
         elif kind == "websocket.accept":
             self.status = 101
             MutableHeaders(scope=message)["x-request-id"] = self.request_id

@@ -78,9 +78,11 @@ def test_the_container_makes_a_token_serves_is_healthy_and_cancels_its_turns_at_
             cwd=one_home.project, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
-        *_, script = json.loads(_only("Dockerfile", "HEALTHCHECK").partition("CMD")[2])
-        check = [sys.executable, "-c", script.replace(":8787", f":{port}")]
-        wait_until(lambda: subprocess.run(check, capture_output=True).returncode == 0, what="the health check")
+        name, *words = json.loads(_only("Dockerfile", "HEALTHCHECK").partition("CMD")[2])
+        check = [FOLDER / f"{name}.sh", *words]
+        wait_until(lambda: subprocess.run(check, env=env, capture_output=True).returncode == 0, what="the health check")
+        elsewhere = env | {"CODEX_SERVER_LISTEN": f"127.0.0.1:{free_port()}"}
+        assert subprocess.run(check, env=elsewhere, capture_output=True).returncode != 0
         token = (data / "token").read_text().strip()
         assert (data / "token").stat().st_mode & 0o777 == 0o600
         assert "new token" in (log_text := (one_home.root / "log").read_text())
@@ -117,6 +119,13 @@ def test_the_container_takes_a_mounted_secret_that_its_group_may_read_and_runs_o
     assert (one_home.root / "token").read_text() == secret.read_text()
     assert (one_home.root / "token").stat().st_mode & 0o777 == 0o600
     assert run("codex-server", "list-turns", "--json").stdout == "[]\n"
+    assert "--allow-host" in run("--help").stdout, "flags alone are those of serve"
+    secret.chmod(0o640)
+    for wrong in ("", "short\n"):
+        secret.write_text(wrong)
+        refused = run("serve")
+        assert (refused.returncode, "32 bytes" in refused.stderr) == (65, True)
+        assert (one_home.root / "token").read_text() == "s" * 40 + "\n", "the good one is still there"
 
 
 def test_every_command_line_in_the_examples_is_one_that_this_version_takes() -> None:

@@ -102,6 +102,13 @@ def test_a_stream_a_websocket_and_the_token_pass_the_proxy_of_the_example(
             assert any("begin" in line for line in lines), "the first word came before the model went on"
             model.gate.open()
             assert list(lines)[-2:] == ["data: [DONE]", ""]
+        own = {
+            "Host": f"{NAME}:{httpx.URL(url).port}",
+            "Origin": f"{httpx.URL(url).scheme}://{NAME}:{httpx.URL(url).port}",
+        }
+        assert client.post("/page/session", json={"token": token}, headers=own).status_code == 200, (
+            "it is the page's own"
+        )
         scheme, port = ("wss" if url.startswith("https") else "ws"), httpx.URL(url).port
         with connect(
             f"{scheme}://{NAME}:{port}/ws",

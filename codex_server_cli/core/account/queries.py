@@ -85,6 +85,11 @@ def ask_limits() -> Query[list[Limits]]:
     return limits_in(_result((yield "account/rateLimits/read", {})))
 
 
+def is_without_limits(text: str) -> bool:
+    """Whether Codex's error says that only another login, ChatGPT's, would have limits."""
+    return _NOT_CHATGPT.search(text) is not None
+
+
 def ask_provider(thread_id: str | None = None) -> Query[str | None]:
     """The provider of a thread, or else of a new one; None where the configuration leaves it to Codex.
 
@@ -184,7 +189,7 @@ def _result(reply: Message) -> Message:
     if result is not None:
         return result
     text = _error_text(reply)
-    if _NOT_CHATGPT.search(text):
+    if is_without_limits(text):
         hint = "codex-server login, or `codex-server account` to see who is logged in."
         raise NotLoggedInError("only a ChatGPT login has limits, and there is none", hint=hint)
     if _UNAUTHORIZED.search(text):

@@ -92,6 +92,10 @@ REQUEST_FIELDS: dict[str, Schema] = {
 """The members of a request that waits for an answer."""
 
 _STATUS = {**TURN_FIELDS, **LEAN_FIELDS}
+_LISTED: dict[str, Schema] = {
+    "prompt": or_null(TEXT),
+    "short_id": described(TEXT, "The shortest part of the id that selects the turn; only where `fields` asks for it."),
+}
 _STARTED = ("version", "turn_id", "thread_id", "state", "existing", *_PATHS, "next")
 _STARTED_FIELDS = {
     **TURN_FIELDS,
@@ -111,7 +115,7 @@ SCHEMAS: dict[str, Schema] = {
     "TurnList": object_of(
         {
             "version": _VERSION,
-            "turns": list_of(object_of({**_STATUS, "prompt": or_null(TEXT)})),
+            "turns": list_of(object_of({**_STATUS, **_LISTED})),
             "before": described(TEXT, "The id to ask for the next page with; absent on the last one."),
         },
         ("version", "turns"),

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from codex_server_cli.actions.read.usage import read_usage
+from codex_server_cli.core.account.queries import is_without_limits
 from codex_server_cli.core.documents.account import limits_document
 from codex_server_cli.core.documents.lean import rows_of, without_empty
 from codex_server_cli.core.documents.turn import VERSION
@@ -54,7 +55,10 @@ class Figures:
         connection = await self._gateway.app_server.kept(_FACE)
         try:
             result = await connection.call("account/rateLimits/read", {})
-        except UpstreamError as error:  # an API key, another provider: the page shows the rest without them
+        except UpstreamError as error:
+            if not is_without_limits(error.message):
+                raise
+            # An API key, another provider: the page shows the rest without them.
             raise ApiError(409, error.message, type="no_limits", code="no_limits") from error
         found = [limits_document(limit) for limit in limits_in(result)]
         return document_answer({"version": VERSION, "limits": found if is_full else rows_of(found)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import time
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -101,14 +102,17 @@ class _SessionRoute:
             return needs_token
         may = self._consent
         rights = {"write": may.may_write or may.may_do_all, "approve": may.may_do_all, "all": may.may_do_all}
-        return {**needs_token, "version": __version__, "cwd": may.cwd, "may": rights}
+        # Days are those of this machine, wherever the browser is.
+        where = {"cwd": may.cwd, "utc_offset_s": time.localtime().tm_gmtoff}
+        return {**needs_token, "version": __version__, **where, "may": rights}
 
 
 def _check_size(request: Request) -> None:
     """Nobody has shown a token yet: of such a body little is read."""
     length = request.headers.get("content-length", "")
-    if not (length.isascii() and length.isdigit() and len(length) < 6 and int(length) <= MOST_BODY_BYTES):
-        message = f"the body has at most {MOST_BODY_BYTES} bytes, and a Content-Length"
+    is_plain = "content-encoding" not in request.headers
+    if not (is_plain and length.isascii() and length.isdigit() and len(length) < 6 and int(length) <= MOST_BODY_BYTES):
+        message = f"the body has at most {MOST_BODY_BYTES} bytes, a Content-Length, and is not compressed"
         raise ApiError(413, message, code="request_too_large", headers=(("Connection", "close"),))
 
 
@@ -120,7 +124,7 @@ def _cookie_of(request: Request) -> dict[str, Any]:
     # The browser's own word for how it has come here: what a proxy says of it is anybody's.
     is_secure = request.headers.get("origin", "").startswith("https:")
     return {
-        "key": cookie_name(request.headers),
+        "key": cookie_name(request.headers, is_secure=is_secure),
         "path": "/",
         "secure": is_secure,
         "httponly": True,

@@ -88,6 +88,11 @@ class Sessions:
         self._sessions[key] = self._sessions.pop(key)
         return True
 
+    def is_open(self, headers: Headers) -> bool:
+        """Whether the session of a request that it held has not ended since: for what is answered for long."""
+        self._forget_old()
+        return _digest(_cookie_of(headers)) in self._sessions
+
     def close(self, headers: Headers) -> None:
         """End the session of a request."""
         self._sessions.pop(_digest(_cookie_of(headers)), None)
@@ -116,6 +121,12 @@ def is_same_origin(headers: Headers) -> bool:
     return origin is None or site == "same-origin" or is_own_origin(headers)
 
 
+def is_foreign(headers: Headers) -> bool:
+    """Whether a browser says that a page of another origin asks: for a script, a frame or a picture it sends no
+    `Origin`."""
+    return headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+
+
 def is_own_origin(headers: Headers) -> bool:
     """Whether `Origin` is what the request was sent to: the same name and the same port as in `Host`, which the guard
     has checked."""
@@ -123,17 +134,22 @@ def is_own_origin(headers: Headers) -> bool:
     return scheme in ("http", "https") and authority != "" and authority == headers.get("host", "").lower()
 
 
-def cookie_name(headers: Headers) -> str:
-    """One for each port: browsers send a cookie to all ports of a host, and several `serve` may run."""
+def cookie_name(headers: Headers, *, is_secure: bool = False) -> str:
+    """One for each port: browsers send a cookie to all ports of a host, and several `serve` may run.
+
+    Args:
+        is_secure: over TLS: then no other host of the same domain can set it either.
+    """
     try:
         port = urlsplit(f"//{headers.get('host', '')}").port
     except ValueError:
         port = None
-    return f"codex_server_{port or _DEFAULT_PORT}"
+    return f"{'__Host-' if is_secure else ''}codex_server_{port or _DEFAULT_PORT}"
 
 
 def _cookie_of(headers: Headers) -> str:
-    return cookie_parser(headers.get("cookie", "")).get(cookie_name(headers), "")
+    cookies = cookie_parser(headers.get("cookie", ""))
+    return cookies.get(cookie_name(headers, is_secure=True)) or cookies.get(cookie_name(headers), "")
 
 
 def _digest(text: str) -> bytes:

@@ -1,7 +1,7 @@
 """The files of the page. Owns their types, their headers, and who is sent the page at `/` in place of the list.
 
 No build makes them: they are served as they lie in `static`. They hold no secret, and are open to all that the guard
-lets in by `Host` and `Origin`; what they ask for needs a session.
+lets in by `Host`; what they ask for needs a session.
 """
 
 from __future__ import annotations
@@ -105,6 +105,13 @@ def wants_page(scope: Scope) -> bool:
 def is_of_page(scope: Scope) -> bool:
     """Whether a request is for the page, which needs no token: the page asks for it."""
     return scope["type"] == "http" and (wants_page(scope) or scope["path"].startswith(PREFIX))
+
+
+def is_file_of_page(scope: Scope) -> bool:
+    """Whether a request reads one of these files."""
+    if scope["type"] != "http" or scope.get("method") not in _READS:
+        return False
+    return wants_page(scope) or scope["path"].removeprefix(PREFIX) in static_files()
 
 
 def _accepts_html(headers: Headers) -> bool:

@@ -8,7 +8,7 @@ reconnects by itself is told to leave it (204).
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -43,7 +43,8 @@ async def events(face: TurnsFace, request: Request) -> Response:
     if request.method == "HEAD":
         return Response(media_type="text/event-stream")
     shown = _Shown(int(match[1]), has_deltas=query.switch("deltas", default=True), is_full=query.switch("full"))
-    stream = _stream(face, directory, shown, has_ended=view.state is not State.RUNNING)
+    may_go_on: Callable[[], bool] = request.scope.get("is_still_allowed", lambda: True)
+    stream = _stream(face, directory, shown, may_go_on, has_ended=view.state is not State.RUNNING)
     return EventStream(stream)
 
 
@@ -79,13 +80,17 @@ def _readable(directory: Turn) -> TurnView:
     return view
 
 
-async def _stream(face: TurnsFace, directory: Turn, shown: _Shown, *, has_ended: bool) -> AsyncIterator[bytes]:
+async def _stream(
+    face: TurnsFace, directory: Turn, shown: _Shown, may_go_on: Callable[[], bool], *, has_ended: bool
+) -> AsyncIterator[bytes]:
     offset = 0
     async with face.hub.feed(directory, has_ended=has_ended) as feed:
         while not feed.is_cut:
             size, is_over = feed.size, feed.is_over  # before its lines, or the last ones may be missed
             lines = await feed.lines_at(offset)
             offset += len(lines)
+            if not may_go_on():  # logged out
+                return
             if data := shown.events_of(lines):
                 yield data
             if not lines:

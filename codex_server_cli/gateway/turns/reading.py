@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from codex_server_cli.actions.control.approvals import pending_of
-from codex_server_cli.actions.read import read
+from codex_server_cli.actions.read import for_people, read
 from codex_server_cli.actions.read.changes import changes
 from codex_server_cli.actions.read.feed import Turn
 from codex_server_cli.core.documents import turn as turn_documents
@@ -29,6 +29,8 @@ from codex_server_cli.gateway.turns.query import ANSWER, FULL, LIST, STATUS, Que
 
 MOST_WAIT_S = 300.0
 LISTED, MOST_LISTED = 20, 1000
+_OF_LISTS = ("prompt", "short_id")
+"""What `fields` may name besides; the latter costs a look at all ids, and is told to who asks for it."""
 _CLIENT_GONE = 499
 _LOOK_S = 1.0
 """How often it is seen whether a turn that is waited for needs a person."""
@@ -38,7 +40,7 @@ async def list_turns(face: TurnsFace, request: Request) -> Response:
     """The turns that pass a filter, newest first."""
     query = QueryOf(request, *LIST)
     is_full = query.switch("full")
-    fields = read_fields(query.text("fields"), (*turn_documents.status_keys(), "prompt"), is_full=is_full)
+    fields = read_fields(query.text("fields"), (*turn_documents.status_keys(), *_OF_LISTS), is_full=is_full)
     before = query.text("before")
     if before is not None and not is_turn_id(before):
         raise invalid(f"`before` is the whole id of a turn, not {before[:40]!r}", "before", "invalid_value")
@@ -53,7 +55,10 @@ async def list_turns(face: TurnsFace, request: Request) -> Response:
         query.text("search"),
     )
     rows = await face.act(_rows, face, wanted, query.text("thread"), limit + 1, before)
-    shown = [_row(view, prompt, fields, is_full=is_full) for view, prompt in rows[:limit]]
+    short: dict[str, str] = {}
+    if fields and "short_id" in fields:
+        short = await face.act(for_people.shortened, face.settings, [view.turn_id for view, _ in rows[:limit]])
+    shown = [_row(view, prompt, short, fields, is_full=is_full) for view, prompt in rows[:limit]]
     document: dict[str, Any] = {"version": turn_documents.VERSION, "turns": shown}
     if len(rows) > limit:
         document["before"] = rows[limit - 1][0].turn_id
@@ -71,8 +76,11 @@ def _rows(
     return [(view, read.prompt_beginning(view)) for view in views]
 
 
-def _row(view: TurnView, prompt: str, fields: tuple[str, ...] | None, *, is_full: bool) -> dict[str, Any]:
+def _row(
+    view: TurnView, prompt: str, short: dict[str, str], fields: tuple[str, ...] | None, *, is_full: bool
+) -> dict[str, Any]:
     full = turn_documents.listed(view, prompt, is_full=is_full or bool(fields))
+    full |= {"short_id": short[view.turn_id]} if short else {}
     return only(fields, full, turn_documents.status(view)) if fields else full
 
 

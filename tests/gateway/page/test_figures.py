@@ -82,3 +82,16 @@ def test_without_a_login_that_has_limits_it_says_so(tmp_path: Path) -> None:
         with chats.http() as client:
             answer = client.get("/limits")
         assert (answer.status_code, answer.json()["error"]["code"]) == (409, "no_limits")
+
+
+def test_limits_that_cannot_be_read_are_not_said_to_be_none(tmp_path: Path) -> None:
+    def without_network(home: Path, _: object) -> None:
+        write_chatgpt_login(home, "http://127.0.0.1:9", features=NO_EXTRAS)
+
+    for chats in running(tmp_path, codex_binaries()[0][1], write_home=without_network):
+        with chats.http() as client:
+            answer = client.get("/limits")
+        assert answer.status_code >= 400
+        error = answer.json()["error"]
+        assert error["code"] != "no_limits"
+        assert "rate limits" in error["message"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -72,7 +73,7 @@ def test_the_token_opens_a_session_that_opens_everything_until_it_is_closed() ->
         assert (await client.get("/page/session")).json() == {"open": False, "needs_token": True}
         headers = await logged_in(client)
         found = (await client.get("/page/session", headers=headers)).json()
-        assert (found["open"], found["cwd"]) == (True, "/")
+        assert (found["open"], found["cwd"], found["utc_offset_s"]) == (True, "/", time.localtime().tm_gmtoff)
         assert found["may"] == {"write": True, "approve": False, "all": False}
         assert (await client.get("/turns", headers=headers)).json()["turns"] == []
         assert (await client.post("/turns/none/cancel", headers=headers)).status_code == 404, "it was let in"
@@ -95,6 +96,7 @@ def test_the_token_opens_a_session_that_opens_everything_until_it_is_closed() ->
         ({"tokem": TOKEN}, {"origin": ORIGIN}, (400, "unknown_parameter")),
         ({"token": "x" * 9000}, {"origin": ORIGIN}, (413, "request_too_large")),
         ({"token": TOKEN}, {"origin": ORIGIN, "content-length": "x"}, (413, "request_too_large")),
+        ({"token": TOKEN}, {"origin": ORIGIN, "content-encoding": "gzip"}, (413, "request_too_large")),
         ({"token": TOKEN}, {}, (403, "origin_not_allowed")),
         ({"token": TOKEN}, {"origin": "null"}, (403, "origin_not_allowed")),
         ({"token": TOKEN}, {"origin": "http://127.0.0.1:3000"}, (403, "origin_not_allowed")),
@@ -136,6 +138,22 @@ def test_what_a_hostile_page_can_send_changes_nothing(options: ServeOptions, for
     browse(options, act)
 
 
+@for_each("site", ["cross-site", "same-site"])
+def test_a_hostile_page_can_load_nothing_as_a_script_a_frame_or_a_picture(site: str) -> None:
+    async def act(client: httpx.AsyncClient) -> None:
+        for path in ("/turns", "/turns/last/answer", "/usage", "/v1/models", "/healthz"):
+            answer = await client.get(path, headers={"sec-fetch-site": site, "accept": "*/*"})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (403, "origin_not_allowed")
+        own = await client.get("/turns", headers={"sec-fetch-site": "none"})
+        assert own.status_code == 200
+        assert own.headers["x-content-type-options"] == "nosniff"
+        assert own.headers["cross-origin-resource-policy"] == "same-origin"
+        link = await client.get("/", headers={"sec-fetch-site": site, "accept": "text/html"})
+        assert link.status_code == 200, "a link leads to the page"
+
+    browse(LOCAL, act)
+
+
 def test_neither_half_of_a_session_is_worth_anything_without_the_other() -> None:
     async def act(client: httpx.AsyncClient) -> None:
         headers = await logged_in(client)
@@ -165,12 +183,17 @@ def test_the_cookie_is_of_this_port_alone_cannot_be_read_and_goes_to_no_other_si
             answer = await client.post("/page/session", json={"token": TOKEN}, headers=headers)
             assert answer.headers["cache-control"] == "no-store"
             found.append(answer.headers["set-cookie"])
+            headers |= {PROOF_HEADER: answer.json()["proof"]}
+            client.cookies.clear()
+            cookie = {"cookie": answer.headers["set-cookie"].partition(";")[0]}
+            assert (await client.get("/turns", headers={**headers, **cookie})).status_code == 200
         return found
 
     plain, secure = browse(GUARDED, act)
     assert plain.startswith("codex_server_8787=")
     assert {"HttpOnly", "Path=/", "SameSite=strict", "Max-Age=604800"} <= set(plain.split("; "))
     assert "Secure" not in plain
+    assert secure.startswith("__Host-codex_server_8787=")
     assert "; Secure" in secure
 
 
@@ -203,7 +226,9 @@ def test_a_session_ends_when_it_was_not_used_for_long_and_after_a_week_at_the_la
         now_s += sessions.IDLE_S
     assert not held.holds(headers_of(made))
     made = held.open()
+    assert held.is_open(headers_of(made))
     now_s += sessions.IDLE_S + 1
+    assert not held.is_open(headers_of(made))
     assert not held.holds(headers_of(made))
 
 

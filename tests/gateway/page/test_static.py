@@ -67,12 +67,25 @@ def test_nothing_but_the_files_of_the_page_can_be_had(path: str) -> None:
     assert browse(GUARDED, act) == 404
 
 
-def test_a_module_script_which_sends_an_origin_is_served_to_our_own_alone() -> None:
-    async def act(client: httpx.AsyncClient) -> list[int]:
-        origins = (ORIGIN, "https://evil.example")
-        return [(await client.get("/page/app.js", headers={"origin": each})).status_code for each in origins]
+def test_the_files_come_whatever_the_origin_so_that_the_page_can_tell_what_a_proxy_does_wrong() -> None:
+    async def act(client: httpx.AsyncClient) -> None:
+        for origin in (ORIGIN, "https://codex.example.org"):
+            answer = await client.get("/page/app.js", headers={"origin": origin, "sec-fetch-site": "same-origin"})
+            assert answer.status_code == 200
+            assert "access-control-allow-origin" not in answer.headers
+        refused = await client.post("/page/session", json={}, headers={"origin": "https://codex.example.org"})
+        assert refused.status_code == 403
+        assert "--allow-origin https://codex.example.org" in refused.json()["error"]["message"]
 
-    assert browse(LOCAL, act) == [200, 403]
+    browse(LOCAL, act)
+
+
+def test_an_answer_depends_on_the_origin_too_where_one_is_allowed() -> None:
+    async def act(client: httpx.AsyncClient) -> str:
+        headers = {"origin": "http://localhost:3000", "accept": "application/json"}
+        return ", ".join((await client.get("/", headers=headers)).headers.get_list("vary"))
+
+    assert browse(ServeOptions(allowed_origins=("http://localhost:3000",)), act) == "Accept, Origin"
 
 
 def test_every_file_that_is_named_is_there_and_none_leads_elsewhere() -> None:

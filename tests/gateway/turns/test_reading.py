@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import psutil
 
+from codex_server_cli.core.model.short_ids import short_ids
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
 from tests.kit.played_turn import ASKING, PlayedTurn, hold, let_go
 from tests.kit.support import wait_until
@@ -101,6 +102,9 @@ def test_turns_are_listed_as_by_the_command_line_and_page_by_page(one_home: Home
     assert told == shown
     fields = face.client.get("/turns?limit=1&fields=turn_id,prompt").json()["turns"]
     assert fields == [{"turn_id": newest[0], "prompt": "prompt 4"}]
+    rows = face.client.get("/turns?fields=turn_id,short_id").json()["turns"]
+    assert {row["turn_id"]: row["short_id"] for row in rows} == short_ids(newest, newest)
+    assert face.client.get(f"/turns/{rows[0]['short_id']}").json()["turn_id"] == rows[0]["turn_id"]
 
 
 def test_an_answer_is_waited_for_and_comes_as_text_or_as_json(one_home: Home, face: TurnsFaceServer) -> None:

@@ -31,12 +31,14 @@ export class Unreachable extends Error {
 }
 
 /** @typedef {{open: boolean, needs_token?: boolean, proof?: string, version?: string, cwd?: string,
- *   may?: {write: boolean, approve: boolean, all: boolean}}} Session */
+ *   utc_offset_s?: number, may?: {write: boolean, approve: boolean, all: boolean}}} Session */
 
 /** What the application is told of; it sets these. */
 export const hooks = {
   /** Ask the user for the token, until a session is open. */
   login: async () => {},
+  /** Another tab has opened a session: there is nothing to ask for any more. */
+  resumed: () => {},
   /** @param {Session} session that was opened or found */
   opened: (session) => void session,
   /** @param {boolean} isReachable */
@@ -69,7 +71,10 @@ function keep(value) {
 }
 
 addEventListener("storage", (event) => {
-  if (event.key === KEY && event.newValue) proof = event.newValue; // another tab has logged in
+  if (event.key !== KEY) return;
+  proof = event.newValue ?? "";
+  if (proof) hooks.resumed(); // another tab has logged in
+  else location.reload(); // it has logged out: nothing stays readable here
 });
 
 /**
@@ -158,8 +163,11 @@ export async function openSession(token) {
 /** End the session. */
 /** @returns {Promise<void>} */
 export async function closeSession() {
-  await raw("page/session", { method: "DELETE" });
-  keep("");
+  try {
+    await raw("page/session", { method: "DELETE" });
+  } finally {
+    keep("");
+  }
 }
 
 /** @param {string} path @param {AbortSignal} [signal] @returns {Promise<any>} */
@@ -220,6 +228,7 @@ async function once(path, outer, onEvent) {
     if (document.hidden) hiding = window.setTimeout(abort, HIDDEN_MS);
   };
   document.addEventListener("visibilitychange", onVisibility);
+  onVisibility(); // a tab that was opened in the background is hidden already
   try {
     watch();
     const response = await request(path, { signal: inner.signal, headers: { Accept: "text/event-stream" } });

@@ -1,7 +1,7 @@
 /** The beginning: what is wired to what, and which view an address shows. */
 
 import { ApiError, closeSession, hooks, pause, renew, Unreachable } from "./api.js";
-import { login, startDialogs } from "./dialogs.js";
+import { login, resumed, startDialogs } from "./dialogs.js";
 import { byId, setText } from "./dom.js";
 import { startKeys } from "./keys.js";
 import { store } from "./store.js";
@@ -10,8 +10,10 @@ import { startStartForm } from "./views/start.js";
 import { leaveTurn, showTurn, startTurnView } from "./views/turn.js";
 import { leaveUsage, showUsage } from "./views/usage.js";
 
-const TURN = /^#\/turn\/([\w-]+)$/;
+const TURN = /^#\/turn\/([\w.-]+)$/;
 let version = "";
+/** What is told until the page is loaded again. */
+let news = "";
 
 /** Show what the address names. */
 function route() {
@@ -29,12 +31,19 @@ function route() {
   window.scrollTo(0, 0);
 }
 
+/** @param {string} words of trouble; "" where it is over */
+function notice(words) {
+  setText(byId("notice"), [news, words].filter(Boolean).join(" "));
+}
+
 hooks.login = login;
+hooks.resumed = resumed;
 hooks.opened = (session) => {
   store.session = { ...store.session, ...session };
   const isNew = version !== "" && session.version !== undefined && session.version !== version;
   version ||= session.version ?? "";
-  if (isNew) setText(byId("notice"), "codex-server was updated: load this page again.");
+  if (isNew) news = "codex-server was updated: load this page again.";
+  notice("");
   setText(byId("place"), session.cwd ?? "");
 };
 hooks.reachable = (isReachable) => {
@@ -44,13 +53,18 @@ hooks.reachable = (isReachable) => {
 
 store.addEventListener("trouble", (event) => {
   const error = /** @type {CustomEvent<ApiError>} */ (event).detail;
-  setText(byId("notice"), `${error.message} ${error.hint}`);
+  notice(`${error.message} ${error.hint}`);
 });
-store.addEventListener("change", () => setText(byId("notice"), byId("notice").textContent?.startsWith("codex-server was updated") ? byId("notice").textContent : ""));
+store.addEventListener("change", () => notice(""));
 
 byId("logout").addEventListener("click", async () => {
-  await closeSession();
-  location.reload();
+  try {
+    await closeSession();
+    location.reload();
+  } catch {
+    news = "You are logged out here, but serve does not answer: there the session ends by itself.";
+    notice("");
+  }
 });
 
 /** Get a session first, for as long as that takes. */
@@ -60,7 +74,7 @@ async function begin() {
       await renew();
       break;
     } catch (error) {
-      if (!(error instanceof Unreachable)) setText(byId("notice"), /** @type {Error} */ (error).message);
+      if (!(error instanceof Unreachable)) notice(/** @type {Error} */ (error).message);
       await pause(2000);
     }
   }

@@ -3,6 +3,14 @@
 import { openSession } from "./api.js";
 import { byId, setText } from "./dom.js";
 
+let isLoggingIn = false;
+let endLogin = () => {};
+
+/** A session was opened elsewhere. */
+export function resumed() {
+  if (isLoggingIn) endLogin();
+}
+
 /** @param {string} id @param {string} [focus] the id of what gets the focus */
 export function openDialog(id, focus) {
   const dialog = byId(id);
@@ -30,17 +38,23 @@ export function confirmed(title, words, yes, no) {
 /** @returns {Promise<void>} */
 export function login() {
   const dialog = byId("login-dialog");
+  isLoggingIn = true;
   openDialog("login-dialog", "token");
   return new Promise((resolve) => {
+    const end = () => {
+      isLoggingIn = false;
+      byId("token").value = "";
+      setText(byId("login-error"), "");
+      dialog.close();
+      resolve();
+    };
+    endLogin = end;
     byId("login").onsubmit = async (/** @type {Event} */ event) => {
       event.preventDefault();
       byId("login-send").disabled = true;
       try {
         await openSession(byId("token").value);
-        byId("token").value = "";
-        setText(byId("login-error"), "");
-        dialog.close();
-        resolve();
+        end();
       } catch (error) {
         setText(byId("login-error"), `${/** @type {Error} */ (error).message}.`);
         byId("token").focus();
@@ -53,7 +67,9 @@ export function login() {
 
 /** Wire them once. */
 export function startDialogs() {
-  byId("login-dialog").addEventListener("cancel", (/** @type {Event} */ event) => event.preventDefault()); // there is nothing behind it
+  const login = byId("login-dialog");
+  login.addEventListener("cancel", (/** @type {Event} */ event) => event.preventDefault()); // there is nothing behind it
+  login.addEventListener("close", () => isLoggingIn && login.showModal()); // an Escape that is pressed again and again closes all the same
   for (const id of ["confirm-yes", "confirm-no"]) {
     byId(id).addEventListener("click", () => byId("confirm-dialog").close(id === "confirm-yes" ? "yes" : "no"));
   }

@@ -4,11 +4,11 @@
  */
 
 import { ApiError, get, pause } from "./api.js";
-import { isRunning, shortIds } from "./text/words.js";
+import { isRunning } from "./text/words.js";
 
 /** @typedef {import("./text/words.js").Turn} Turn */
 
-const FIELDS = "turn_id,name,state,phase,elapsed_s,usage,started_at,finished_at,pending,prompt,cwd,error,thread_id";
+const FIELDS = "turn_id,short_id,name,state,phase,elapsed_s,usage,started_at,finished_at,pending,prompt,cwd,error,thread_id";
 const BUSY_MS = 1000;
 const IDLE_MS = 3000;
 const HIDDEN_MS = 15_000;
@@ -19,8 +19,6 @@ class Store extends EventTarget {
     super();
     /** @type {Turn[]} the newest first */
     this.turns = [];
-    /** @type {Map<string, string>} id → short id */
-    this.short = new Map();
     this.hasMore = false;
     this.isLoaded = false;
     this.limit = PAGE;
@@ -32,11 +30,6 @@ class Store extends EventTarget {
   /** @param {string} id @returns {Turn|undefined} */
   turn(id) {
     return this.turns.find((turn) => turn.turn_id === id);
-  }
-
-  /** @param {string} id @returns {string} */
-  shortOf(id) {
-    return this.short.get(id) ?? id.slice(-4);
   }
 
   /** Show more of the past. */
@@ -69,10 +62,11 @@ class Store extends EventTarget {
     const before = new Map(this.turns.map((turn) => [turn.turn_id, turn]));
     this.turns = document.turns;
     this.hasMore = document.before !== undefined;
-    this.short = shortIds(this.turns.map((turn) => turn.turn_id));
+    const newest = [...before.keys()][0] ?? "";
     for (const turn of this.turns) {
       const old = before.get(turn.turn_id);
-      const changed = this.isLoaded && (old?.phase !== turn.phase || old?.state !== turn.state);
+      const isOlder = !old && turn.turn_id < newest; // one of the past that was asked for is no news
+      const changed = this.isLoaded && !isOlder && (old?.phase !== turn.phase || old?.state !== turn.state);
       if (changed) this.dispatchEvent(new CustomEvent("moved", { detail: { turn, old } }));
     }
     this.isLoaded = true;

@@ -1,12 +1,13 @@
 /**
- * A command as a person reads it: without the shell that Codex wraps around it. Pure. Where there is any doubt the whole
- * command is shown: what is approved must be what was seen.
+ * A command as a person reads it: without the shell that Codex wraps around it, as `core/record/item_text.py` shows it.
+ * Pure. Where there is any doubt the whole command is shown. Never for what is to be approved, which is shown as it is.
  */
 
-const SHELLS = /^(?:\S*\/)?(?:ba|z|da|k)?sh$/;
+/** In another folder it may be any program. */
+const SHELLS = /^(?:\/bin\/|\/usr\/bin\/|\/usr\/local\/bin\/|\/opt\/homebrew\/bin\/)?(?:ba|z|da)?sh$/;
 const FLAGS = ["-c", "-lc"];
 /** A quoted or plain piece of a word; what follows a backslash within double quotes is left for the doubtful. */
-const PIECE = /'([^']*)'|"([^"\\$`]*)"|\\([^\n])|([^\s'"\\]+)/y;
+const PIECE = /'([^']*)'|"([^"\\$`]*)"|\\([^\n])|([^ \t\r\n'"\\]+)/y;
 
 /**
  * @param {unknown} command a line, or its words
@@ -28,7 +29,7 @@ export function split(line) {
   let word = null;
   PIECE.lastIndex = 0;
   for (let at = 0; at < line.length; ) {
-    if (/\s/.test(line[at])) {
+    if (" \t\r\n".includes(line[at])) {
       if (word !== null) words.push(word);
       word = null;
       at += 1;

@@ -2,6 +2,8 @@
  * Unified diffs, line by line. Pure: text in, lines with their kinds out; `views/diff.js` draws them.
  */
 
+import { counted } from "./words.js";
+
 /** @typedef {{kind: "file"|"meta"|"hunk"|"add"|"remove"|"same", text: string}} DiffLine */
 
 const META = /^(?:index |new file|deleted file|old mode|new mode|similarity|rename |copy |Binary |GIT binary|\\ )/;
@@ -42,11 +44,11 @@ export function diffLines(text) {
 }
 
 /**
- * @param {{kind?: unknown, diff?: string, path: string}} change of a `fileChange` of Codex's
+ * @param {{kind?: any, diff?: string, path: string}} change of a `fileChange` of Codex's
  * @returns {DiffLine[]} of a new or a deleted file Codex gives the text itself, in place of a diff
  */
 export function changeLines(change) {
-  const kind = typeof change.kind === "object" && change.kind !== null ? /** @type {any} */ (change.kind).type : change.kind;
+  const kind = change.kind?.type ?? change.kind;
   const text = change.diff ?? "";
   if (kind === "add" || kind === "delete") {
     const lines = text.split("\n");
@@ -54,6 +56,23 @@ export function changeLines(change) {
     return lines.map((line) => (kind === "add" ? { kind: "add", text: `+${line}` } : { kind: "remove", text: `-${line}` }));
   }
   return diffLines(text);
+}
+
+/**
+ * @param {{kind?: any, diff?: string, path: string}} change of a `fileChange`
+ * @param {(path: string) => string} [shown] how the place that it is moved to is shown
+ * @returns {Array<{look: "added"|"removed"|"moved", text: string}>} what it does, as on a terminal: `+1`, `−2`, `→ new.txt`
+ */
+export function changeWords(change, shown = (path) => path) {
+  const lines = changeLines(change);
+  const kind = change.kind?.type ?? change.kind;
+  if (kind === "add") return [{ look: "added", text: `new, ${counted(lines.length, "line")}` }];
+  if (kind === "delete") return [{ look: "removed", text: "deleted" }];
+  const { added, removed } = countsOf(lines);
+  const target = change.kind?.move_path;
+  /** @type {Array<{look: "added"|"removed"|"moved", text: string}>} */
+  const words = [{ look: "added", text: `+${added}` }, { look: "removed", text: `−${removed}` }];
+  return target ? [...words, { look: "moved", text: `→ ${shown(String(target))}` }] : words;
 }
 
 /** @param {DiffLine[]} lines @returns {{added: number, removed: number}} */

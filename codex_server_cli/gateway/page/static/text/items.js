@@ -3,7 +3,7 @@
  * after a reconnect and items may be begun again after a retry: only what is complete is final.
  */
 
-/** @typedef {{seq: number, dir: string, id?: unknown, method?: string, params?: any, ts?: number}} LogEvent
+/** @typedef {{seq: number, dir: string, id?: unknown, method?: string, params?: any, ts?: number, why?: string}} LogEvent
  *  @typedef {{id: string, kind: string, text: string, isDone: boolean, item: any}} Item */
 
 /** Method → the kind of the item that the delta belongs to. */
@@ -28,6 +28,8 @@ export class Items {
     /** @type {boolean} whether a request came or was resolved since this was last looked at */
     this.hasAsked = false;
     this._threadId = null;
+    /** @type {Set<unknown>} ids of requests that wait */
+    this._waiting = new Set();
   }
 
   /**
@@ -40,25 +42,36 @@ export class Items {
     const { method, params = {} } = event;
     if (event.dir === "out") return this._applyOut(event, method, params);
     if (event.dir !== "in" || !method) return [];
-    if (event.id !== undefined || method === "serverRequest/resolved") {
-      this.hasAsked = true;
-      return [];
-    }
+    if (event.id !== undefined || method === "serverRequest/resolved") return this._asked(event, params);
     if (this._threadId !== null && params.threadId && params.threadId !== this._threadId) return []; // a sub-agent's
     return this._applyIn(event, method, params);
   }
 
   /** @param {LogEvent} event @param {string|undefined} method @param {any} params @returns {string[]} */
   _applyOut(event, method, params) {
-    if (method === "initialize" && this.items.size > 0) {
+    if (method === "initialize" && event.why !== "reattach" && this.items.size > 0) {
       const ids = [...this.items.keys()]; // Codex was restarted: all before this is void
       this.items.clear();
+      this._waiting.clear();
       this.tokens = 0;
       return ids;
     }
     if (method === "turn/start") this._threadId = params.threadId ?? null;
-    if (event.id !== undefined && !method) this.hasAsked = true;
-    return [];
+    if (event.id === undefined || method) return [];
+    this.hasAsked = true;
+    const isAnswer = this._waiting.delete(event.id);
+    return isAnswer && event.why === "timeout" ? [this._note(`late-${event.seq}`, "warning", "Nobody answered in time: the request was declined.")] : [];
+  }
+
+  /** @param {LogEvent} event a request, or that one waits no more @param {any} params @returns {string[]} */
+  _asked(event, params) {
+    this.hasAsked = true;
+    if (event.method !== "serverRequest/resolved") {
+      this._waiting.add(event.id);
+      return [];
+    }
+    const isTakenBack = this._waiting.delete(params.requestId);
+    return isTakenBack ? [this._note(`gone-${event.seq}`, "warning", "Codex took its request back: nothing was decided.")] : [];
   }
 
   /** @param {LogEvent} event @param {string} method @param {any} params @returns {string[]} */

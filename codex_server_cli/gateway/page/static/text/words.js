@@ -1,11 +1,11 @@
 /**
- * Words and figures about a turn: its state, title, age, tokens, short id. The same words as on a terminal
- * (`render/turns`, `core/model/short_ids.py`). Pure: no DOM, no clock.
+ * Words and figures about a turn: its state, title, age, tokens. The same words as on a terminal (`render/turns`). Pure: no
+ * DOM, no clock.
  */
 
 import { oneLine } from "./safe.js";
 
-/** @typedef {{turn_id: string, state: string, phase?: string|null, name?: string|null, prompt?: string|null,
+/** @typedef {{turn_id: string, short_id?: string, state: string, phase?: string|null, name?: string|null, prompt?: string|null,
  *   cwd?: string|null, thread_id?: string|null, started_at?: string|null, finished_at?: string|null, elapsed_s?: number|null,
  *   usage?: {total_tokens?: number}|null, pending?: Array<{id: string, kind: string, message: string}>,
  *   error?: {kind?: string, message?: string, hint?: string}|null}} Turn */
@@ -103,19 +103,4 @@ export function windowWords(minutes) {
   if (!minutes) return "";
   if (minutes % 1440 === 0) return counted(minutes / 1440, "day");
   return minutes % 60 === 0 ? counted(minutes / 60, "hour") : counted(minutes, "minute");
-}
-
-/**
- * @param {string[]} shown ids
- * @returns {Map<string, string>} the shortest end of each id that only it has among these: `7f3a`, `482-7f3a`
- */
-export function shortIds(shown) {
-  const found = new Map();
-  for (const length of [4, 8, 15]) {
-    const count = new Map();
-    for (const id of shown) count.set(id.slice(-length), (count.get(id.slice(-length)) ?? 0) + 1);
-    for (const id of shown) if (!found.has(id) && count.get(id.slice(-length)) === 1) found.set(id, id.slice(-length));
-  }
-  for (const id of shown) if (!found.has(id)) found.set(id, id);
-  return found;
 }

@@ -1,6 +1,6 @@
 /** Diffs as nodes: a line each, with its colour and its sign. */
 
-import { el } from "../dom.js";
+import { byId, el } from "../dom.js";
 import { countsOf, diffLines } from "../text/diff.js";
 
 /** @typedef {import("../text/diff.js").DiffLine} DiffLine */
@@ -11,12 +11,13 @@ const SHORT_LINES = 400;
 /**
  * @param {DiffLine[]} lines
  * @param {string} label for a screen reader
+ * @param {number} most lines that are shown
  * @returns {Node}
  */
-export function diffNode(lines, label = "diff") {
-  const shown = lines.slice(0, MOST_LINES).map((line) => el(`span.line.${line.kind}`, null, line.text === "" ? " " : line.text));
+export function diffNode(lines, label = "diff", most = MOST_LINES) {
+  const shown = lines.slice(0, most).map((line) => el(`span.line.${line.kind}`, null, line.text === "" ? " " : line.text));
   const rest = lines.length - shown.length;
-  if (rest > 0) shown.push(el("span.line.meta", null, `… ${rest} more lines: codex-server diff shows all`));
+  if (rest > 0) shown.push(el("span.line.meta", null, `… ${rest} more lines: codex-server diff ${byId("turn").dataset.turn}`));
   return el("pre.diff", { tabindex: 0, role: "group", "aria-label": label }, shown);
 }
 
@@ -37,7 +38,7 @@ export function filesOf(diff) {
 }
 
 /** @param {{added: number, removed: number}} counts @returns {Node} */
-export function countsNode(counts) {
+function countsNode(counts) {
   return el("span.counts", null, " ", el("span.added", null, `+${counts.added}`), " ", el("span.removed", null, `−${counts.removed}`));
 }
 

@@ -1,16 +1,18 @@
 /** One item of a turn as a node: a message, a command, a change, what else there is. Owns how each kind looks. */
 
-import { el, isolated } from "../dom.js";
+import { byId, el, isolated } from "../dom.js";
 import { unwrapped } from "../text/command.js";
-import { changeLines, countsOf } from "../text/diff.js";
+import { changeLines, changeWords } from "../text/diff.js";
 import { duration } from "../text/words.js";
-import { countsNode, diffNode } from "./diff.js";
+import { diffNode } from "./diff.js";
 import { codeNode, markdownNodes } from "./markdown.js";
 
 /** @typedef {import("../text/items.js").Item} Item */
 
 const MOST_CHARS = 100_000;
+const MOST_MARKDOWN_CHARS = 500_000;
 const SHORT_LINES = 14;
+const SHORT_PATCH_LINES = 60;
 const MOST_SAID_LINES = 40;
 const LABELS = new Map([
   ["userMessage", "you"],
@@ -50,6 +52,7 @@ function bodyOf(item, cwd) {
       return item.text ? saidNodes(item.text) : null;
     case "agentMessage":
     case "plan":
+      if (item.text.length > MOST_MARKDOWN_CHARS) return [el("p.dim", null, "It is too long to be laid out: this is its text."), isolated("p.said", item.text)];
       return item.text || !item.isDone ? [el("div.markdown", null, markdownNodes(item.text))] : null;
     case "reasoning":
       return item.text ? [el("details", null, el("summary", null, firstLine(item.text)), el("div.markdown", null, markdownNodes(item.text)))] : null;
@@ -90,13 +93,14 @@ function firstLine(text) {
 function commandBody(item) {
   const command = unwrapped(item.item.command);
   const nodes = [el("pre.command", { tabindex: 0, role: "group", "aria-label": "command" }, isolated("code", `$ ${command}`))];
-  const output = item.text.slice(0, MOST_CHARS).replace(/\n$/, "");
+  const output = item.text.slice(-MOST_CHARS).replace(/\n$/, ""); // its end is what one waits for
+  const before = item.text.length - MOST_CHARS;
+  if (before > 0) nodes.push(el("p.dim", null, `… ${before} characters before: codex-server show ${byId("turn").dataset.turn}`));
   if (output) {
     const lines = output.split("\n").length;
     const node = codeNode(output, "output");
     nodes.push(lines <= SHORT_LINES ? node : el("details.output", { open: !item.isDone }, el("summary", null, `output, ${lines} lines`), node));
   }
-  if (item.text.length > MOST_CHARS) nodes.push(el("p.dim", null, `… ${item.text.length - MOST_CHARS} more characters: codex-server show has them`));
   if (item.isDone) nodes.push(exitNode(item.item));
   return nodes;
 }
@@ -116,19 +120,24 @@ function changeBody(item, cwd) {
   return changes.length ? [...changesNodes(changes, cwd), word ? el("p.bad", null, word) : null].filter((node) => node !== null) : null;
 }
 
-/**
- * @param {any[]} changes of a patch
- * @param {string} cwd
- * @returns {Node[]}
- */
-export function changesNodes(changes, cwd) {
-  return changes.map((change) => {
-    const path = String(change.path ?? "?");
-    const shown = cwd && path.startsWith(`${cwd}/`) ? path.slice(cwd.length + 1) : path;
-    const lines = changeLines({ ...change, path });
-    const summary = el("summary", null, "± ", el("bdi", null, shown), countsNode(countsOf(lines)));
-    return el("details.file", { open: lines.length <= 60 }, summary, diffNode(lines, `diff of ${shown}`));
-  });
+/** @param {any[]} changes of a patch @param {string} cwd @returns {Node[]} */
+function changesNodes(changes, cwd) {
+  const shown = (/** @type {string} */ path) => (cwd && path.startsWith(`${cwd}/`) ? path.slice(cwd.length + 1) : path);
+  return changes.map((change) => changeNode(change, shown, changeLines(change).length <= SHORT_PATCH_LINES));
+}
+
+/** A patch that somebody is to decide about: to its end, with whole paths, nothing folded. */
+/** @param {any[]} changes @returns {Node[]} */
+export function askedChangesNodes(changes) {
+  return changes.map((change) => changeNode(change, (path) => path, true, Infinity));
+}
+
+/** @param {any} change @param {(path: string) => string} shown @param {boolean} open @param {number} [most] lines @returns {Node} */
+function changeNode(change, shown, open, most) {
+  const path = shown(String(change.path ?? "?"));
+  const words = changeWords(change, shown).map(({ look, text }) => [" ", el(`span.${look}`, null, look === "moved" ? el("bdi", null, text) : text)]);
+  const summary = el("summary", null, "± ", el("bdi", null, path), el("span.counts", null, words));
+  return el("details.file", { open }, summary, diffNode(changeLines(change), `diff of ${path}`, most));
 }
 
 /** @param {Array<{step: string, status: string}>} steps @returns {Node[]|null} */
@@ -142,4 +151,13 @@ function otherBody(item) {
   const { tool, server, query, status } = item.item;
   const what = query ? `⌕ ${query}` : tool ? `⚙ ${server ? `${server}.` : ""}${tool}` : item.text || `· ${item.kind}`;
   return [isolated("p.dim", `${what}${status && status !== "completed" ? ` → ${status}` : ""}`)];
+}
+
+/** What the user has folded or unfolded stays so when an item is drawn again. */
+/** @param {HTMLElement} old @param {HTMLElement} made */
+export function keepOpen(old, made) {
+  const before = old.querySelectorAll("details");
+  made.querySelectorAll("details").forEach((node, index) => {
+    if (before[index]) node.open = before[index].open;
+  });
 }

@@ -47,10 +47,15 @@ function draw() {
   if (!isSame) place(list, nodes);
   for (const id of [...rows.keys()]) if (!store.turn(id)) rows.delete(id);
   byId("more").hidden = !store.hasMore;
-  const words = !store.isLoaded ? "Loading…" : !store.turns.length ? "There is no turn yet. Start one: n" : !shown.length ? "No turn matches." : "";
+  const words = !store.isLoaded ? "Loading…" : !store.turns.length ? "There is no turn yet. Start one: n" : !shown.length ? noMatch() : "";
   setText(byId("list-note"), words);
   const waiting = store.turns.filter((turn) => turn.pending?.length && isRunning(turn)).length;
   document.title = `${waiting ? `(${waiting}) ` : ""}codex-server`;
+}
+
+/** @returns {string} */
+function noMatch() {
+  return store.hasMore ? `None of the newest ${store.turns.length} turns matches. “Older turns” looks further back.` : "No turn matches.";
 }
 
 /** Put the rows in their order; one with the focus keeps it. */
@@ -87,7 +92,7 @@ function rowOf(turn) {
   setText(mark, glyph);
   setText(title, titleOf(turn));
   const used = tokens(turn.usage?.total_tokens);
-  const parts = [store.shortOf(turn.turn_id), stateWords(turn), age(startedMs(turn), Date.now()), used && `${used} tokens`];
+  const parts = [turn.short_id, stateWords(turn), age(startedMs(turn), Date.now()), used && `${used} tokens`];
   setText(facts, parts.filter(Boolean).join(" · "));
   return row;
 }

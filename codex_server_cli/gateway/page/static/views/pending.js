@@ -1,10 +1,21 @@
-/** What a turn waits for, in full, and the answers to it. Nothing is approved that is not shown. */
+/** What a turn waits for, in full, and the answers to it. Nothing is approved that is not shown, and was there to read. */
 
 import { ApiError, get, post } from "../api.js";
 import { announce, byId, el, fill, isolated, setText } from "../dom.js";
 import { store } from "../store.js";
-import { unwrapped } from "../text/command.js";
-import { changesNodes } from "./item.js";
+import { answerOf, askedOf, isFree, isRequired, isSeveral, limitsOf } from "../text/questions.js";
+import { duration } from "../text/words.js";
+import { askedChangesNodes } from "./item.js";
+
+/** After something has come up, gone or moved, for so long no button counts: the click was meant for what was there before. */
+const HASTE_MS = 500;
+/** What the message of these only repeats: they are shown themselves. */
+const TOLD_BY = new Map([
+  ["command", "command"],
+  ["patch", "changes"],
+  ["question", "questions"],
+]);
+const FACTS = ["grant_root", "network", "permissions", "tool", "arguments", "url"];
 
 const SAID = new Map([
   ["approve", "Approved."],
@@ -18,38 +29,72 @@ export class PendingView {
   constructor(turn, onDecided) {
     this.turn = turn;
     this.onDecided = onDecided;
-    /** @type {Map<string, HTMLElement>} id of a request → its node, with what is typed into it */
-    this.nodes = new Map();
+    /** @type {Map<string, {node: HTMLElement, text: string}>} id of a request → its node, with what is typed into it, and the request */
+    this.shown = new Map();
     this.isClosed = false;
+    this.calls = 0;
+    this.settlesAt = 0;
+    this.settling = 0;
+    this.ticking = window.setInterval(() => this.drawTimes(), 1000);
     fill(byId("pending"));
   }
 
   close() {
     this.isClosed = true;
+    clearInterval(this.ticking);
     fill(byId("pending"));
   }
 
   /** Ask what waits. */
   async refresh() {
+    const call = ++this.calls;
     let entries = [];
     try {
-      entries = (await get(`turns/${encodeURIComponent(this.turn)}/pending`)).pending ?? [];
+      entries = (await get(`turns/${encodeURIComponent(this.turn)}/pending?full=true`)).pending ?? [];
     } catch {
       return; // the view of the turn tells why; what is shown stays
     }
-    if (this.isClosed) return;
-    const ids = new Set(entries.map((/** @type {any} */ entry) => String(entry.id)));
-    for (const [id, node] of this.nodes) {
-      if (ids.has(id)) continue;
+    if (this.isClosed || call !== this.calls) return; // a later answer is newer
+    const texts = new Map(entries.map((/** @type {any} */ entry) => [String(entry.id), JSON.stringify({ ...entry, expires_in_s: null })]));
+    for (const [id, { node, text }] of this.shown) {
+      if (texts.get(id) === text) continue; // what has become another request is another one to read
       node.remove();
-      this.nodes.delete(id);
+      this.shown.delete(id);
+      this.settle();
     }
     for (const entry of entries) {
-      if (this.nodes.has(String(entry.id))) continue;
+      const id = String(entry.id);
+      if (this.shown.has(id)) continue;
       const node = this.nodeOf(entry);
-      this.nodes.set(String(entry.id), node);
+      this.shown.set(id, { node, text: texts.get(id) ?? "" });
       byId("pending").append(node);
+      this.settle();
     }
+    this.drawTimes();
+  }
+
+  /** Let no button count for a moment; the focus stays. */
+  settle() {
+    this.settlesAt = performance.now() + HASTE_MS;
+    this.drawButtons();
+    clearTimeout(this.settling);
+    this.settling = window.setTimeout(() => this.drawButtons(), HASTE_MS + 20);
+  }
+
+  get isSettling() {
+    return performance.now() < this.settlesAt;
+  }
+
+  drawButtons() {
+    byId("pending").querySelectorAll("button").forEach((/** @type {HTMLElement} */ button) => button.setAttribute("aria-disabled", String(this.isSettling)));
+  }
+
+  /** How long each of them still waits. */
+  drawTimes() {
+    byId("pending").querySelectorAll("[data-expires]").forEach((/** @type {HTMLElement} */ node) => {
+      const seconds = Math.max(0, (Date.parse(node.dataset.expires ?? "") - Date.now()) / 1000);
+      setText(node, `Declined by itself in ${duration(Math.floor(seconds)).replace(".0", "")}.`);
+    });
   }
 
   /** @param {any} entry @returns {HTMLElement} */
@@ -68,16 +113,16 @@ export class PendingView {
 
   /** @param {any} entry @returns {Node[]} */
   factsOf(entry) {
-    const cwd = store.turn(this.turn)?.cwd ?? "";
     const nodes = [];
-    if (!entry.questions && !entry.command) nodes.push(isolated("p", entry.message));
-    if (entry.command) nodes.push(el("pre.command", { tabindex: 0, role: "group", "aria-label": "command" }, isolated("code", `$ ${unwrapped(entry.command)}`)));
+    if (entry.server) nodes.push(factNode("server", entry.server));
+    const repeated = entry[TOLD_BY.get(entry.kind) ?? ""];
+    if (!(Array.isArray(repeated) ? repeated.length : repeated)) nodes.push(isolated("p", entry.message));
+    if (entry.command) nodes.push(el("pre.command", { tabindex: 0, role: "group", "aria-label": "command" }, isolated("code", `$ ${entry.command}`)));
     if (entry.reason) nodes.push(el("p", null, "Why: ", el("bdi", null, entry.reason)));
     if (entry.cwd) nodes.push(el("p.dim", null, "in ", el("bdi", null, entry.cwd)));
-    if (entry.changes?.length) nodes.push(...changesNodes(entry.changes, cwd));
-    for (const name of ["grant_root", "network", "permissions", "server", "tool", "arguments", "url"]) {
-      if (entry[name] !== undefined) nodes.push(factNode(name, entry[name]));
-    }
+    nodes.push(...askedChangesNodes(entry.changes ?? []));
+    for (const name of FACTS) if (entry[name] ?? null) nodes.push(factNode(name, entry[name]));
+    if (entry.expires_at) nodes.push(el("p.dim", { "data-expires": entry.expires_at }));
     return nodes;
   }
 
@@ -99,7 +144,7 @@ export class PendingView {
   replyForm(entry, error) {
     const questions = /** @type {any[]} */ (entry.questions ?? []);
     const prefix = `${this.turn}-${entry.id}`;
-    const fields = questions.length ? questions.map((question, index) => questionNode(question, `${prefix}-${index}`)) : [freeNode(prefix)];
+    const fields = questions.length > 0 ? questions.map((question, index) => questionNode(question, `${prefix}-${index}`)) : [freeNode(prefix)];
     const form = el(
       "form.reply",
       {
@@ -118,19 +163,28 @@ export class PendingView {
 
   /** @param {any} entry @param {HTMLFormElement} form @param {any[]} questions @param {HTMLElement} error */
   answer(entry, form, questions, error) {
-    const values = [...form.querySelectorAll("[data-question]")].map((node) => answerOf(/** @type {HTMLElement} */ (node)));
-    const missing = values.findIndex((value) => !value);
-    if (missing >= 0) {
-      setText(error, "Every question needs an answer.");
+    const fields = /** @type {HTMLElement[]} */ ([...form.querySelectorAll("[data-question]")]);
+    if (!questions.length) {
+      const answer = textIn(fields[0]).trim();
+      if (answer) this.decide(entry, "reply", { answer }, error);
+      else setText(error, "An answer is needed.");
       return;
     }
-    const answers = Object.fromEntries(questions.map((question, index) => [question.id, values[index]]));
-    this.decide(entry, "reply", questions.length ? { answers } : { answer: values[0] }, error);
+    const given = questions.map((question, index) => [question.id, answerOf(question, textIn(fields[index]), chosenIn(fields[index]))]);
+    const answers = Object.fromEntries(given.filter(([, answer]) => answer !== null));
+    const missing = questions.find((question, index) => isRequired(question) && given[index][1] === null);
+    if (missing || !Object.keys(answers).length) {
+      const rest = missing && !questions.every(isRequired) ? ` It is missing for: ${askedOf(missing)}` : "";
+      setText(error, questions.every(isRequired) ? "Every question needs an answer." : `At least what is required needs an answer.${rest}`);
+      return;
+    }
+    this.decide(entry, "reply", { answers }, error);
   }
 
   /** @param {any} entry @param {string} verb @param {object} more @param {HTMLElement} error */
   async decide(entry, verb, more, error) {
-    const node = this.nodes.get(String(entry.id));
+    if (this.isSettling) return;
+    const node = this.shown.get(String(entry.id))?.node;
     const buttons = [...(node?.querySelectorAll("button") ?? [])];
     buttons.forEach((button) => (button.disabled = true));
     setText(error, "");
@@ -138,6 +192,7 @@ export class PendingView {
       await post(`turns/${encodeURIComponent(this.turn)}/${verb}`, { request: String(entry.id), ...more });
       announce(SAID.get(verb) ?? "");
       node?.remove();
+      this.settle(); // what was below it has moved up
       byId("turn-title").focus();
       await this.onDecided();
     } catch (problem) {
@@ -161,14 +216,15 @@ function factNode(name, value) {
 /** @param {any} question @param {string} name @returns {Node} */
 function questionNode(question, name) {
   const options = /** @type {any[]} */ (question.options ?? []);
-  const legend = el("legend", null, el("bdi", null, question.question ?? question.header ?? "?"));
+  const limits = limitsOf(question);
+  const legend = el("legend", null, el("bdi", null, askedOf(question) || "?"), limits ? el("span.dim", null, " (", el("bdi", null, limits), ")") : null);
+  const type = isSeveral(question) ? "checkbox" : "radio";
   const choices = options.map((option) =>
-    el("label.choice", null, el("input", { type: "radio", name, value: option.label }), " ", el("bdi", null, option.label),
+    el("label.choice", null, el("input", { type, name, value: option.label }), " ", el("bdi", null, option.label),
       option.description ? el("span.dim", null, " — ", el("bdi", null, option.description)) : null),
   );
-  const isFree = !options.length || question.isOther !== false;
   const other = el("input", { type: question.isSecret ? "password" : "text", autocomplete: "off", "data-other": true, "aria-label": options.length ? "another answer" : "answer", placeholder: options.length ? "or something else" : null });
-  return el("fieldset", { "data-question": question.id }, legend, choices, isFree ? other : null);
+  return el("fieldset", { "data-question": question.id }, legend, choices, isFree(question) ? other : null);
 }
 
 /** @param {string} name @returns {Node} */
@@ -176,8 +232,12 @@ function freeNode(name) {
   return el("p", { "data-question": "" }, el("label", { for: `${name}-free` }, "Answer"), el("textarea", { id: `${name}-free`, rows: 3, "data-other": true }));
 }
 
-/** @param {HTMLElement} field @returns {string} what was typed goes before what was chosen */
-function answerOf(field) {
-  const typed = /** @type {HTMLInputElement|null} */ (field.querySelector("[data-other]"))?.value.trim();
-  return typed || (/** @type {HTMLInputElement|null} */ (field.querySelector("input:checked"))?.value ?? "");
+/** @param {HTMLElement} field @returns {string} what was typed */
+function textIn(field) {
+  return /** @type {HTMLInputElement|null} */ (field.querySelector("[data-other]"))?.value ?? "";
+}
+
+/** @param {HTMLElement} field @returns {string[]} what was chosen */
+function chosenIn(field) {
+  return [...field.querySelectorAll("input:checked")].map((node) => /** @type {HTMLInputElement} */ (node).value);
 }

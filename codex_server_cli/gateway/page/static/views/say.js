@@ -21,7 +21,7 @@ export function startSaying(shown) {
     if (turn) say(turn);
   });
   byId("say-text").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("say").requestSubmit();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.repeat) byId("say").requestSubmit();
   });
 }
 
@@ -47,6 +47,7 @@ export function drawSaying(turn) {
 
 /** @param {Turn} turn */
 async function say(turn) {
+  if (byId("say-send").disabled) return; // a second Ctrl+Enter, or one that is held: it would be told twice
   const field = byId("say-text");
   const text = field.value.trim();
   if (!text) {

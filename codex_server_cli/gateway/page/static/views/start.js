@@ -19,13 +19,15 @@ export function startStartForm() {
   });
   byId("start-cancel").addEventListener("click", () => byId("start-dialog").close());
   byId("start-prompt").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("start").requestSubmit();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.repeat) byId("start").requestSubmit();
   });
 }
 
-/** Open it; what was typed before is still there. */
+/** Open it; what was typed before is still there, but no consent of then. */
 export function openStart() {
   const may = store.session.may;
+  byId("start-sandbox").value = "read-only";
+  byId("start-ask").checked = false;
   byId("start-cwd").placeholder = store.session.cwd ?? "";
   byId("start-write").hidden = !may?.write;
   byId("start-full").hidden = !may?.all;
@@ -64,6 +66,7 @@ function body() {
 }
 
 async function send() {
+  if (byId("start-send").disabled) return; // a second Ctrl+Enter, or one that is held
   if (!byId("start-prompt").value.trim()) {
     setText(byId("start-error"), "Say what to do.");
     byId("start-prompt").focus();

@@ -8,7 +8,7 @@ import { Items } from "../text/items.js";
 import { oneLine } from "../text/safe.js";
 import { duration, isRunning, lookOf, startedMs, stateWords, titleOf, tokens } from "../text/words.js";
 import { filesOf } from "./diff.js";
-import { itemNode } from "./item.js";
+import { itemNode, keepOpen } from "./item.js";
 import { setOpen } from "./list.js";
 import { PendingView } from "./pending.js";
 import { closeDraft, drawSaying, openDraft, startSaying } from "./say.js";
@@ -18,6 +18,7 @@ import { closeDraft, drawSaying, openDraft, startSaying } from "./say.js";
 /** How long the last frame of a long answer may take, per character: it is drawn again as a whole. */
 const MS_PER_CHAR = 1 / 200;
 const BOTTOM_PX = 80;
+const IS_ID = /^\d{8}-\d{6}-\d{3}-[0-9a-f]{4}$/;
 
 /** @type {TurnView|null} */
 let shown = null;
@@ -101,9 +102,9 @@ class TurnView {
   /** @param {unknown} error */
   trouble(error) {
     if (error instanceof Unreachable) return; // the bar above says so
-    const isGone = error instanceof ApiError && error.status === 404;
+    const isGone = error instanceof ApiError && error.code === "turn_not_found";
     const hint = error instanceof ApiError && error.hint ? ` ${error.hint}` : "";
-    setText(byId("turn-error"), isGone ? "This turn is not there any more: it was deleted." : `${/** @type {Error} */ (error).message}${hint}`);
+    setText(byId("turn-error"), isGone && IS_ID.test(this.id) ? "This turn is not there: it was deleted, or never was." : `${/** @type {Error} */ (error).message}${hint}`);
     if (isGone) {
       this.status = { ...(this.status ?? {}), turn_id: this.id, state: "missing", phase: null, error: null };
       this.pending.close();
@@ -128,6 +129,10 @@ class TurnView {
       if (!(error instanceof Unreachable)) throw error;
     }
     if (this.isClosed) return;
+    if (this.status && this.status.turn_id !== this.id) {
+      location.replace(`#/turn/${this.status.turn_id}`); // the address has its name, or a part of its id
+      return;
+    }
     this.drawHead();
     await this.pending.refresh();
     store.refresh();
@@ -163,6 +168,7 @@ class TurnView {
   }
 
   drawItems() {
+    const askedAt = byId("pending").getBoundingClientRect().top;
     const isAtEnd = window.innerHeight + window.scrollY > document.documentElement.scrollHeight - BOTTOM_PX;
     let size = 0;
     for (const id of this.dirty) {
@@ -174,6 +180,7 @@ class TurnView {
     this.drawsAt = performance.now() + Math.max(50, size * MS_PER_CHAR);
     this.drawHead();
     if (isAtEnd && isRunning(this.turn)) window.scrollTo({ top: document.documentElement.scrollHeight });
+    if (byId("pending").getBoundingClientRect().top !== askedAt) this.pending.settle();
   }
 
   /** @param {string} id @param {HTMLElement|null} node */
@@ -183,11 +190,18 @@ class TurnView {
       keepOpen(old, node);
       old.replaceWith(node);
     } else if (node) {
-      byId("stream").append(node);
+      byId("stream").insertBefore(node, this.nodes.has(id) ? this.nodeAfter(id) : null);
     } else {
       old?.remove();
     }
     this.nodes.set(id, node);
+  }
+
+  /** @param {string} id of an item that had nothing to show before, while later ones had @returns {Node|null} */
+  nodeAfter(id) {
+    const ids = [...this.items.items.keys()];
+    const later = ids.slice(ids.indexOf(id) + 1).find((each) => this.nodes.get(each));
+    return later === undefined ? null : (this.nodes.get(later) ?? null);
   }
 
   /** @returns {Turn} what is known of it: the list is newer than the status while it runs */
@@ -277,13 +291,4 @@ class TurnView {
       if (!this.isClosed) this.trouble(error);
     }
   }
-}
-
-/** What the user has folded or unfolded stays so when an item is drawn again. */
-/** @param {HTMLElement} old @param {HTMLElement} made */
-function keepOpen(old, made) {
-  const before = old.querySelectorAll("details");
-  made.querySelectorAll("details").forEach((node, index) => {
-    if (before[index]) node.open = before[index].open;
-  });
 }

@@ -2,6 +2,7 @@
 
 import { ApiError, get } from "../api.js";
 import { byId, el, fill, setText, svg } from "../dom.js";
+import { store } from "../store.js";
 import { daysOf, plotOf } from "../text/plot.js";
 import { counted, tokens, windowWords } from "../text/words.js";
 
@@ -46,8 +47,7 @@ function barNode(limit, window) {
 async function drawPlot() {
   try {
     const { groups = [] } = await get(`usage?since=${DAYS}d&by=day`);
-    const now = new Date();
-    const today = new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
+    const today = new Date(Date.now() + (store.session.utc_offset_s ?? 0) * 1000).toISOString().slice(0, 10); // where serve is
     const days = daysOf(groups, today, DAYS);
     fill(byId("plot"), plotNode(days));
     const rows = days.filter((day) => day.turns).reverse();

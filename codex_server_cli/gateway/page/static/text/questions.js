@@ -1,0 +1,49 @@
+/**
+ * Questions and fields of forms: what is shown of them, and what answers them. Pure; as `render/approvals.py`.
+ */
+
+/** @typedef {{id: string, header?: string, question?: string, type?: string, options?: Array<{label: string, description?: string}>|null,
+ *   isOther?: boolean, isSecret?: boolean, isRequired?: boolean, schema?: Record<string, any>}} Question */
+
+const LIMITS = ["format", "minimum", "maximum", "minLength", "maxLength", "pattern", "minItems", "maxItems", "default"];
+
+/** @param {Question} question @returns {string} `Count: How many?` */
+export function askedOf({ header = "", question = "" }) {
+  return header && header !== question ? `${header}: ${question}` : question;
+}
+
+/** @param {Question} question @returns {string} what a field requires of its value, beyond its options; "" for nothing */
+export function limitsOf(question) {
+  const schema = question.schema ?? {};
+  const kind = schema.type === "array" ? ["several, separated by commas"] : ["integer", "number"].includes(schema.type) ? [schema.type] : [];
+  const limits = LIMITS.filter((name) => name in schema).map((name) => `${name} ${JSON.stringify(schema[name])}`);
+  return [...kind, ...limits, ...(isRequired(question) ? [] : ["may be left out"])].join(", ");
+}
+
+/** @param {Question} question @returns {boolean} */
+export function isRequired(question) {
+  return question.isRequired ?? true;
+}
+
+/** @param {Question} question @returns {boolean} whether any text is an answer */
+export function isFree(question) {
+  return !question.options?.length || question.isOther === true;
+}
+
+/** @param {Question} question @returns {boolean} whether it takes several answers */
+export function isSeveral(question) {
+  return question.type === "array";
+}
+
+/**
+ * @param {Question} question
+ * @param {string} typed goes before what was chosen
+ * @param {string[]} chosen labels
+ * @returns {string|string[]|null} what is sent; null where there is no answer
+ */
+export function answerOf(question, typed, chosen) {
+  const words = typed.trim();
+  if (!isSeveral(question)) return words || (chosen[0] ?? null);
+  const all = words ? words.split(",").map((word) => word.trim()).filter(Boolean) : chosen;
+  return all.length ? all : null;
+}
