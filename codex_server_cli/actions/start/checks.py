@@ -162,9 +162,7 @@ def check_name(settings: Settings, name: str) -> None:
 
         meant = next((turn_id for turn_id in turn_ids(settings.turns_path) if turn_id.endswith(f"-{name}")), None)
         if meant is not None:
-            raise BadInputError(
-                f"{name} is the short id of {meant}", hint="Choose one that ends no id."
-            )
+            raise BadInputError(f"{name} is the short id of {meant}", hint="Choose one that ends no id.")
 
 
 def check_deadline(deadline_s: float | None, flag: str = "--deadline") -> float | None:

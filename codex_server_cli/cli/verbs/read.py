@@ -214,6 +214,9 @@ def _note_asked(view: TurnView, request: Entry) -> None:
     if display is None:
         output.note(pending_text(view, request, now_ms, None))
     else:
+        from codex_server_cli.actions.read.for_people import shortened
+
+        view = view._replace(turn_id=shortened(Settings.load(), [view.turn_id])[view.turn_id])
         output.note_styled(pending_text(view, request, now_ms, display.width, display.ink) + "\n")
 
 
