@@ -9,23 +9,23 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.rpc import objects_in
 from codex_server_cli.render.approvals import (
-    AskedRow,
     question_choices,
-    question_text,
+    question_rows,
     questions_of,
     request_rows,
-    request_text,
     wants_words,
 )
 from codex_server_cli.render.changes import doubt_note
 from codex_server_cli.render.escape import neutralise, one_line
 from codex_server_cli.render.spinner import is_waiting
 from codex_server_cli.render.status_line import clock
+from codex_server_cli.render.style.cells import barred, broken
+from codex_server_cli.render.style.cells import cut as cut_text
 from codex_server_cli.render.style.diff import diff_lines
 from codex_server_cli.render.style.ink import Ink, Style
+from codex_server_cli.render.turns.asked import asked_lines
 from codex_server_cli.render.turns.cockpit.state import Cockpit, Intent, LineBuffer, OnScreen, OpenRequest, Pane
-from codex_server_cli.render.turns.edits import as_patch
-from codex_server_cli.render.turns.lines import BAR, Line, barred, cells_of, cut, cut_text, wrapped
+from codex_server_cli.render.turns.lines import Line, cells_of, cut
 from codex_server_cli.render.turns.states import look, state_words
 from codex_server_cli.render.turns.titles import title
 
@@ -91,25 +91,18 @@ def diff_rows(diff: str, changes_of: str | None, width: int, *, is_running: bool
     notes = [doubt_note(changes_of, is_running=is_running)]
     if not diff:
         notes.insert(0, "it has changed no file" + (" so far" if is_running else ""))
-    rows = [ink(row, Style.DIM) for note in notes if note for row in wrapped(note, width)]
+    rows = [ink(row, Style.DIM) for note in notes if note for row in broken(note, width)]
     return [*rows, *diff_lines(diff, ink, width=width)]
 
 
 def asked_rows(asked: OpenRequest, width: int, ink: Ink) -> list[str]:
     """What a turn asks, whole, patches in their colours; of questions the one that is to be answered now."""
     if not wants_words(asked.entry):
-        return [row for part in request_rows(asked.entry) for row in _part_rows(part, width, ink)]
+        return asked_lines(request_rows(asked.entry), width, ink)
     first = 0 if asked.intent is Intent.DECLINE else asked.questions
     questions = questions_of(asked.entry)[first:]
     shown = questions if asked.intent is Intent.DECLINE else questions[:1]
-    parts = [request_text(asked.entry), *map(question_text, shown)]
-    return barred(neutralise("\n".join(filter(None, parts))), width, is_exact=True)
-
-
-def _part_rows(part: AskedRow, width: int, ink: Ink) -> list[str]:
-    if part.edit:
-        return [BAR + row for row in diff_lines(as_patch(part.text, part.edit), ink, width=width - len(BAR))]
-    return barred(neutralise(part.text), width, is_exact=True)
+    return asked_lines([*request_rows(asked.entry), *question_rows(shown)], width, ink)
 
 
 def foot_height(state: Cockpit) -> int:

@@ -130,7 +130,7 @@ def test_a_patch_is_asked_about_in_its_colours_and_to_its_end() -> None:
     changes = [{"path": "/srv/x", "kind": {"type": "add"}, "diff": "one\ntwo\n"}]
     entry = {"kind": "patch", "answer_with": "approve", "changes": changes}
     rows = pages.asked_rows(OpenRequest("t", entry, Intent.APPROVE), 40, Ink(is_coloured=True))
-    assert rows[-2:] == ["│ \x1b[32m+one\x1b[0m", "│ \x1b[32m+two\x1b[0m"]
+    assert rows[-2:] == [f"\x1b[2m│\x1b[0m \x1b[32m+{line}\x1b[0m" for line in ("one", "two")]
 
 
 def test_of_questions_the_one_to_answer_is_shown_and_all_where_they_are_declined() -> None:
