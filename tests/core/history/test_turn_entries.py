@@ -38,12 +38,10 @@ def test_items_are_told_in_their_order(name: str, item: str, expected: list[str]
     assert [text for _, text in of_capture(name, item)] == expected
 
 
-def test_a_review_is_told_once() -> None:
-    assert [type_ for type_, _ in of_capture("review_and_compact")] == [
-        "enteredReviewMode",
-        "userMessage",
-        "agentMessage",
-    ]
+def test_a_review_and_a_compaction_are_told_once() -> None:
+    reviewed, compacted = (told(turn.events()) for turn in captured_turns("review_and_compact")[-2:])
+    assert [type_ for type_, _ in reviewed] == ["enteredReviewMode", "userMessage", "agentMessage"]
+    assert compacted == [("contextCompaction", "· context compacted\n")]
 
 
 def test_the_error_that_ended_a_turn_is_no_entry() -> None:
