@@ -39,9 +39,7 @@ def run(arguments: list[str], launch: object = None) -> int:
         launch: the worker that is being prepared, for a verb that starts a turn.
     """
     if is_completing():
-        from codex_server_cli.cli.completion.shells import answer
-
-        return answer()
+        return _complete()
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:3], "--help"]
     verb = verb_of(arguments)
@@ -61,6 +59,16 @@ def run(arguments: list[str], launch: object = None) -> int:
         return _fail(
             InternalError(f"a defect of codex-server: {type(error).__name__}: {error}", hint=hint), verb, arguments
         )
+
+
+def _complete() -> int:
+    """Answer a shell at TAB; where that fails, offer nothing: what is said would stand in the line of who types."""
+    try:
+        from codex_server_cli.cli.completion.shells import answer
+
+        return answer()
+    except Exception:
+        return Exit.FAILED
 
 
 def _error_of_system(error: OSError) -> CodexServerError:
@@ -121,6 +129,7 @@ def _fail(error: CodexServerError, verb: str | None, arguments: list[str]) -> in
     """
     if isinstance(error, UsageError) and not error.hint:
         error.hint = f"Try: codex-server {verb} --help" if verb else "Try: codex-server --help"
-    asked = _JSON_FLAGS.intersection(word.partition("=")[0] for word in arguments)
+    flags = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    asked = _JSON_FLAGS.intersection(word.partition("=")[0] for word in flags)
     output.show_error(error, as_json=verb in JSON_VERBS and output.wants_json(asked))
     return error.exit_code

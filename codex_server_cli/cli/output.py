@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from codex_server_cli.core.documents.turn import dump
 from codex_server_cli.errors import CodexServerError, HomeError
 from codex_server_cli.render.escape import neutralise
-from codex_server_cli.render.style.ink import Ink, Style
 from codex_server_cli.settings import terminal
 
 if TYPE_CHECKING:
+    from codex_server_cli.render.style.ink import Ink
     from codex_server_cli.render.style.wrap import Display
 
 _NAME = "codex-server:"
 """Our messages on stderr begin with it."""
+
+
+StyleName = Literal["PLAIN", "RED", "YELLOW"]
 
 
 class ReaderGoneError(Exception):
@@ -87,11 +90,15 @@ def can_redraw() -> bool:
 
 def ink() -> Ink:
     """What colours a short text for stdout: colours on a terminal that has them, unless `NO_COLOR` is set."""
+    from codex_server_cli.render.style.ink import Ink  # a pipe needs none of it
+
     return Ink(is_coloured=can_redraw() and terminal.has_color())
 
 
 def err_ink() -> Ink:
     """The same for stderr, which may be a terminal where stdout is none."""
+    from codex_server_cli.render.style.ink import Ink
+
     return Ink(is_coloured=sys.stderr.isatty() and terminal.can_redraw() and terminal.has_color())
 
 
@@ -125,7 +132,7 @@ def show_line(line: bytes) -> None:
     show(line.decode("utf-8", "replace") + "\n")
 
 
-def note(text: str, style: Style = Style.PLAIN) -> None:
+def note(text: str, style: StyleName = "PLAIN") -> None:
     """Print a message for people on stderr: on a terminal wrapped at words.
 
     Args:
@@ -133,11 +140,12 @@ def note(text: str, style: Style = Style.PLAIN) -> None:
     """
     safe = neutralise(text)
     if sys.stderr.isatty():
-        from codex_server_cli.render.style.wrap import wrapped  # a pipe gets the text as it is
+        from codex_server_cli.render.style.ink import Style  # a pipe gets the text as it is
+        from codex_server_cli.render.style.wrap import wrapped
 
         safe = "\n".join(wrapped(safe, _error_width()))
         if safe.startswith(_NAME):
-            safe = err_ink()(_NAME, style) + safe[len(_NAME) :]
+            safe = err_ink()(_NAME, Style[style]) + safe[len(_NAME) :]
     note_styled(safe + "\n")
 
 
@@ -150,13 +158,13 @@ def note_styled(text: str) -> None:
 
 def note_told(text: str) -> None:
     """Print the first line of a message whose rest is in the JSON on stdout; all of it where a person looks."""
-    note(text if is_terminal() else text.partition("\n")[0], Style.RED)
+    note(text if is_terminal() else text.partition("\n")[0], "RED")
 
 
 def note_if(problem: str | None) -> None:
     """Print a problem that is no failure on stderr; nothing for None."""
     if problem is not None:
-        note(f"{_NAME} {problem}", Style.YELLOW)
+        note(f"{_NAME} {problem}", "YELLOW")
 
 
 def show_error(error: CodexServerError, *, as_json: bool) -> None:
@@ -171,7 +179,7 @@ def show_error(error: CodexServerError, *, as_json: bool) -> None:
             show_json(without_empty(error.to_json()))
         except (ReaderGoneError, CodexServerError):
             abandon_stdout()
-    note(f"{_NAME} {error.message}" + (f"\n{hint}" if hint else ""), Style.RED)
+    note(f"{_NAME} {error.message}" + (f"\n{hint}" if hint else ""), "RED")
 
 
 def abandon_stdout() -> None:

@@ -16,7 +16,6 @@ from codex_server_cli.core.result.commands import wait_command
 from codex_server_cli.core.result.excerpt import beginning_of
 from codex_server_cli.errors import Exit
 from codex_server_cli.render.notes import end_note
-from codex_server_cli.render.style.ink import Style
 from codex_server_cli.settings.places import Settings
 
 
@@ -163,5 +162,5 @@ def report_end(view: TurnView, *, is_told: bool = False) -> Exit:
     """
     note = end_note(view)
     if note:
-        output.note_told(note) if is_told else output.note(note, Style.RED)
+        output.note_told(note) if is_told else output.note(note, "RED")
     return EXIT_OF_STATE[view.state]

@@ -13,7 +13,6 @@ from codex_server_cli.cli.prompts import read_prompt
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.errors import Exit, UsageError
-from codex_server_cli.render.style.ink import Style
 from codex_server_cli.settings.places import Settings
 
 
@@ -50,7 +49,7 @@ def check_one_thread(*, last: bool, thread: str | None, turn: str | None) -> Non
 def show_started(started: Started, options: StartOptions, flags: dict[str, Any]) -> Exit:
     """Show a started turn as its flags say: its id, or how it goes on, to its end."""
     for warning in started.warnings:
-        output.note(f"codex-server: {warning}", Style.YELLOW)
+        output.note(f"codex-server: {warning}", "YELLOW")
     view, is_json = started.view, output.wants_json(flags["json"], flags["full"])
     goes_on = flags["follow"] or flags["wait"]
     if started.is_existing and (is_json or goes_on):

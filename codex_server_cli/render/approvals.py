@@ -7,6 +7,7 @@ answer fits. Must never take anything else for consent.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
@@ -51,26 +52,37 @@ def questions_of(entry: Entry) -> list[Entry]:
 
 
 def request_text(entry: Entry) -> str:
-    """The request, as raw text of several lines: each command as it would be run, each diff to its end.
-
-    For one with questions, the server and its reason, or nothing. There is no consent to what is left out.
-    """
-    if wants_words(entry):
-        server = text_in(entry.get("server"))
-        return f"{server} asks: {text_in(entry.get('message'))}" if server else ""
+    """The request, as raw text of several lines: each command as it would be run, each diff to its end."""
     return "\n".join(row.text for row in request_rows(entry))
 
 
 class AskedRow(NamedTuple):
-    """Some lines of a request; `edit` is what they do where they are a patch's: `update`, `add` or `delete`."""
+    """Some lines of a request.
+
+    Attributes:
+        edit: what they do where they are a patch's: `update`, `add` or `delete`.
+        is_command: whether they are what would be run.
+    """
 
     text: str
     edit: str = ""
+    is_command: bool = False
 
 
 def request_rows(entry: Entry) -> list[AskedRow]:
-    """The rows of an approval's text, raw."""
+    """The rows of a request's text, raw; of one with questions the server and its reason, or nothing.
+
+    There is no consent to what is left out.
+    """
+    if wants_words(entry):
+        server = text_in(entry.get("server"))
+        return [AskedRow(f"{server} asks: {text_in(entry.get('message'))}")] if server else []
     return [row for row in [AskedRow(_headline(entry)), *_details(entry)] if row.text]
+
+
+def question_rows(questions: Sequence[Entry]) -> list[AskedRow]:
+    """The same of questions."""
+    return [AskedRow(question_text(question)) for question in questions]
 
 
 def _headline(entry: Entry) -> str:
@@ -86,7 +98,7 @@ def _headline(entry: Entry) -> str:
 def _details(entry: Entry) -> list[AskedRow]:
     rows = []
     if command := text_in(entry.get("command")):
-        rows += [AskedRow(f"$ {command}"), AskedRow(f"in {entry.get('cwd')}")]
+        rows += [AskedRow(f"$ {command}", is_command=True), AskedRow(f"in {entry.get('cwd')}")]
     for change in objects_in(entry.get("changes")):
         item = {"type": "fileChange", "status": "completed", "changes": [change]}
         diff = text_in(change.get("diff"))

@@ -16,11 +16,11 @@ from codex_server_cli.core.record.pieces import Kind, Piece
 from codex_server_cli.core.record.replay import Replay
 from codex_server_cli.core.record.turn_record import TurnRecord
 from codex_server_cli.core.session.queued_messages import NOT_PUT_BACK, put_back_words
-from codex_server_cli.render.approvals import request_rows, request_text, wants_words
+from codex_server_cli.render.approvals import AskedRow, request_rows, request_text
 from codex_server_cli.render.markdown import MarkdownBlocks
 from codex_server_cli.render.status_line import short_count
 from codex_server_cli.render.tables import duration
-from codex_server_cli.render.turns.edits import as_patch, edits_of
+from codex_server_cli.render.turns.edits import edits_of
 
 MAX_LIVE_CHARS = 4000
 MORE = "… {count} more line{s}"
@@ -44,11 +44,17 @@ class BlockKind(Enum):
 
 
 class Block(NamedTuple):
-    """A finished block: text without blank lines around it."""
+    """A finished block: text without blank lines around it.
+
+    Attributes:
+        diffs: the lines that are patches.
+        parts: what the text of a request consists of, where it is more than text.
+    """
 
     kind: BlockKind
     text: str
     diffs: tuple[range, ...] = ()
+    parts: tuple[AskedRow, ...] = ()
 
 
 _BLOCK_OF_PIECE = {
@@ -159,17 +165,8 @@ def diff_block(diff: str) -> Block:
 
 def asked_block(entry: dict[str, Any]) -> Block | None:
     """An approval's request, whole; None for one that has no text besides its questions."""
-    if wants_words(entry):
-        text = request_text(entry)
-        return Block(BlockKind.ASKED, text) if text else None
-    lines: list[str] = []
-    diffs: list[range] = []
-    for row in request_rows(entry):
-        rows = as_patch(row.text, row.edit).split("\n") if row.edit else row.text.split("\n")
-        if row.edit:
-            diffs.append(range(len(lines), len(lines) + len(rows)))
-        lines += rows
-    return Block(BlockKind.ASKED, "\n".join(lines), tuple(diffs))
+    parts = tuple(request_rows(entry))
+    return Block(BlockKind.ASKED, request_text(entry), parts=parts) if parts else None
 
 
 def _block_text(piece: Piece) -> str:

@@ -5,20 +5,18 @@ Text of a model or a server stands behind a bar, however long its lines are: it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from codex_server_cli.core.documents.turn import answer_commands, time_left_s
 from codex_server_cli.core.model.view import TurnView
-from codex_server_cli.render.approvals import question_text, questions_of, request_text
+from codex_server_cli.render.approvals import AskedRow, question_rows, questions_of, request_rows
 from codex_server_cli.render.escape import neutralise, one_line
+from codex_server_cli.render.style.cells import BAR, cells
 from codex_server_cli.render.style.ink import PLAIN, Ink, Style
 from codex_server_cli.render.tables import duration
 
-_BAR = "│ "
-_NARROWEST = 20
 _WIDEST = 10_000
-_DIFF_STYLES = {"+": Style.GREEN, "-": Style.RED, "@": Style.CYAN}
 
 
 def pending_text(view: TurnView, entry: dict[str, Any], now_ms: int, width: int | None, ink: Ink = PLAIN) -> str:
@@ -35,30 +33,39 @@ def pending_text(view: TurnView, entry: dict[str, Any], now_ms: int, width: int 
     left_s = time_left_s(entry, now_ms)
     left = f" · {duration(left_s)} left" if left_s is not None else ""
     head = one_line(f"{view.turn_id}{name} · request {entry.get('id')} · {entry.get('kind')}{left}", _WIDEST)
-    asked = [request_text(entry), *(question_text(each) for each in questions_of(entry))]
-    text = neutralise("\n".join(part for part in asked if part))
+    parts = [*request_rows(entry), *question_rows(questions_of(entry))]
     return "".join(
         f"{line}\n"
         for line in (
             *_head_lines(head, width, ink),
-            *_behind_bar(text, width, ink, has_diff=entry.get("kind") == "patch"),
+            *(_uncut(parts) if width is None else _laid_out(parts, width, ink)),
             *_command_lines(answer_commands(view.turn_id, entry), width, ink),
         )
     )
 
 
 def _head_lines(head: str, width: int | None, ink: Ink) -> Iterator[str]:
-    first, *others = _cut(head if width is None else f"! {head}", width)
+    first, *others = [head] if width is None else _wrapped(f"! {head}", width)
     yield ink(first, Style.WARNING)
     yield from (f"  {ink(other, Style.WARNING)}" for other in others)
 
 
-def _behind_bar(text: str, width: int | None, ink: Ink, *, has_diff: bool) -> Iterator[str]:
-    bar, room = ink(_BAR.strip(), Style.DIM), None if width is None else max(width - len(_BAR), _NARROWEST)
-    for line in text.split("\n"):
-        style = Style.BOLD if line.startswith("$ ") else _DIFF_STYLES.get(line[:1], Style.PLAIN)
-        for piece in _cut(line, room):
-            yield f"{bar} {ink(piece, style if has_diff or style is Style.BOLD else Style.PLAIN)}"
+def _uncut(parts: Sequence[AskedRow]) -> list[str]:
+    """Each line behind the bar, as long as it is; of a new file the content alone, as programs know it."""
+    text = neutralise("\n".join(part.text for part in parts))
+    return [BAR + line for line in text.split("\n")]
+
+
+def _laid_out(parts: Sequence[AskedRow], width: int, ink: Ink) -> list[str]:
+    from codex_server_cli.render.turns.asked import asked_lines  # a pipe needs none of it
+
+    return asked_lines(parts, width, ink)
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    from codex_server_cli.render.style.wrap import wrapped
+
+    return wrapped(line, width)
 
 
 def _command_lines(commands: dict[str, str], width: int | None, ink: Ink) -> Iterator[str]:
@@ -66,16 +73,8 @@ def _command_lines(commands: dict[str, str], width: int | None, ink: Ink) -> Ite
     pad = max(map(len, commands))
     # A question's id is part of a command: it is untrusted, too, and must not begin a line.
     shown = {label.replace("_", " "): one_line(command, _WIDEST) for label, command in commands.items()}
-    is_below = width is not None and pad + 2 + max(map(len, shown.values())) > width
+    is_below = width is not None and pad + 2 + max(map(cells, shown.values())) > width
     for label, command in shown.items():
         if is_below:
             yield ink(label, Style.DIM)
         yield f"{'' if is_below else label.ljust(pad)}  {ink(command, Style.BOLD)}"
-
-
-def _cut(line: str, width: int | None) -> list[str]:
-    if width is None:
-        return [line]
-    from codex_server_cli.render.style.wrap import wrapped  # a pipe needs none of it
-
-    return wrapped(line, width, folds=True)

@@ -29,6 +29,9 @@ HEAVY = (
     "http",
     "PIL",
 )
+FOR_PEOPLE = {"codex_server_cli.render.style.ink", "codex_server_cli.render.style.wrap", "shlex"}
+"""What only a terminal needs, and a bell."""
+
 WORKER_MODULES = "import codex_server_cli.worker.main{more}, sys; print(*sys.modules, sep='\\n')"
 
 INTERRUPTED_IMPORT = """
@@ -66,6 +69,7 @@ def test_new_imports_what_it_needs_and_answers_whatever_its_interpreter_says(she
     assert "codex_server_cli.worker.launch" in modules
     assert heavy(modules) == set()
     assert not {name for name in modules if name.startswith("codex_server_cli.disk.turn.reader")}
+    assert not modules & FOR_PEOPLE
     assert run.json["state"] == "running"
     assert shell.run("wait", run.json["turn_id"]).code == 1
 
@@ -75,6 +79,7 @@ def test_a_reader_imports_no_process_business(shell: Shell, command: str) -> Non
     modules = imported(shell.run(*command.split(), env={"PYTHONPROFILEIMPORTTIME": "1"}).stderr)
     assert "codex_server_cli.actions.read.read" in modules
     assert heavy(modules) == set()
+    assert command not in ("status", "cancel 2026") or not modules & FOR_PEOPLE
     assert not {
         name
         for name in modules

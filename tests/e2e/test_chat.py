@@ -626,6 +626,8 @@ def test_a_conversation_is_edited_shown_compacted_forked_and_resumed_from_a_list
     ):
         terminal.enter(line)
         terminal.wait_for(words)
+    terminal.wait_for("› !ls")  # what is not sent stays in the editor
+    terminal.press("C-u")
     assert home.turn_ids == []
     terminal.enter("edit it")
     terminal.wait_for(idle_after("You said edit it."))

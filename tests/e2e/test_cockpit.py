@@ -100,7 +100,7 @@ def test_a_turn_is_cancelled_once_that_is_confirmed(one_home: Home) -> None:
         terminal.press("n")
         terminal.wait_for("not cancelled")
         terminal.press("c", "y")  # in one go: the question was not on the screen
-        terminal.wait_for("it has only just come up")
+        terminal.wait_for("too soon: read it first")
         assert not first.is_ended
         press_until(terminal, "y", f"{first.id[-4:]}: cancelled")
         assert (first.is_ended, second.is_ended) == (True, False)
@@ -201,7 +201,7 @@ def press_until(terminal: Terminal, key: str, text: str) -> None:
 
     def is_shown() -> bool:
         screen = terminal.screen()
-        if "only just come up" in screen or "decline it" in screen or "approve it" in screen:
+        if "too soon" in screen or "decline it" in screen or "approve it" in screen:
             terminal.press(key)
         return text in terminal.screen()
 

@@ -11,6 +11,7 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.event_log import read_events
 from codex_server_cli.core.record.replay import replay
+from codex_server_cli.render.approvals import AskedRow
 from codex_server_cli.render.chat_blocks import (
     MAX_LIVE_CHARS,
     Block,
@@ -376,17 +377,15 @@ def test_a_whole_diff_is_one_block() -> None:
     assert diff_block("--- a\n+++ b\n") == Block(BlockKind.EDIT, "--- a\n+++ b", (range(2),))
 
 
-def test_a_request_holds_its_patches_to_their_ends_and_tells_where_they_are() -> None:
+def test_a_request_holds_its_patches_to_their_ends_and_tells_which_parts_they_are() -> None:
     entry = {"kind": "patch", "answer_with": "approve", "reason": "why", **file_change("", "+x\n" * 50)}
     block = asked_block(entry)
     assert block is not None
-    assert block.diffs == (range(2, 52),)
+    assert [part.text.count("\n") + 1 for part in block.parts if part.edit] == [50]
     assert block.text.endswith("+x\nreason: why")
-    added = {**entry, "changes": [{"path": "/p/a", "kind": {"type": "add"}, "diff": "one\n"}]}
-    assert "\n+one\n" in getattr(asked_block(added), "text", "")
 
 
 def test_a_request_with_questions_is_what_its_server_says() -> None:
     asked = asked_block({"answer_with": "reply", "server": "shop", "message": "Size?"})
-    assert asked == Block(BlockKind.ASKED, "shop asks: Size?")
+    assert asked == Block(BlockKind.ASKED, "shop asks: Size?", parts=(AskedRow("shop asks: Size?"),))
     assert asked_block({"answer_with": "reply"}) is None

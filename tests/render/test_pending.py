@@ -158,3 +158,11 @@ def test_on_a_terminal_it_is_coloured_and_each_command_stands_on_one_line() -> N
         "  codex-server decline 7f3a 0",
     ]
     assert max(map(len, narrow)) <= 40
+
+
+def test_on_a_narrow_terminal_no_blank_of_a_command_is_lost() -> None:
+    copy = """/bin/bash -lc 'cp -r "/srv/data  old/…"   "/srv/  x"'"""
+    rows = pending_text(VIEW, COMMAND | {"command": copy}, NOW_MS, 40).splitlines()
+    first = rows.index("│ Codex asks to run this outside of the ") + 2
+    last = next(number for number, row in enumerate(rows) if row.startswith("│ in /"))
+    assert "".join(row.removeprefix("│ ") for row in rows[first:last]) == f"$ {copy}"

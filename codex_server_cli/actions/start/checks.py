@@ -12,7 +12,7 @@ from typing import Any
 
 from codex_server_cli.actions.start.options import is_path
 from codex_server_cli.core.model.request import Sandbox, TurnRequest
-from codex_server_cli.core.model.turn import is_turn_id, is_turn_name
+from codex_server_cli.core.model.turn import is_turn_id, is_turn_id_end, is_turn_name
 from codex_server_cli.errors import BadInputError, UsageError
 from codex_server_cli.settings.environment import job_variables
 from codex_server_cli.settings.places import Settings
@@ -148,8 +148,8 @@ def check_encodable(request: TurnRequest) -> None:
             raise BadInputError(f"{name} is not valid UTF-8: {value!r}", hint="Codex takes only UTF-8.") from error
 
 
-def check_name(name: str) -> None:
-    """A name begins with a letter and must not look like an id or be `last`.
+def check_name(settings: Settings, name: str) -> None:
+    """A name begins with a letter and must not look like an id, be `last`, or be the short id of another turn.
 
     Raises:
         BadInputError: it breaks these rules.
@@ -157,6 +157,12 @@ def check_name(name: str) -> None:
     if not is_turn_name(name) or is_turn_id(name):
         hint = "A name begins with a letter; then letters, digits, '_', '.', '-'; 64 at most; not 'last'."
         raise BadInputError(f"not a turn name: {name!r}", hint=hint)
+    if is_turn_id_end(name):
+        from codex_server_cli.disk.turn.lookup import turn_ids  # few names look so
+
+        meant = next((turn_id for turn_id in turn_ids(settings.turns_path) if turn_id.endswith(f"-{name}")), None)
+        if meant is not None:
+            raise BadInputError(f"{name} is the short id of {meant}", hint="Choose one that ends no id.")
 
 
 def check_deadline(deadline_s: float | None, flag: str = "--deadline") -> float | None:

@@ -52,7 +52,7 @@ def make_request(
     if sandbox is not Sandbox.READ_ONLY and not (options.may_skip_git_check or is_elsewhere):
         checks.check_git(*(() if options.has_worktree else (cwd,)), *writable_roots)  # of a worktree git is asked more
     if options.name is not None:
-        checks.check_name(options.name)
+        checks.check_name(settings, options.name)
     overrides = checks.parse_overrides(options.config)
     request = TurnRequest(
         turn_id="",

@@ -16,6 +16,7 @@ from codex_server_cli.errors import BusyError, CodexServerError, NotFoundError
 from codex_server_cli.render import approvals as approval_text
 from codex_server_cli.render.approvals import Verdict
 from codex_server_cli.render.chat_blocks import Block, BlockKind, asked_block
+from codex_server_cli.render.escape import one_line
 
 
 class Editor(Protocol):
@@ -37,8 +38,8 @@ def has_secret(entry: dict[str, Any]) -> bool:
 
 
 def named(entry: dict[str, Any], line: str) -> str:
-    """How a note names a line that came too late for a request; a secret is not repeated."""
-    return "that answer" if has_secret(entry) else f"“{line}”"
+    """How a note names a line that came too late for a request: its beginning; a secret is not repeated."""
+    return "that answer" if has_secret(entry) else f"“{one_line(line, 60)}”"
 
 
 class ApprovalDialog:

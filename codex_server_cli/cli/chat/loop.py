@@ -162,13 +162,16 @@ class Chat:
         """Queue a line; it answers only the request that was shown when it was typed.
 
         Returns:
-            Whether the line stays in the editor: it came too soon.
+            Whether the line stays in the editor: it came too soon, or is for a shell.
         """
         self._is_warned = False
         dialog = self.dialog
         entry, shown = (dialog.entry, dialog.shown) if dialog is not None else (None, 0)
         if entry is not None and self.screen.is_being_read and parse(text) is None:
             self.note("that came before it could be read; Enter once more answers")
+            return True
+        if entry is None and text.startswith("!"):
+            self.note(SHELL_NOTE)
             return True
         self._todo.put_nowait(lambda: self._on_line(text, entry, shown))
         return False
@@ -185,9 +188,7 @@ class Chat:
             if self.dialog is not None and self.dialog.shown == shown:
                 await self.dialog.answer(entry, whole)
             else:
-                self.note(f"nothing waits any more for {named(entry, text)}")
-        elif text.startswith("!"):
-            self.note(SHELL_NOTE)
+                self.note(f"nothing waits any more for {named(entry, self._pastes.labelled(text))}")
         elif self.chat_turn is not None:
             await self.messages.steer(text.strip("\n"), self.chat_turn)
         elif text.strip():

@@ -36,7 +36,7 @@ class Messages:
     def __init__(self, chat: ChatState, pastes: Pastes) -> None:
         self._chat, self._pastes = chat, pastes
         self._waiting: list[str] = []  # what `steer` did not take
-        self._told: dict[str, str] = {}  # what it took, whole: as it was typed
+        self._told: dict[str, str] = {}  # what it took, whole: as it was typed; of the running turn
 
     async def send(self, line: str) -> None:
         """Start the next turn; if it is refused, the line goes back into the editor."""
@@ -91,6 +91,7 @@ class Messages:
     def next_after(self, view: TurnView) -> str | None:
         """The line to send now that a turn has ended; after any other end than a complete one it is edited first."""
         waiting, self._waiting = "\n\n".join(self._waiting), []
+        self._told.clear()  # an ended turn repeats nothing more
         if not waiting or view.state is State.COMPLETE:
             return waiting or None
         self._chat.screen.fill(waiting)

@@ -17,7 +17,7 @@ _BASH = r"""_codex_server_completion() {
     local IFS=$'\n' word
     COMPREPLY=()
     while read -r word; do
-        [[ -n $word ]] && COMPREPLY+=("$word")
+        if [[ -n $word ]]; then COMPREPLY+=("$word"); else compopt +o default 2>/dev/null; fi
     done < <(env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD="$COMP_CWORD" _CODEX_SERVER_COMPLETE=complete_bash "$1")
 }
 complete -o default -F _codex_server_completion codex-server

@@ -67,7 +67,8 @@ def directories(typed: str) -> list[str]:
     head, tail = os.path.split(typed)
     start = head + "/" * (bool(head) and not head.endswith("/"))
     found = []
-    with suppress(OSError), os.scandir(Path(head or ".").expanduser()) as entries:
+    # RuntimeError: nobody has the name after the `~`
+    with suppress(OSError, RuntimeError), os.scandir(Path(head or ".").expanduser()) as entries:
         found = [entry.name for entry in entries if entry.name.startswith(tail) and entry.is_dir()]
     return sorted(
         f"{start}{name}/" for name in found if name.isprintable() and (tail.startswith(".") or not name.startswith("."))
@@ -75,7 +76,9 @@ def directories(typed: str) -> list[str]:
 
 
 def _for_bash(found: Findings) -> str:
-    """One word a line; none where bash is to offer files."""
+    """One word a line; nothing at all where bash is to offer files, an empty line where it is to offer none."""
+    if found.offers is Offer.FILES:
+        return ""
     words = [each.word for each in found.words]
     if found.offers is Offer.DIRECTORIES:
         words = directories(found.typed)
@@ -88,7 +91,7 @@ def _for_zsh(found: Findings) -> str:
     """Code for `eval`."""
     before = "compset -P '*='; " if found.prefix else ""
     if found.offers is not None:
-        return f"{before}_files{' -/' if found.offers is Offer.DIRECTORIES else ''}\n"
+        return f"{before}{'_path_files -/' if found.offers is Offer.DIRECTORIES else '_files'}\n"
     if not found.words:
         return "_message 'no completion'\n"
     entries = " ".join(_zsh_quoted(each) for each in found.words)

@@ -55,13 +55,13 @@ def _turns(views: list[TurnView], settings: Settings, typed: str, *, has_last: b
     for view in views:
         name = str(view.meta.get("name") or "")
         words = [word for word in (name, shorts[view.turn_id], view.turn_id) if word and word not in seen]
-        fitting = [word for word in words if word.startswith(typed)] if typed else words[:1]
+        offered_words = [word for word in words if word.startswith(typed)] if typed else words[:1]
         seen.add(name)  # an older turn of this name is meant by its id alone
-        if not fitting or count == _MOST:
+        if not offered_words or count == _MOST:
             continue
         count += 1
         what = _told(view)
-        yield from (Candidate(word, what) for word in fitting)
+        yield from (Candidate(word, what) for word in offered_words)
     if has_last:
         yield _LAST
 

@@ -1,6 +1,6 @@
-"""The cockpit on a terminal: its threads, and when it is redrawn. Must never know what a key does: `desk` does.
+"""The cockpit on a terminal: its threads, and when it is redrawn. Must never know what a key does: `controller` does.
 
-Two threads. The main one follows the monitor's stream, which ends only at a signal. The other owns the desk and
+Two threads. The main one follows the monitor's stream, which ends only at a signal. The other owns the controller and
 redraws it: at once after a key; after an event, but for at most 1 % of its time; else once a second while any turn
 runs, more often while the text of one is shown, and now and then for the ages.
 """
@@ -18,7 +18,7 @@ from functools import partial
 from codex_server_cli.actions.read import monitor
 from codex_server_cli.actions.read.board import Board, Selection
 from codex_server_cli.cli import output
-from codex_server_cli.cli.terminal.desk import Desk
+from codex_server_cli.cli.terminal.controller import Controller
 from codex_server_cli.cli.terminal.full_screen import FullScreen
 from codex_server_cli.cli.terminal.keys import KeyReader, Pasted
 from codex_server_cli.settings.places import Settings
@@ -70,7 +70,7 @@ class _Painter(threading.Thread):
         super().__init__(name="board", daemon=True)
         self.has_ended = False
         self._screen = screen
-        self._desk = Desk(settings, shown, limit, self._post_result, screen.forget)
+        self._controller = Controller(settings, shown, limit, self._post_result, screen.forget)
         self._keys = KeyReader()
         self._fed_s = 0.0  # when its last bytes came
         self._posts: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -102,7 +102,7 @@ class _Painter(threading.Thread):
 
     def tell_rest(self) -> None:
         """Tell on stderr what came of the decisions that were on their way at the end."""
-        for message in self._desk.finish(_DECISION_S, self._catch_up):
+        for message in self._controller.finish(_DECISION_S, self._catch_up):
             output.note(message)
 
     def _catch_up(self) -> None:
@@ -120,9 +120,9 @@ class _Painter(threading.Thread):
             began_s = time.thread_time()
             self._has_result = False
             self._catch_up()
-            self._desk.refresh()
-            self._screen.draw(self._desk.frame)
-            self._desk.note_drawn()
+            self._controller.refresh()
+            self._screen.draw(self._controller.frame)
+            self._controller.note_drawn()
             spent_s = time.thread_time() - began_s
             if not self._wait_until_due(min(max(spent_s / _MAX_SHARE, _MIN_PAUSE_S), _TICK_S)):
                 return
@@ -134,7 +134,7 @@ class _Painter(threading.Thread):
             False if the user wants to quit.
         """
         drawn_s = time.monotonic()
-        due_s = _TEXT_TICK_S if self._desk.is_growing else _TICK_S if self._desk.is_live else _IDLE_TICK_S
+        due_s = _TEXT_TICK_S if self._controller.is_growing else _TICK_S if self._controller.is_live else _IDLE_TICK_S
         while not self._is_over:
             left_s = drawn_s + due_s - time.monotonic()
             if left_s <= 0:
@@ -145,7 +145,7 @@ class _Painter(threading.Thread):
                 return False
             keys = self._keys_of(data)
             for key in keys:
-                if not self._desk.take(key):
+                if not self._controller.take(key):
                     return False
             if keys or self._has_result:
                 return True

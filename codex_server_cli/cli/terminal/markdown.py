@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from markdown_it import MarkdownIt
-from rich.cells import cell_len, chop_cells
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement, TableElement
 from rich.segment import Segment, Segments
@@ -21,13 +20,18 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
+from codex_server_cli.render.approvals import AskedRow
 from codex_server_cli.render.chat_blocks import Block, BlockKind
 from codex_server_cli.render.escape import neutralise
+from codex_server_cli.render.style.cells import barred, broken
 from codex_server_cli.render.style.diff import diff_lines
 from codex_server_cli.render.style.ink import Ink
+from codex_server_cli.render.style.ink import Style as InkStyle
+from codex_server_cli.render.turns.asked import asked_lines
 
 CODE_THEME = "ansi_dark"  # the terminal's own colours, and no background
-MAX_STYLED_LINES = 2000  # a longer block is shown as it is: layout would block the screen for seconds
+MAX_STYLED_LINES, MAX_STYLED_CHARS = 2000, 50_000
+"""A longer block is shown as it is, and so are those after it that come at once: layout would block the screen."""
 _STYLES = {
     BlockKind.EDIT: "yellow",
     BlockKind.THOUGHT: "dim italic",
@@ -43,7 +47,6 @@ _GRAMMAR = (
     .disable(["html_block", "html_inline", "autolink", "image", "reference"])  # `List<int>` must stay visible
 )
 _COLOURED = Ink(is_coloured=True)
-_WORD = re.compile(r"\s*\S+\s*|\s+")
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
 
 
@@ -102,26 +105,7 @@ class _Answer(Markdown):
                 part.type, part.tag, part.content = "text", "", part.markup
 
 
-class _Marked:
-    """A text whose rows have a mark before them, wrapped ones too.
-
-    Args:
-        marks: of the first row, and of the others.
-    """
-
-    def __init__(self, text: Text, marks: tuple[str, str], style: Style) -> None:
-        self._text, self._marks, self._style = text, marks, style
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width = options.max_width - cell_len(self._marks[0])
-        for number, line in enumerate(console.render_lines(self._text, options.update(width=width), pad=False)):
-            yield Segment(self._marks[min(number, 1)], self._style)
-            yield from line
-            yield Segment.line()
-
-
-_BAR = ("│ ", "│ ")  # of a request: it cannot pass for our own text
-_SAID = ("› ", "  ")
+_SAID = "› "
 
 
 class Painter:
@@ -133,22 +117,36 @@ class Painter:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._ink = Ink(is_coloured=console.color_system is not None and not console.no_color)
         console.push_theme(_THEME)
 
     def paint(self, blocks: Iterable[Block], width: int) -> str:
         """Render blocks one below the other, a blank line before each but a command's output."""
-        return "".join(
-            ("" if block.kind is BlockKind.OUTPUT else "\n") + self._paint_block(block, width) for block in blocks
-        )
+        width = max(width, 10)
+        painted: list[str] = []
+        room = MAX_STYLED_CHARS
+        for block in blocks:
+            room -= len(block.text)
+            painted.append("" if block.kind is BlockKind.OUTPUT else "\n")
+            painted.append(self._paint_block(block, width, is_plain=room < 0 or _has_many_lines(block.text)))
+        return "".join(painted)
 
-    def _paint_block(self, block: Block, width: int) -> str:
-        is_long = block.text.count("\n") >= MAX_STYLED_LINES
-        if is_long and block.kind not in (BlockKind.SAID, BlockKind.ASKED):  # these two keep their marks
-            return neutralise(block.text) + "\n"
-        return self._render(_renderable(block), width)
+    def _paint_block(self, block: Block, width: int, *, is_plain: bool) -> str:
+        match block.kind:
+            case BlockKind.ASKED:
+                parts = block.parts or (AskedRow(block.text),)
+                rows = asked_lines(parts, width, self._ink, InkStyle.WARNING)
+            case BlockKind.SAID:
+                first, *others = barred(neutralise(block.text), width, bar="  ")
+                rows = [self._ink(row.rstrip(), InkStyle.BOLD) for row in (f"{_SAID}{first[len(_SAID) :]}", *others)]
+            case _ if is_plain:
+                rows = [neutralise(block.text)]
+            case _:
+                return self._render(_renderable(block), width)
+        return "".join(f"{row}\n" for row in rows)
 
     def _render(self, renderable: RenderableType, width: int) -> str:
-        options = self._console.options.update(width=max(width, 10), height=None)
+        options = self._console.options.update(width=width, height=None)
         lines = [_trimmed(line) for line in Segment.split_lines(self._console.render(renderable, options))]
         while lines and not lines[-1]:
             lines.pop()
@@ -158,6 +156,10 @@ class Painter:
         with self._console.capture() as captured:
             self._console.print(Segments(safe), end="", soft_wrap=True)
         return captured.get()
+
+
+def _has_many_lines(text: str) -> bool:
+    return text.count("\n") >= MAX_STYLED_LINES
 
 
 def _trimmed(line: Iterable[Segment]) -> list[Segment]:
@@ -176,9 +178,6 @@ def _renderable(block: Block) -> RenderableType:
     match block.kind:
         case BlockKind.ANSWER:
             return _Answer(text)
-        case BlockKind.SAID:
-            said = Text(text, style="bold", overflow="fold", no_wrap=text.count("\n") >= MAX_STYLED_LINES)
-            return _Marked(said, _SAID, Style(bold=True))
         case BlockKind.EDIT:
             edit = _with_diffs(block, text)
             edit.no_wrap, edit.overflow = True, "ignore"
@@ -190,8 +189,6 @@ def _renderable(block: Block) -> RenderableType:
         case BlockKind.ERROR:
             first, newline, rest = text.partition("\n")
             return Text(first, style="red").append(newline + rest, "default")
-        case BlockKind.ASKED:
-            return _Marked(_with_diffs(block, text), _BAR, Style(color="yellow", bold=True))
         case BlockKind.THOUGHT:
             return Text(_BOLD.sub(r"\1", text), style=_STYLES[block.kind])
         case _:
@@ -221,21 +218,7 @@ def tail_rows(text: str, width: int, height: int) -> list[str]:
     text = neutralise(text[-8 * width * height :]).expandtabs(4)  # more than fits, also where escapes were made visible
     rows: list[str] = []
     for line in reversed(text.split("\n")):
-        rows[:0] = _rows_of(line, width - 1)
+        rows[:0] = broken(line, width - 1)
         if len(rows) >= height:
             return rows[-height:]
     return rows
-
-
-def _rows_of(line: str, width: int) -> list[str]:
-    """The line, wrapped between words where possible."""
-    rows, row = [], ""
-    for word in _WORD.findall(line):
-        if row and cell_len(row + word.rstrip()) > width:
-            rows.append(row.rstrip())
-            row = ""
-        row += word
-        if cell_len(row.rstrip()) > width:
-            *whole, row = chop_cells(row, width)
-            rows += whole
-    return [*rows, row.rstrip()]

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from rich.cells import chop_cells
 from rich.console import Console
 from rich.text import Text
 
@@ -20,9 +19,8 @@ from codex_server_cli.cli.terminal.markdown import Painter
 from codex_server_cli.core.result.commands import of_turn
 from codex_server_cli.render.chat_blocks import Block
 from codex_server_cli.render.escape import neutralise
-from codex_server_cli.render.style.wrap import cells
+from codex_server_cli.render.style.cells import broken, cells, folded
 from codex_server_cli.render.turns.cockpit.sheets import Sheet
-from codex_server_cli.render.turns.lines import wrapped
 from codex_server_cli.render.turns.told import ToldBlocks
 
 _BLOCKS, _CHARS = 100, 40_000
@@ -95,18 +93,18 @@ class TextSheet(Sheet):
             rows += added if added[0] or (rows and rows[-1]) else added[1:]
         self._shown = len(self._blocks)
         live = neutralise(self._told.live_text).strip("\n")
-        grows = [row for line in live.split("\n") for row in wrapped(line.expandtabs(_TAB), width)] if live else []
+        grows = [row for line in live.split("\n") for row in broken(line.expandtabs(_TAB), width)] if live else []
         return [*rows, *([""] if grows and rows and rows[-1] else []), *grows]
 
     def _earlier(self, width: int) -> list[str]:
         """What stands in the place of what is not shown."""
-        return wrapped(f"… earlier: {of_turn('tail', self._directory.turn_id)}", width)
+        return broken(f"… earlier: {of_turn('tail', self._directory.turn_id)}", width)
 
     def _rows_of(self, block: Block, width: int) -> list[str]:
         """A block, after a blank line where it has one; of one that is too long its end, as it is."""
         if len(block.text) > _CHARS:
             lines = neutralise(block.text[-_CHARS:]).split("\n")
-            rows = [row for line in lines for row in wrapped(line.expandtabs(_TAB), width)]
+            rows = [row for line in lines for row in broken(line.expandtabs(_TAB), width)]
             return ["", *self._earlier(width), *rows]
         painted = self._painter.paint([block], width).rstrip("\n")
         return [row for line in painted.split("\n") for row in self._fold(line.expandtabs(_TAB), width)]
@@ -116,7 +114,7 @@ class TextSheet(Sheet):
         if cells(_SGR.sub("", line)) <= width:
             return [line]
         text, ends, end = Text.from_ansi(line), [], 0
-        for piece in chop_cells(text.plain, max(width, 2)):
+        for piece in folded(text.plain, width):
             end += len(piece)
             ends.append(end)
         rows = []

@@ -6,7 +6,7 @@ it is complete. Must never be imported for a pipe, which gets the files' bytes: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from shutil import get_terminal_size
 from typing import Any
 
@@ -40,11 +40,14 @@ class _Printer:
         Args:
             width: in cells; by default the terminal's.
         """
-        text = self._painter.paint(blocks, width or get_terminal_size().columns)
-        if not text or not self._is_first:
-            return text
-        self._is_first = False
-        return text.removeprefix("\n")
+        return "".join(self.painted(blocks, width))
+
+    def painted(self, blocks: Iterable[Block], width: int | None = None) -> Iterator[str]:
+        """The same block by block: a long text is to be seen as it is laid out."""
+        for block in blocks:
+            text = self._painter.paint([block], width or get_terminal_size().columns)
+            yield text.removeprefix("\n") if self._is_first else text
+            self._is_first = False
 
 
 def markdown_rows(text: str, width: int) -> list[str]:
@@ -54,7 +57,12 @@ def markdown_rows(text: str, width: int) -> list[str]:
 
 def show_answer(text: str) -> None:
     """Print a final answer."""
-    output.show_styled(_Printer().paint(answer_blocks(text)))
+    _show_all(_Printer().painted(answer_blocks(text)))
+
+
+def _show_all(painted: Iterable[str], show: Callable[[str], None] = output.show_styled) -> None:
+    for text in painted:
+        show(text)
 
 
 def show_turn(directory: Any, *, last_lines: int | None = None, is_end_told: bool = False) -> None:
@@ -67,10 +75,10 @@ def show_turn(directory: Any, *, last_lines: int | None = None, is_end_told: boo
     view = read.readable(directory)  # before its events: the other order can miss the last ones (law 2)
     blocks, printer = _blocks(directory, last_lines, is_end_told=is_end_told), _Printer()
     for events in follow.messages(directory):
-        output.show_styled(printer.paint(block for event in events for block in blocks.feed(event)))
-    output.show_styled(printer.paint(blocks.end()))
+        _show_all(printer.painted(block for event in events for block in blocks.feed(event)))
+    _show_all(printer.painted(blocks.end()))
     if view.state is not State.RUNNING:
-        output.show_styled(printer.paint(blocks.rest(follow.whole_text(directory))))
+        _show_all(printer.painted(blocks.rest(follow.whole_text(directory))))
 
 
 def follow_turn(directory: Any, *, last_lines: int | None = None, is_below: bool = False) -> None:
@@ -105,12 +113,11 @@ def _follow(
 ) -> None:
     try:
         for events in follow.messages(directory, follows=True):
-            if text := printer.paint(block for event in events for block in blocks.feed(event)):
-                show(text)
+            _show_all(printer.painted(block for event in events for block in blocks.feed(event)), show)
             grow(blocks.live_text)
     except KeyboardInterrupt:
         show("\n" + printer.paint(blocks.end()))  # what was shown stays, below the terminal's ^C
         raise
     view = read.status(directory)
     ends = [end_block(view)] if view.state is State.COMPLETE else []
-    show(printer.paint([*blocks.end(), *blocks.rest(follow.whole_text(directory)), *ends]))
+    _show_all(printer.painted([*blocks.end(), *blocks.rest(follow.whole_text(directory)), *ends]), show)

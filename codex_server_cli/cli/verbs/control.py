@@ -13,7 +13,6 @@ from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.result.commands import of_turn
 from codex_server_cli.errors import BadInputError, Exit, UsageError
 from codex_server_cli.render.notes import end_note
-from codex_server_cli.render.style.ink import Style
 from codex_server_cli.settings.places import Settings
 
 
@@ -35,7 +34,7 @@ def cancel(*, turns: list[str], is_all: bool, json: bool, full: bool, cwd: str |
     if any(view.state is State.RUNNING for view in views):
         output.note(
             "codex-server: a turn could not be ended\nIts worker does not react: see worker.log in its directory.",
-            Style.RED,
+            "RED",
         )
         return Exit.BUSY
     unreadable = [view for view in views if view.state is State.UNREADABLE]

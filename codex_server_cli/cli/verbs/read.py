@@ -201,12 +201,23 @@ def _report_asked(asked: Sequence[tuple[TurnView, list[Entry]]], ids: list[str],
         for view, requests in asked:
             output.show_json(turn_documents.status_with_requests(view, requests, is_full=shown.is_full))
     if not shown.has_json or output.is_terminal():
-        now_ms, width = time.time_ns() // 1_000_000, output.width() if output.is_terminal() else None
         for view, requests in asked:
             for request in requests:
-                output.note(pending_text(view, request, now_ms, width))
+                _note_asked(view, request)
     output.note(f"Then: {wait_command(' '.join(ids), shown.options)}")
     return Exit.ATTENTION
+
+
+def _note_asked(view: TurnView, request: Entry) -> None:
+    """Show a request on stderr: on a terminal laid out for it, because a wrapped command would be another."""
+    now_ms, display = time.time_ns() // 1_000_000, output.error_display()
+    if display is None:
+        output.note(pending_text(view, request, now_ms, None))
+    else:
+        from codex_server_cli.actions.read.for_people import shortened
+
+        view = view._replace(turn_id=shortened(Settings.load(), [view.turn_id])[view.turn_id])
+        output.note_styled(pending_text(view, request, now_ms, display.width, display.ink) + "\n")
 
 
 def _report_one(view: TurnView, shown: _Shown) -> Exit:

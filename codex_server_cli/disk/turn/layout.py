@@ -31,6 +31,8 @@ UNPUBLISHED = ".new-"
 SNAPSHOT = ".snapshot"
 """The folder with the state of the work tree before the turn, while it runs."""
 
+META_NAME = "meta.json"
+
 
 class TurnDir:
     """The paths of one turn."""
@@ -39,7 +41,7 @@ class TurnDir:
         self.path = path
         self.turn_id = path.name
         self.prompt = path / "prompt.txt"
-        self.meta = path / "meta.json"
+        self.meta = path / META_NAME
         self.schema = path / "schema.json"
         self.events = path / "events.jsonl"
         self.out = path / "out.txt"

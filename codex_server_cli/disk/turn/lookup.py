@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from codex_server_cli.core.model.turn import is_turn_id, is_turn_id_end, is_turn_id_prefix, is_turn_name
+from codex_server_cli.disk.files import read_bytes
 from codex_server_cli.disk.turn.contents import meta_of, read_meta
-from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.disk.turn.layout import META_NAME, TurnDir
 from codex_server_cli.disk.turn.refusal import refusal_of
 from codex_server_cli.errors import AmbiguousError, HomeError, NotFoundError
 
@@ -153,8 +154,22 @@ def _only(turns_path: Path, found: list[str], what: str) -> TurnDir:
 
 
 def _named(turns_path: Path, name: str) -> TurnDir | None:
-    """The newest turn of this name."""
-    return next((turn for turn, meta in iter_meta(turns_path) if meta.get("name") == name), None)
+    """The newest turn of this name. A short id may be one: of 10,000 turns only those that hold it are parsed."""
+    for turn_id in turn_ids(turns_path):
+        if not _holds(f"{turns_path}/{turn_id}/{META_NAME}", name.encode()):
+            continue
+        turn = TurnDir(turns_path / turn_id)
+        meta = meta_of(turn)
+        if "request" in meta and meta.get("name") == name:
+            return turn
+    return None
+
+
+def _holds(path: str, text: bytes) -> bool:
+    try:
+        return text in read_bytes(path)
+    except OSError:  # a turn that has none, or not for us, is passed over
+        return False
 
 
 def _by_name(turns_path: Path, name: str) -> TurnDir:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from codex_server_cli.render.escape import neutralise
+from codex_server_cli.render.style.cells import folded
 from codex_server_cli.render.style.ink import Ink, Style
 
 _TAB = 4
@@ -63,8 +64,4 @@ def _safe(line: str) -> str:
 
 def _rows(line: str, width: int | None) -> list[str]:
     """The line, folded at a width in cells."""
-    if width is None or (line.isascii() and len(line) <= width):
-        return [line]
-    from rich.cells import chop_cells  # for a line that has to be folded, or measured
-
-    return chop_cells(line, max(width, 2)) or [""]
+    return [line] if width is None else folded(line, width)

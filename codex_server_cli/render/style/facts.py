@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from codex_server_cli.render.escape import neutralise, one_line
+from codex_server_cli.render.style.cells import broken
 from codex_server_cli.render.style.ink import Style
 from codex_server_cli.render.style.wrap import Display, wrapped
 
@@ -45,7 +46,7 @@ def facts_block(facts: Sequence[Fact], display: Display) -> str:
     for label, value, style, is_command in known:
         room = _room(pad + len(_GAP), width)
         shown = one_line(value or "", _MAX_VALUE)
-        pieces = [ink(piece, style) for piece in ([shown] if is_command else wrapped(shown, room, folds=True))]
+        pieces = [ink(piece, style) for piece in ([shown] if is_command else broken(shown, room))]
         lines += _hanging(ink(label, Style.DIM), len(label), pad + len(_GAP), pieces, width)
     return _text(lines)
 
@@ -62,10 +63,7 @@ def checks_block(checks: Sequence[tuple[str, bool, str, str]], display: Display)
     for name, is_ok, detail, hint in checks:
         mark, style = _LOOK_OF[None if is_ok and hint else is_ok]
         room = _room(indent, width)
-        pieces = [
-            ink(line, Style.PLAIN if is_ok else style)
-            for line in wrapped(one_line(detail, _MAX_VALUE), room, folds=True)
-        ]
+        pieces = [ink(line, Style.PLAIN if is_ok else style) for line in broken(one_line(detail, _MAX_VALUE), room)]
         pieces += wrapped(neutralise(hint), room) if hint else []
         lines += _hanging(ink(f"{mark} {name}", style), len(name) + 2, indent, pieces, width)
     return _text(lines)

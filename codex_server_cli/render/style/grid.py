@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from codex_server_cli.render.escape import one_line
+from codex_server_cli.render.style.cells import cells as cells_of
+from codex_server_cli.render.style.cells import cut
 from codex_server_cli.render.style.ink import Ink, Style
-from codex_server_cli.render.style.wrap import Display, cut
-from codex_server_cli.render.style.wrap import cells as cells_of
+from codex_server_cli.render.style.wrap import Display
 
 _GAP = 2
 _LEAST_FLEXIBLE, _MAX_CELL = 8, 400

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from codex_server_cli.render.style.cells import cells
 from codex_server_cli.render.style.ink import PLAIN, Ink, Style
 
 Piece = tuple[str, Style]
@@ -19,8 +20,6 @@ _WORDS = re.compile(r"`[^`\n]*`\S*|codex-server [^`\n]*[^.`\n]$|\S+")
 """A command stands between backticks, or at the end of a line that no full stop ends."""
 
 _GAP = " · "
-_NARROW_UNTIL = "\u0300"
-"""Every printable character before this one takes one cell."""
 
 
 class Display(NamedTuple):
@@ -39,57 +38,30 @@ class Display(NamedTuple):
     user_home: str = "/nowhere"
 
 
-def cells(text: str) -> int:
-    """How many cells a line of text takes on a terminal."""
-    if max(text, default="") < _NARROW_UNTIL:
-        return len(text)
-    from rich.cells import cell_len  # 15 ms that plain text need not spend
-
-    return cell_len(text)
-
-
-def cut(line: str, width: int) -> str:
-    """A line as at most `width` cells, with an ellipsis where something was cut."""
-    if cells(line) <= width:
-        return line
-    if width < 1:
-        return ""
-    while cells(line) > width - 1:
-        line = line[:-1]
-    return line + "…"
-
-
-def wrapped(text: str, width: int, indent: str = "", *, folds: bool = False) -> list[str]:
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
     """Text as lines of at most `width` cells, as far as its words and commands are no longer.
 
     Args:
         text: its line ends stay; a line that fits stays as it is.
         indent: what every line begins with.
-        folds: break a word that is too long, too: every line begins with `indent` then. No command may be in it.
     """
-    return [line for given in text.split("\n") for line in _lines(given, width, indent, folds=folds)]
+    return [line for given in text.split("\n") for line in _lines(given, width, indent)]
 
 
-def _lines(text: str, width: int, indent: str, *, folds: bool) -> list[str]:
+def _lines(text: str, width: int, indent: str) -> list[str]:
     if cells(indent + text) <= width:
         return [f"{indent}{text}".rstrip()]
     start = indent + text[: len(text) - len(text.lstrip())]
     lines: list[str] = []
-    for word in _WORDS.findall(text):
-        if lines and cells(lines[-1]) + 1 + cells(word) <= width:
-            lines[-1] += f" {word}"
+    end = 0
+    for word in _WORDS.finditer(text):
+        longer = f"{lines[-1]}{text[end : word.start()]}{word[0]}" if lines else ""
+        if lines and cells(longer) <= width:
+            lines[-1] = longer
         else:
-            lines += _folded(start + word, width, indent) if folds else [start + word]
+            lines.append(start + word[0])
+        end = word.end()
     return lines
-
-
-def _folded(line: str, width: int, indent: str) -> list[str]:
-    pieces = [""]
-    for char in line:
-        if pieces[-1] not in ("", indent) and cells(pieces[-1] + char) > width:
-            pieces.append(indent)
-        pieces[-1] += char
-    return pieces
 
 
 def joined(

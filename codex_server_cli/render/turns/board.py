@@ -19,12 +19,14 @@ from codex_server_cli.core.result.commands import of_turn
 from codex_server_cli.render.escape import neutralise, one_line
 from codex_server_cli.render.spinner import is_waiting
 from codex_server_cli.render.status_line import clock, short_count
+from codex_server_cli.render.style.cells import cells as cells_in
+from codex_server_cli.render.style.cells import cut as cut_text
+from codex_server_cli.render.style.cells import padded
 from codex_server_cli.render.style.ink import Style
 from codex_server_cli.render.style.when import age
-from codex_server_cli.render.style.wrap import cells as cells_in
 from codex_server_cli.render.tables import short_path
 from codex_server_cli.render.turns.cockpit.listing import rank, tokens_of
-from codex_server_cli.render.turns.lines import Line, cells_of, cut, cut_text, padded
+from codex_server_cli.render.turns.lines import Line, cells_of, cut
 from codex_server_cli.render.turns.states import look, state_words
 from codex_server_cli.render.turns.titles import title
 

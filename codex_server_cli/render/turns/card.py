@@ -18,14 +18,15 @@ from codex_server_cli.core.result.next_step import next_command
 from codex_server_cli.core.session.queued_messages import NOT_PUT_BACK, put_back_words
 from codex_server_cli.render.escape import neutralise, one_line
 from codex_server_cli.render.status_line import clock, short_count
+from codex_server_cli.render.style.cells import BAR, barred, cut
 from codex_server_cli.render.style.ink import Style
 from codex_server_cli.render.style.when import ago
-from codex_server_cli.render.style.wrap import Display, Piece, cut, joined, wrapped
+from codex_server_cli.render.style.wrap import Display, Piece, joined, wrapped
 from codex_server_cli.render.tables import duration, short_path
 from codex_server_cli.render.turns.states import look, state_words
 from codex_server_cli.render.turns.titles import title
 
-_INDENT, _BAR = "  ", "│ "
+_INDENT = "  "
 _MOST_CHARS = 400
 _LONGEST_PATH = 4096
 
@@ -208,7 +209,7 @@ def _resets(view: TurnView, display: Display) -> list[str]:
 
 
 def _behind_bar(text: str, display: Display) -> list[str]:
-    return wrapped(text, display.width, _INDENT + _BAR, folds=True)
+    return barred(text, display.width, bar=_INDENT + BAR)
 
 
 def _next(view: TurnView, short_id: str) -> str:

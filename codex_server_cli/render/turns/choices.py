@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codex_server_cli.render.escape import one_line
+from codex_server_cli.render.style.cells import cells, fitted
 
 _GAP = 2
 _LEAST_FIRST = 20  # columns for the first cell; before it has fewer, the last cells are left out
@@ -17,22 +18,13 @@ def choice_rows(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     Args:
         rows: raw cells, as many in each; the first one takes what the others leave.
     """
-    from rich.cells import cell_len  # where a list is opened, rich is loaded
-
     safe = [[one_line(cell, 200) for cell in row] for row in rows]
-    widths = [min(max(map(cell_len, column)), _MOST_CELL) for column in list(zip(*safe, strict=True))[1:]]
+    widths = [min(max(map(cells, column)), _MOST_CELL) for column in list(zip(*safe, strict=True))[1:]]
     while widths and width - sum(widths) - _GAP * len(widths) < _LEAST_FIRST:
         widths.pop()
     first = max(width - sum(widths) - _GAP * len(widths), 1)
-    longest = max((cell_len(row[0]) for row in safe), default=1)
+    longest = max((cells(row[0]) for row in safe), default=1)
     sizes = [min(first, longest), *widths]
     return [
-        (" " * _GAP).join(_fitted(cell, size) for cell, size in zip(row, sizes, strict=False)).rstrip() for row in safe
+        (" " * _GAP).join(fitted(cell, size) for cell, size in zip(row, sizes, strict=False)).rstrip() for row in safe
     ]
-
-
-def _fitted(cell: str, size: int) -> str:
-    """The cell, this many columns wide: cut with an ellipsis where it is longer."""
-    from rich.cells import cell_len, set_cell_size
-
-    return set_cell_size(cell, size) if cell_len(cell) <= size else f"{set_cell_size(cell, size - 1)}…"

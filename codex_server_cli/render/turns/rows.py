@@ -12,10 +12,10 @@ from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.rpc import text_in
 from codex_server_cli.render.escape import one_line
 from codex_server_cli.render.status_line import short_count
+from codex_server_cli.render.style.cells import cut
 from codex_server_cli.render.style.grid import Column, grid
 from codex_server_cli.render.style.ink import Ink, Style
 from codex_server_cli.render.style.when import age
-from codex_server_cli.render.style.wrap import cells
 from codex_server_cli.render.tables import duration, short_path
 from codex_server_cli.render.turns.states import look, state_words
 from codex_server_cli.render.turns.titles import title
@@ -109,11 +109,9 @@ def directory_column(paths: Sequence[str], home: str, width: int) -> Column:
 
 def _end_of(path: str, width: int) -> str:
     """As many whole names at the end of a path as fit; the end of the last one where that does not."""
-    if cells(path) <= width:
-        return path
-    end = next((path[at:] for at in range(len(path)) if cells(path[at:]) < width), "")
-    at = end.find("/")
-    return f"…{end[at:] if at > 0 else end}"
+    end = cut(path, width, is_end=True)
+    at = end.find("/") if end != path else 0
+    return f"…{end[at:]}" if at > 1 else end
 
 
 def _tokens(view: TurnView) -> str:

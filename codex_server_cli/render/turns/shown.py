@@ -12,10 +12,11 @@ from codex_server_cli.core.model.turn import parse_time_ms
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.escape import neutralise, one_line
 from codex_server_cli.render.notes import turn_header
+from codex_server_cli.render.style.cells import barred
 from codex_server_cli.render.style.facts import Fact, facts_block
 from codex_server_cli.render.style.ink import Ink, Style
 from codex_server_cli.render.style.when import ago
-from codex_server_cli.render.style.wrap import Display, joined, wrapped
+from codex_server_cli.render.style.wrap import Display, joined
 from codex_server_cli.render.tables import short_path
 from codex_server_cli.render.turns.states import look, state_words
 
@@ -120,7 +121,7 @@ def _entry(entry: Entry, base: str, display: Display, layout: Layout) -> str:
 
 def _told(type_: str, text: str, display: Display) -> list[tuple[str, Style]]:
     width = display.width if type_ == "fileChange" else min(display.width, _WIDEST_PROSE)
-    lines = wrapped(text.expandtabs(4), width, _INDENT, folds=True)
+    lines = [line.rstrip() for line in barred(text, width, bar=_INDENT)]
     if type_ == "fileChange":
         return [(_with_counts(line, display.ink), Style.PLAIN) for line in lines]
     return [(line, Style.RED if type_ == "error" else Style.PLAIN) for line in lines]
@@ -137,4 +138,8 @@ def _command(text: str, display: Display) -> list[tuple[str, Style]]:
     ended = _EXIT.fullmatch(output[-1]) if output else None
     end = [(output.pop(), Style.GREEN if ended[1] else Style.RED)] if ended else []
     parts += [(line, Style.DIM if _LEFT_OUT.fullmatch(line) else Style.PLAIN) for line in output]
-    return [(row, style) for line, style in parts + end for row in wrapped(line, display.width, _INDENT, folds=True)]
+    return [
+        (row.rstrip(), style)
+        for line, style in parts + end
+        for row in barred(line, display.width, bar=_INDENT, is_exact=True)
+    ]

@@ -64,15 +64,22 @@ def test_a_turn_that_may_write_where_our_records_lie_is_warned_of(
     assert [str(settings.home) in warning for warning in warnings] == ([True] if is_warned else [])
 
 
-@for_each("name", ["a", "x" * 64, "Fix-1.2_b", "lastly", "LAST"])
-def test_a_name_is_a_name(name: str) -> None:
-    checks.check_name(name)
+@for_each("name", ["a", "x" * 64, "Fix-1.2_b", "lastly", "LAST", "cafe"])
+def test_a_name_is_a_name(settings: Settings, name: str) -> None:
+    checks.check_name(settings, name)
+
+
+def test_the_short_id_of_another_turn_is_no_name(settings: Settings) -> None:
+    (settings.turns_path / "20261120-165501-482-cafe").mkdir(parents=True)
+    with pytest.raises(BadInputError, match="cafe is the short id of 20261120-165501-482-cafe"):
+        checks.check_name(settings, "cafe")
+    checks.check_name(settings, "fade")
 
 
 @for_each("name", ["", "1st", "-x", "a b", "a/b", "é", "last", TURN_ID, "x" * 65, "a\n"])
-def test_what_could_be_taken_for_something_else_is_no_name(name: str) -> None:
+def test_what_could_be_taken_for_something_else_is_no_name(settings: Settings, name: str) -> None:
     with pytest.raises(BadInputError, match="not a turn name"):
-        checks.check_name(name)
+        checks.check_name(settings, name)
 
 
 @for_each(

@@ -11,7 +11,7 @@ import pytest
 
 from codex_server_cli.actions.control import approvals
 from codex_server_cli.actions.conversation import ChatTurn
-from codex_server_cli.cli.chat.approvals import ApprovalDialog
+from codex_server_cli.cli.chat.approvals import ApprovalDialog, named
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import BadInputError, BusyError, HomeError, NotFoundError
 from codex_server_cli.render.chat_blocks import Block, BlockKind
@@ -87,6 +87,12 @@ def test_a_line_becomes_the_decision_that_it_is(person: Person, line: str, calls
     assert person.calls == calls
     assert (person.dialog.entry is None) is bool(calls)
     assert person.drafts == (["aside", "back"] if calls else ["aside"])
+
+
+def test_a_line_that_came_too_late_is_named_by_its_beginning_and_a_secret_not_at_all() -> None:
+    assert named(FIRST, "y") == "“y”"
+    assert named(FIRST, "line\n" * 5000) == f"“{'line ' * 11}line…”"
+    assert named(FORM, "1234") == "that answer"
 
 
 def test_requests_are_asked_one_after_the_other_and_a_decided_one_not_again(person: Person) -> None:

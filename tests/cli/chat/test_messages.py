@@ -39,6 +39,8 @@ def test_a_message_that_codex_repeats_is_shown_as_it_was_typed(monkeypatch: pyte
     assert messages.as_typed(told[0].rstrip("\n")) == "see [pasted 200 lines]"
     assert messages.as_typed("from another shell") == "from another shell"
     assert "… 181 more lines …" in messages.as_typed(LOG)
+    messages.next_after(TurnView("id", "/", State.COMPLETE))
+    assert "pasted" not in messages.as_typed(told[0])  # nothing is kept for longer than its turn
 
 
 @pytest.mark.parametrize("state", [State.COMPLETE, State.CANCELLED])

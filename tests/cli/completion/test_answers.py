@@ -37,7 +37,16 @@ def tab(shell: Shell, name: str, line: str, action: str = "get-args") -> Run:
 def test_bash_gets_words_and_directories_that_it_need_not_quote(shell: Shell, place: Path) -> None:
     said = {
         line: tab(shell, "bash", f"codex-server {line}").stdout.split("\n")[:-1]
-        for line in ("wait --until ", "new --sandbox = w", "new --sandbox =", "new -C so", "new -C ", "new -F sa", "'")
+        for line in (
+            "wait --until ",
+            "new --sandbox = w",
+            "new --sandbox =",
+            "new -C so",
+            "new -C ",
+            "new -F sa",
+            "new --model ",
+            "'",
+        )
     }
     assert said["wait --until "] == ["end", "attention"]
     assert said["new --sandbox = w"] == ["workspace-write"]
@@ -45,7 +54,8 @@ def test_bash_gets_words_and_directories_that_it_need_not_quote(shell: Shell, pl
     assert said["new -C so"] == ["so\\ urce/", "so\\ urce/inner/"]
     assert "so\\ urce/" in said["new -C "]
     assert not {".hidden/", "sample.txt"} & {*said["new -C "]}
-    assert said["new -F sa"] == [""]
+    assert said["new -F sa"] == []
+    assert said["new --model "] == [""]  # bash: offer no files
     assert tab(shell, "bash", "codex-server new -C .h").stdout == ".hidden/\n"
 
 
@@ -58,8 +68,8 @@ def test_zsh_gets_code_that_can_only_describe(shell: Shell, place: Path, turns: 
     assert said["tail m"] == (
         "local -a found; found=('mend:complete: it'\\''s \\\\ $(x): `y`'); _describe -V codex-server found\n"
     )
-    assert said["new --cwd "] == "_files -/\n"
-    assert said["new --cwd=s"] == "compset -P '*='; _files -/\n"
+    assert said["new --cwd "] == "_path_files -/\n"
+    assert said["new --cwd=s"] == "compset -P '*='; _path_files -/\n"
     assert said["new --file "] == "_files\n"
     assert "'unix\\://:a socket: unix:///PATH'" in said["new --server un"]
     assert said["new --deadline "] == "_message 'no completion'\n"
@@ -72,6 +82,17 @@ def test_fish_gets_words_with_what_they_stand_for(shell: Shell, place: Path) -> 
     assert tab(shell, "fish", "codex-server new --file s", "is-args").code == 1
     assert tab(shell, "fish", "codex-server new --server s", "is-args").code == 0
     assert tab(shell, "fish", "codex-server tail 'an open quote").stdout == ""
+
+
+def test_nothing_is_offered_where_looking_fails(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("bash", "fish"):
+        assert tab(shell, name, "codex-server new --cwd ~nouser/").stdout in ("", "\n")
+
+    def fail() -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("codex_server_cli.cli.completion.shells.answer", fail)
+    assert tab(shell, "bash", "codex-server tail ").code == 1
 
 
 @pytest.mark.parametrize("request_", ["complete_pwsh", "source_bash", ""])

@@ -67,6 +67,16 @@ class Prompt:
         assert not absent or absent not in screen
         self._terminal.press("C-u")
 
+    def tab_in_vain(self, line: str) -> None:
+        """Type the beginning of a line, press TAB, and see that what is typed next follows it; then drop the line."""
+        self._terminal.press("C-l")
+        self._terminal.type(line)
+        self._terminal.wait_for(line)
+        self._terminal.press("Tab", "Tab")
+        self._terminal.type("§")
+        self._terminal.wait_for(f"{line}§")
+        self._terminal.press("C-u")
+
 
 @pytest.mark.full
 @pytest.mark.parametrize("name", SHELLS)
@@ -89,6 +99,9 @@ def test_the_shell_completes_verbs_flags_values_and_turns(name: str, shell: Shel
         prompt.tab("codex-server new --model g", "--model gpt-5.5")
         prompt.tab("codex-server new --cwd so", "--cwd source/")
         prompt.tab("codex-server new --file sam", "--file sample.txt")
+        if name != "fish":  # which suggests files by itself, as it does after any command
+            for line in ("codex-server new --cwd sam", "codex-server new --deadline sam"):
+                prompt.tab_in_vain(line)
         prompt.tab("codex-server approve a", "approve asking")
         prompt.tab("codex-server approve asking r", "approve asking r1")
         prompt.tab("codex-server tail ", "asking", "mend", "last", times=2)  # bash lists at the second

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from rich.console import Console
 
 from codex_server_cli.cli.terminal.markdown import MAX_STYLED_LINES, Painter, tail_rows
-from codex_server_cli.render.chat_blocks import Block, BlockKind
+from codex_server_cli.render.chat_blocks import Block, BlockKind, asked_block
 from tests.cli.test_terminal import EVIL
 from tests.render.test_escape import is_dangerous
 
@@ -114,6 +115,34 @@ def test_every_kind_of_block_has_its_look(kind: BlockKind, text: str, lines: lis
 def test_a_block_of_very_many_lines_is_shown_as_it_is_and_made_safe(kind: BlockKind) -> None:
     text = "a **line** \n" * MAX_STYLED_LINES
     assert paint(Block(kind, f"{text}\x1b[2J")).lstrip("\n") == f"{text}␛[2J\n"
+
+
+def test_no_blank_of_a_command_is_lost_where_a_row_ends() -> None:
+    copy = 'cp -r "/srv/data  old/a"   "/srv/data  new/b"  && echo   "done  it"'
+    block = asked_block({"kind": "command", "answer_with": "approve", "command": copy, "cwd": "/p"})
+    assert block is not None
+    for width in range(20, 60):
+        rows = STYLE.sub("", paint(block, width=width)).strip("\n").split("\n")
+        # A blank at the end of a row is seen by the cell that it takes.
+        told = "".join(f"{row.removeprefix('│ '):<{width - 2}}" for row in rows)
+        assert f"$ {copy}" in told
+
+
+@pytest.mark.parametrize("kind", [BlockKind.ANSWER, BlockKind.SAID, BlockKind.OUTPUT, BlockKind.EDIT, BlockKind.NOTE])
+def test_a_paragraph_of_a_megabyte_does_not_block_the_screen(kind: BlockKind) -> None:
+    text = "word and more " * 100_000
+    began_s = time.process_time()
+    shown = STYLE.sub("", paint(Block(kind, text.strip())))
+    assert " ".join(shown.replace("› ", "").split()) == text.strip()
+    assert time.process_time() - began_s < 1.5  # it took 4 s to be laid out
+
+
+def test_of_many_blocks_that_come_at_once_the_last_are_shown_as_they_are() -> None:
+    block = Block(BlockKind.ANSWER, f"**bold** {'x ' * 500}")
+    shown = paint(*[block] * 100).split("\n\n")
+    assert "**bold**" not in STYLE.sub("", shown[0])
+    assert shown[-1].startswith("**bold** x x")
+    assert len(shown) == 100
 
 
 def test_a_request_of_very_many_lines_stays_behind_its_bar() -> None:

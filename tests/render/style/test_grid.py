@@ -20,7 +20,7 @@ def test_columns_are_aligned_by_cells_and_numbers_to_the_right() -> None:
 
 @for_each(
     "width, line",
-    [(40, "ab  one two three four  12"), (20, "ab  one two thr…  12"), (9, "ab  one …"), (3, "ab"), (1, "…")],
+    [(40, "ab  one two three four  12"), (20, "ab  one two thr…  12"), (9, "ab  one…"), (3, "ab"), (1, "…")],
 )
 def test_the_flexible_column_gives_way_first_and_then_the_last_ones(width: int, line: str) -> None:
     columns = [

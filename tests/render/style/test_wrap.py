@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from codex_server_cli.render.style.ink import Ink, Style
-from codex_server_cli.render.style.wrap import cells, cut, joined, wrapped
-
-
-def test_width_is_counted_in_cells() -> None:
-    assert [cells(text) for text in ("", "plain", "漢字", "…")] == [0, 5, 4, 1]
-    assert [cut(text, 5) for text in ("plain", "plainer", "漢字漢字")] == ["plain", "plai…", "漢字…"]
+from codex_server_cli.render.style.wrap import joined, wrapped
 
 
 def test_text_is_broken_between_words_and_what_fits_stays_as_it_is() -> None:
     assert wrapped("two  spaces", 11) == ["two  spaces"]
+    assert wrapped("cannot use '/a  b': it is gone", 19) == ["cannot use '/a  b':", "it is gone"]
     assert wrapped("one two three", 8, "  ") == ["  one", "  two", "  three"]
     assert wrapped("first\n  a deeper line", 10) == ["first", "  a deeper", "  line"]
     assert wrapped("a\n\nb", 10, "  ") == ["  a", "", "  b"]
@@ -22,11 +18,6 @@ def test_a_command_stays_whole_however_long_it_is() -> None:
     assert wrapped("Then: `codex-server wait last`. Or not", 20) == ["Then:", "`codex-server wait last`.", "Or not"]
     assert wrapped("It goes on: codex-server tail last", 20) == ["It goes on:", "codex-server tail last"]
     assert wrapped("codex-server tail shows what it said.", 20) == ["codex-server tail", "shows what it said."]
-
-
-def test_a_word_of_others_is_folded_so_that_each_line_begins_with_the_bar() -> None:
-    assert wrapped("a 漢字漢字 bcdefgh", 6, "│ ", folds=True) == ["│ a", "│ 漢字", "│ 漢字", "│ bcde", "│ fgh"]
-    assert wrapped("漢字", 2, "│ ", folds=True) == ["│ 漢", "│ 字"]
 
 
 def test_pieces_stand_on_one_line_as_far_as_they_fit_and_empty_ones_do_not_count() -> None:

@@ -19,7 +19,7 @@ def test_cells_are_aligned_also_where_a_character_takes_two_columns() -> None:
 def test_a_narrow_terminal_cuts_the_first_cell_and_then_leaves_the_last_ones_out() -> None:
     assert choice_rows(THREADS, 36)[0] == "Fix the parser of d…  3m  ~/work/app"
     assert choice_rows(THREADS, 30)[0] == "Fix the parser of dates  3m"
-    assert choice_rows(THREADS, 12) == ["Fix the par…", "日本語の題 …"]
+    assert choice_rows(THREADS, 12) == ["Fix the par…", "日本語の題…"]
     for width in range(1, 60):
         assert max(map(cell_len, choice_rows(THREADS, width))) <= width
 

@@ -46,7 +46,7 @@ def test_a_turn_takes_one_line_at_80_columns() -> None:
 def test_a_narrow_terminal_shows_which_turns_and_what_they_are_about() -> None:
     assert lines(40) == [
         "  TURN  TITLE",
-        "! 7f3a  日本語 and explain, in as many …",
+        "! 7f3a  日本語 and explain, in as many…",
         "✓ 00ff  fix",
     ]
 

@@ -9,8 +9,9 @@ import pytest
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.turn_id import time_ms
 from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.render.style.cells import cells
 from codex_server_cli.render.style.ink import Ink
-from codex_server_cli.render.style.wrap import Display, cells, wrapped
+from codex_server_cli.render.style.wrap import Display, wrapped
 from codex_server_cli.render.turns.shown import shown_thread, shown_turn
 
 TURN_ID = "20261120-165501-482-7f3a"

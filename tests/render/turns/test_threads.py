@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from codex_server_cli.render.style.wrap import Display, cells
+from codex_server_cli.render.style.cells import cells
+from codex_server_cli.render.style.wrap import Display
 from codex_server_cli.render.turns.threads import ThreadRow, thread_rows
 
 THREAD = "01a22ccd-6713-7c90-8923-ef1cf4ea89a1"

@@ -30,4 +30,4 @@ class Attention:
 def _question(state: Cockpit) -> tuple[str | None, OpenRequest | None]:
     """What tells a question from any other; not what is typed, nor whether it was read to its end."""
     asked = state.asked
-    return state.doomed, asked._replace(is_seen=False) if asked is not None else None
+    return state.confirming_cancel, asked._replace(is_seen=False) if asked is not None else None

@@ -18,6 +18,7 @@ from codex_server_cli.render.turns.cockpit.state import (
     Decide,
     Entry,
     Intent,
+    LineBuffer,
     Look,
     OnScreen,
     OpenPage,
@@ -26,7 +27,6 @@ from codex_server_cli.render.turns.cockpit.state import (
     Quit,
     Redraw,
     Sorting,
-    Typed,
 )
 from codex_server_cli.render.turns.cockpit.typing import typed, with_text
 
@@ -49,8 +49,8 @@ def press(state: Cockpit, key: str, seen: OnScreen) -> Step:
     state = state._replace(message="")
     if key == "ctrl-l":
         return state, Redraw()
-    if state.doomed is not None:
-        return _confirm(state, key, seen, state.doomed)
+    if state.confirming_cancel is not None:
+        return _confirm(state, key, seen, state.confirming_cancel)
     if state.typing is not None:
         return _type(state, key, seen, state.typing)
     if state.pane is Pane.BOARD:
@@ -77,7 +77,7 @@ def _on_board(state: Cockpit, key: str, seen: OnScreen) -> Step:
         case "?":
             return state._replace(pane=Pane.HELP, top=0, is_following=False), None
         case "/":
-            return state._replace(typing=Typed(state.filter, len(state.filter))), None
+            return state._replace(typing=LineBuffer(state.filter, len(state.filter))), None
         case "escape":
             return state._replace(filter=""), None
         case "s":
@@ -119,7 +119,7 @@ def _unread(seen: OnScreen, key: str, asked: OpenRequest | None = None, scrolls:
         scrolls: the keys that lead to the end of the request.
     """
     if seen.shown_s < HASTE_S:
-        return f"it has only just come up: read it, then {key}"
+        return f"too soon: read it first, then {key}"
     return "" if asked is None or asked.is_seen else f"read it to its end first: {scrolls}"
 
 
@@ -136,7 +136,7 @@ def _of_turn(state: Cockpit, key: str, seen: OnScreen) -> Step:
     if view.state is not State.RUNNING:
         return state._replace(message=f"{seen.short(view.turn_id)} has ended: {view.state}"), None
     if key == "c":
-        return state._replace(selected=view.turn_id, doomed=view.turn_id), None
+        return state._replace(selected=view.turn_id, confirming_cancel=view.turn_id), None
     return state._replace(selected=view.turn_id), Look(view.turn_id, _INTENTS[key])
 
 
@@ -149,16 +149,16 @@ def _selected(state: Cockpit, seen: OnScreen) -> TurnView | None:
 
 def _confirm(state: Cockpit, key: str, seen: OnScreen, turn_id: str) -> Step:
     if key not in ("y", "Y"):
-        return state._replace(doomed=None, message="not cancelled"), None
+        return state._replace(confirming_cancel=None, message="not cancelled"), None
     if unread := _unread(seen, "y"):
         return state._replace(message=unread), None
-    return state._replace(doomed=None, message="cancelling …"), Cancel(turn_id)
+    return state._replace(confirming_cancel=None, message="cancelling …"), Cancel(turn_id)
 
 
 # --- typing
 
 
-def _type(state: Cockpit, key: str, seen: OnScreen, line: Typed) -> Step:
+def _type(state: Cockpit, key: str, seen: OnScreen, line: LineBuffer) -> Step:
     is_answer = state.asked is not None
     if key == "escape":
         if is_answer:
@@ -171,12 +171,12 @@ def _type(state: Cockpit, key: str, seen: OnScreen, line: Typed) -> Step:
     return _with_typing(state, typed(line, key)), None
 
 
-def _with_typing(state: Cockpit, line: Typed) -> Cockpit:
+def _with_typing(state: Cockpit, line: LineBuffer) -> Cockpit:
     state = state._replace(typing=line)
     return state if state.asked is not None else state._replace(filter=line.text)
 
 
-def _answered(state: Cockpit, seen: OnScreen, line: Typed) -> Step:
+def _answered(state: Cockpit, seen: OnScreen, line: LineBuffer) -> Step:
     """The line is the answer to the question that is shown; the last one sends them all."""
     asked = state.asked
     assert asked is not None
@@ -192,7 +192,7 @@ def _answered(state: Cockpit, seen: OnScreen, line: Typed) -> Step:
     answers = {**asked.answers, text_in(question.get("id")): texts} if texts else asked.answers
     asked = asked._replace(answers=answers, questions=asked.questions + 1, is_seen=False)
     if asked.questions < len(questions):
-        return state._replace(asked=asked, typing=Typed(), top=0), None
+        return state._replace(asked=asked, typing=LineBuffer(), top=0), None
     return _to_board(state, "sending …"), Decide(asked)
 
 
@@ -234,7 +234,7 @@ def _scrolled(state: Cockpit, key: str, seen: OnScreen) -> Cockpit | None:
 
 
 def _to_board(state: Cockpit, message: str = "") -> Cockpit:
-    state = state._replace(asked=None, typing=None, doomed=None, message=message)
+    state = state._replace(asked=None, typing=None, confirming_cancel=None, message=message)
     return state._replace(pane=Pane.BOARD, top=0, is_following=False)
 
 
@@ -269,7 +269,7 @@ def asked_for(state: Cockpit, look: Look, entry: Entry | None) -> Cockpit:
         is_question = look.intent is Intent.APPROVE
         what = "it asks a question: r answers it" if is_question else "it asks for approval: a approves it"
         return told(state, f"{what}, x declines")
-    typing = Typed() if look.intent is Intent.REPLY else None
+    typing = LineBuffer() if look.intent is Intent.REPLY else None
     asked = OpenRequest(look.turn_id, entry, look.intent)
     return state._replace(pane=Pane.REQUEST, asked=asked, typing=typing, top=0, is_following=False, message="")
 
@@ -291,4 +291,4 @@ def deleted(state: Cockpit, name: str) -> Cockpit:
 
 def _may_change(state: Cockpit) -> bool:
     """Whether the user is at nothing that a page must not replace."""
-    return state.typing is None and state.doomed is None and state.pane in (Pane.BOARD, Pane.TAIL, Pane.DIFF)
+    return state.typing is None and state.confirming_cancel is None and state.pane in (Pane.BOARD, Pane.TAIL, Pane.DIFF)

@@ -9,23 +9,23 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.rpc import objects_in
 from codex_server_cli.render.approvals import (
-    AskedRow,
     question_choices,
-    question_text,
+    question_rows,
     questions_of,
     request_rows,
-    request_text,
     wants_words,
 )
 from codex_server_cli.render.changes import doubt_note
 from codex_server_cli.render.escape import neutralise, one_line
 from codex_server_cli.render.spinner import is_waiting
 from codex_server_cli.render.status_line import clock
+from codex_server_cli.render.style.cells import barred, broken
+from codex_server_cli.render.style.cells import cut as cut_text
 from codex_server_cli.render.style.diff import diff_lines
 from codex_server_cli.render.style.ink import Ink, Style
-from codex_server_cli.render.turns.cockpit.state import Cockpit, Intent, OnScreen, OpenRequest, Pane, Typed
-from codex_server_cli.render.turns.edits import as_patch
-from codex_server_cli.render.turns.lines import BAR, Line, barred, cells_of, cut, cut_text, wrapped
+from codex_server_cli.render.turns.asked import asked_lines
+from codex_server_cli.render.turns.cockpit.state import Cockpit, Intent, LineBuffer, OnScreen, OpenRequest, Pane
+from codex_server_cli.render.turns.lines import Line, cells_of, cut
 from codex_server_cli.render.turns.states import look, state_words
 from codex_server_cli.render.turns.titles import title
 
@@ -56,10 +56,10 @@ def cut_row(text: str, width: int) -> str:
     return "".join(piece for piece, _ in cut([(text, Style.PLAIN)], width))
 
 
-def page_head(view: TurnView, prompt: str, short_id: str, page: str, width: int) -> Line:
-    """The first line of a page: which turn, and how it stands."""
+def page_head(view: TurnView, prompt: str, short_id: str, page: str, width: int, *, is_timed: bool = True) -> Line:
+    """The first line of a page: which turn, and how it stands; with `is_timed` also for how long."""
     glyph, style = look(view)
-    since = [clock(view.elapsed_s)] if view.elapsed_s is not None else []
+    since = [clock(view.elapsed_s)] if is_timed and view.elapsed_s is not None else []
     facts = " · ".join(["", *since, short_id, page])
     line: Line = [(f"{glyph} {neutralise(state_words(view))}", style), (facts, Style.DIM)]
     room = width - cells_of(line) - len(_GAP)
@@ -75,9 +75,9 @@ def page_name(state: Cockpit, now_ms: int, waiting: int = 1) -> str:
     if state.asked is None:
         return str(state.pane)
     left_s = time_left_s(state.asked.entry, now_ms)
-    left = f", {clock(left_s)} left" if left_s is not None else ""
-    more = f", {waiting - 1} more wait{'s' * (waiting == 2)}" if waiting > 1 else ""
-    return f"{state.asked.intent}?{left}{more}"
+    left = f"{clock(left_s)} left" if left_s is not None else ""
+    more = f"{waiting - 1} more wait{'s' * (waiting == 2)}" if waiting > 1 else ""
+    return " · ".join(filter(None, (left, more, f"{state.asked.intent}?")))
 
 
 def prompt_rows(prompt: str, width: int, ink: Ink) -> list[str]:
@@ -91,25 +91,18 @@ def diff_rows(diff: str, changes_of: str | None, width: int, *, is_running: bool
     notes = [doubt_note(changes_of, is_running=is_running)]
     if not diff:
         notes.insert(0, "it has changed no file" + (" so far" if is_running else ""))
-    rows = [ink(row, Style.DIM) for note in notes if note for row in wrapped(note, width)]
+    rows = [ink(row, Style.DIM) for note in notes if note for row in broken(note, width)]
     return [*rows, *diff_lines(diff, ink, width=width)]
 
 
 def asked_rows(asked: OpenRequest, width: int, ink: Ink) -> list[str]:
     """What a turn asks, whole, patches in their colours; of questions the one that is to be answered now."""
     if not wants_words(asked.entry):
-        return [row for part in request_rows(asked.entry) for row in _part_rows(part, width, ink)]
+        return asked_lines(request_rows(asked.entry), width, ink)
     first = 0 if asked.intent is Intent.DECLINE else asked.questions
     questions = questions_of(asked.entry)[first:]
     shown = questions if asked.intent is Intent.DECLINE else questions[:1]
-    parts = [request_text(asked.entry), *map(question_text, shown)]
-    return barred(neutralise("\n".join(filter(None, parts))), width, is_exact=True)
-
-
-def _part_rows(part: AskedRow, width: int, ink: Ink) -> list[str]:
-    if part.edit:
-        return [BAR + row for row in diff_lines(as_patch(part.text, part.edit), ink, width=width - len(BAR))]
-    return barred(neutralise(part.text), width, is_exact=True)
+    return asked_lines([*request_rows(asked.entry), *question_rows(shown)], width, ink)
 
 
 def foot_height(state: Cockpit) -> int:
@@ -125,8 +118,8 @@ def foot(state: Cockpit, seen: OnScreen, view: TurnView | None, hidden: tuple[in
         hidden: how many turns or rows are above and below what is shown.
     """
     message = [cut([(one_line(neutralise(state.message), 1000), Style.WARNING)], width)] if state.message else []
-    if state.doomed is not None:
-        return [*message, cut([(f"cancel {seen.short(state.doomed)}? y/n", Style.WARNING)], width)]
+    if state.confirming_cancel is not None:
+        return [*message, cut([(f"cancel {seen.short(state.confirming_cancel)}? y/n", Style.WARNING)], width)]
     if state.typing is not None:
         return [*message, _typed_line(state, state.typing, width)]
     return message or [_keys_line(state, view, hidden, width)]
@@ -134,7 +127,7 @@ def foot(state: Cockpit, seen: OnScreen, view: TurnView | None, hidden: tuple[in
 
 def _is_answering(state: Cockpit) -> bool:
     """Whether the next key answers a question or is typed: never is that hidden."""
-    return state.doomed is not None or state.typing is not None
+    return state.confirming_cancel is not None or state.typing is not None
 
 
 def _keys_line(state: Cockpit, view: TurnView | None, hidden: tuple[int, int], width: int) -> Line:
@@ -150,7 +143,7 @@ def _keys_line(state: Cockpit, view: TurnView | None, hidden: tuple[int, int], w
     return cut(line, width)
 
 
-def _typed_line(state: Cockpit, line: Typed, width: int) -> Line:
+def _typed_line(state: Cockpit, line: LineBuffer, width: int) -> Line:
     """The end of what is typed, with the cursor in it; an answer that is a secret is not shown."""
     asked = state.asked
     prompt, shown = "/", line.text

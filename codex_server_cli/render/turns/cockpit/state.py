@@ -37,7 +37,7 @@ class Intent(StrEnum):
     REPLY = auto()
 
 
-class Typed(NamedTuple):
+class LineBuffer(NamedTuple):
     """A line that is being typed.
 
     Attributes:
@@ -79,7 +79,7 @@ class Cockpit(NamedTuple):
         filter: what a turn's title, directory or state must hold; "" for any.
         typing: the filter or the answer that is being typed; None where keys are commands.
         asked: the request of the request pane.
-        doomed: the turn that is cancelled if the user confirms it; None where none is asked about.
+        confirming_cancel: the turn that is cancelled if the user confirms it; None where none is asked about.
         top: the first row that is shown of a page.
         is_following: whether a page stays at its end as it grows.
         message: for the last line; gone at the next key.
@@ -89,9 +89,9 @@ class Cockpit(NamedTuple):
     selected: str | None = None
     sorting: Sorting = Sorting.STATE
     filter: str = ""
-    typing: Typed | None = None
+    typing: LineBuffer | None = None
     asked: OpenRequest | None = None
-    doomed: str | None = None
+    confirming_cancel: str | None = None
     top: int = 0
     is_following: bool = False
     message: str = ""

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from codex_server_cli.render.turns.cockpit.state import Typed
+from codex_server_cli.render.turns.cockpit.state import LineBuffer
 
 _WHOLE = 10_000  # characters: no prompt, a word to find or an answer
 
 
-def typed(line: Typed, key: str) -> Typed:
+def typed(line: LineBuffer, key: str) -> LineBuffer:
     """The line after a key; any other than those of editing leaves it."""
     text, at = line
     match key:
         case "left":
-            return Typed(text, max(at - 1, 0))
+            return LineBuffer(text, max(at - 1, 0))
         case "right":
-            return Typed(text, min(at + 1, len(text)))
+            return LineBuffer(text, min(at + 1, len(text)))
         case "home" | "ctrl-a":
-            return Typed(text, 0)
+            return LineBuffer(text, 0)
         case "end" | "ctrl-e":
-            return Typed(text, len(text))
+            return LineBuffer(text, len(text))
         case "backspace":
-            return Typed(text[: max(at - 1, 0)] + text[at:], max(at - 1, 0))
+            return LineBuffer(text[: max(at - 1, 0)] + text[at:], max(at - 1, 0))
         case "delete":
-            return Typed(text[:at] + text[at + 1 :], at)
+            return LineBuffer(text[:at] + text[at + 1 :], at)
         case "ctrl-u":
-            return Typed(text[at:], 0)
+            return LineBuffer(text[at:], 0)
         case "ctrl-k":
-            return Typed(text[:at], at)
+            return LineBuffer(text[:at], at)
         case "ctrl-w":
             kept = text[:at].rstrip().rpartition(" ")
             start = kept[0] + kept[1]
-            return Typed(start + text[at:], len(start))
+            return LineBuffer(start + text[at:], len(start))
     return with_text(line, key) if len(key) == 1 and key.isprintable() else line
 
 
-def with_text(line: Typed, text: str) -> Typed:
+def with_text(line: LineBuffer, text: str) -> LineBuffer:
     """The line with a text put in, as by a paste: its line ends become blanks, and it is not sent by them."""
     blank = "".join(char if char.isprintable() else " " for char in text)
     added = blank[: max(_WHOLE - len(line.text), 0)]
-    return Typed(line.text[: line.at] + added + line.text[line.at :], line.at + len(added))
+    return LineBuffer(line.text[: line.at] + added + line.text[line.at :], line.at + len(added))

@@ -14,6 +14,7 @@ from codex_server_cli.render.turns.cockpit.state import (
     Cockpit,
     Decide,
     Intent,
+    LineBuffer,
     Look,
     OnScreen,
     OpenPage,
@@ -22,7 +23,6 @@ from codex_server_cli.render.turns.cockpit.state import (
     Quit,
     Redraw,
     Sorting,
-    Typed,
 )
 from tests.kit.cases import for_each
 
@@ -40,7 +40,7 @@ QUESTION: dict[str, Any] = {"id": "1", "answer_with": "reply", "questions": [STY
 
 def asked(intent: Intent = Intent.APPROVE, entry: dict[str, Any] = APPROVAL, *, is_seen: bool = True) -> Cockpit:
     """A request that is on the screen."""
-    typing = Typed() if intent is Intent.REPLY else None
+    typing = LineBuffer() if intent is Intent.REPLY else None
     return Cockpit(Pane.REQUEST, "t1", asked=OpenRequest("t1", entry, intent, is_seen), typing=typing)
 
 
@@ -101,17 +101,21 @@ def test_of_a_turn_that_has_ended_nothing_can_be_decided_or_cancelled() -> None:
 
 
 def test_a_cancel_asks_first() -> None:
-    doomed, act = press(Cockpit(), "c", SEEN)
-    assert (doomed.doomed, act) == ("t0", None)
-    assert press(doomed, "y", SEEN) == (Cockpit(selected="t0", message="cancelling …"), Cancel("t0"))
+    asking, act = press(Cockpit(), "c", SEEN)
+    assert (asking.confirming_cancel, act) == ("t0", None)
+    assert press(asking, "y", SEEN) == (Cockpit(selected="t0", message="cancelling …"), Cancel("t0"))
     for key in ("n", "q", "enter", "c"):
-        assert press(doomed, key, SEEN) == (Cockpit(selected="t0", message="not cancelled"), None)
+        assert press(asking, key, SEEN) == (Cockpit(selected="t0", message="not cancelled"), None)
 
 
 def test_a_cancel_that_is_confirmed_before_its_question_could_be_read_is_asked_about_again() -> None:
     for shown_s in (0.0, 0.4):
-        after, act = press(Cockpit(doomed="t0"), "y", SEEN._replace(shown_s=shown_s))
-        assert (act, after.doomed, after.message) == (None, "t0", "it has only just come up: read it, then y")
+        after, act = press(Cockpit(confirming_cancel="t0"), "y", SEEN._replace(shown_s=shown_s))
+        assert (act, after.confirming_cancel, after.message) == (
+            None,
+            "t0",
+            "too soon: read it first, then y",
+        )
         assert press(after, "y", SEEN)[1] == Cancel("t0")
 
 
@@ -122,12 +126,12 @@ def test_the_order_goes_round() -> None:
 
 def test_a_filter_is_in_force_while_it_is_typed_and_until_it_is_taken_off() -> None:
     state, act = pressed(Cockpit(), "/", "q", "x", "backspace")
-    assert (state.filter, state.typing, act) == ("q", Typed("q", 1), None)
+    assert (state.filter, state.typing, act) == ("q", LineBuffer("q", 1), None)
     state = paste(state, "uick\n")
     assert state.filter == "quick "
     kept, _ = press(state, "enter", SEEN)
     assert kept == Cockpit(filter="quick ")
-    assert pressed(kept, "/")[0].typing == Typed("quick ", 6)
+    assert pressed(kept, "/")[0].typing == LineBuffer("quick ", 6)
     assert press(state, "escape", SEEN)[0] == Cockpit()
     assert press(kept, "escape", SEEN)[0] == Cockpit()
 
@@ -175,7 +179,7 @@ def test_from_a_page_its_turn_is_acted_on_and_no_other() -> None:
     page = Cockpit(Pane.TAIL, "t2", is_following=True)
     assert press(page, "d", SEEN)[1] == OpenPage(Pane.DIFF, "t2")
     assert press(page, "a", SEEN)[1] == Look("t2", Intent.APPROVE)
-    assert press(page, "c", SEEN)[0].doomed == "t2"
+    assert press(page, "c", SEEN)[0].confirming_cancel == "t2"
     assert press(page._replace(selected="gone"), "c", SEEN) == (
         page._replace(selected="gone", message="there is no turn"),
         None,
@@ -226,7 +230,7 @@ def test_nothing_is_decided_before_the_end_of_a_request_was_on_the_screen() -> N
 
 def test_a_key_that_was_pressed_before_the_request_could_be_read_decides_nothing() -> None:
     after, act = press(asked(), "y", SEEN._replace(shown_s=0.1))
-    assert (act, after.message) == (None, "it has only just come up: read it, then y")
+    assert (act, after.message) == (None, "too soon: read it first, then y")
 
 
 def test_a_request_is_left_undecided() -> None:
@@ -245,7 +249,7 @@ def test_questions_are_answered_one_by_one_and_sent_together() -> None:
     second, act = pressed(wrong, "backspace", "2", "enter")
     assert act is None
     assert second.asked is not None
-    assert (second.asked.questions, second.asked.answers, second.typing) == (1, {"q1": ["Long"]}, Typed())
+    assert (second.asked.questions, second.asked.answers, second.typing) == (1, {"q1": ["Long"]}, LineBuffer())
     done, act = pressed(machine.drawn(second, SEEN), "s", "o", "enter")
     assert done == Cockpit(selected="t1", message="sending …")
     assert isinstance(act, Decide)
@@ -255,9 +259,13 @@ def test_questions_are_answered_one_by_one_and_sent_together() -> None:
 def test_an_answer_is_sent_only_once_its_question_could_be_read_to_its_end() -> None:
     state = pressed(asked(Intent.REPLY, QUESTION, is_seen=False), "1")[0]
     soon, act = press(state, "enter", SEEN._replace(shown_s=0.1))
-    assert (act, soon.typing, soon.message) == (None, Typed("1", 1), "it has only just come up: read it, then Enter")
+    assert (act, soon.typing, soon.message) == (
+        None,
+        LineBuffer("1", 1),
+        "too soon: read it first, then Enter",
+    )
     unread, act = press(state, "enter", SEEN)
-    assert (act, unread.typing, unread.message) == (None, Typed("1", 1), "read it to its end first: PgDn")
+    assert (act, unread.typing, unread.message) == (None, LineBuffer("1", 1), "read it to its end first: PgDn")
     long = OnScreen(rows=100, room=20)
     assert press(machine.drawn(state, long), "enter", long)[0].asked == state.asked
     second, _ = press(machine.drawn(state, SEEN), "enter", SEEN)
@@ -275,7 +283,7 @@ def test_an_answer_may_be_left_out_where_none_is_required() -> None:
 def test_while_an_answer_is_typed_its_request_scrolls_and_esc_sends_nothing() -> None:
     state = asked(Intent.REPLY, QUESTION)
     after, _ = press(state, "down", OnScreen(rows=9, room=2))
-    assert (after.top, after.typing) == (1, Typed())
+    assert (after.top, after.typing) == (1, LineBuffer())
     assert pressed(state, "q", "escape") == (Cockpit(selected="t1", message="nothing was sent"), None)
 
 
@@ -287,7 +295,7 @@ def test_a_request_is_shown_where_its_key_was_pressed() -> None:
     shown = machine.asked_for(state, Look("t1", Intent.APPROVE), APPROVAL)
     assert shown == Cockpit(Pane.REQUEST, "t1", asked=OpenRequest("t1", APPROVAL, Intent.APPROVE))
     reply = machine.asked_for(state, Look("t1", Intent.REPLY), QUESTION)
-    assert reply.typing == Typed()
+    assert reply.typing == LineBuffer()
     assert machine.asked_for(state, Look("t1", Intent.DECLINE), QUESTION).pane is Pane.REQUEST
 
 
@@ -304,8 +312,8 @@ def test_where_a_key_does_not_fit_what_is_asked_the_one_that_does_is_named() -> 
 def test_a_page_that_is_late_does_not_take_the_place_of_what_the_user_is_at() -> None:
     at_else = [
         Cockpit(selected="t2"),
-        Cockpit(selected="t1", typing=Typed()),
-        Cockpit(selected="t1", doomed="t1"),
+        Cockpit(selected="t1", typing=LineBuffer()),
+        Cockpit(selected="t1", confirming_cancel="t1"),
         Cockpit(Pane.HELP, selected="t1"),
         asked(),
     ]
@@ -322,5 +330,5 @@ def test_what_goes_away_leads_back_to_the_board_and_is_told() -> None:
     assert machine.withdrawn(asked()) == Cockpit(selected="t1", message=gone)
     page = Cockpit(Pane.TAIL, "t1", is_following=True)
     assert machine.deleted(page, "7f3a") == Cockpit(selected="t1", message="turn 7f3a was deleted")
-    assert machine.deleted(page._replace(doomed="t1"), "7f3a").doomed is None
+    assert machine.deleted(page._replace(confirming_cancel="t1"), "7f3a").confirming_cancel is None
     assert machine.told(page, "x").message == "x"

@@ -11,7 +11,7 @@ from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.style.ink import PLAIN, Ink
 from codex_server_cli.render.turns.cockpit import pages
 from codex_server_cli.render.turns.cockpit.sheets import Sheet
-from codex_server_cli.render.turns.cockpit.state import Cockpit, Intent, OnScreen, OpenRequest, Pane, Typed
+from codex_server_cli.render.turns.cockpit.state import Cockpit, Intent, LineBuffer, OnScreen, OpenRequest, Pane
 from codex_server_cli.render.turns.lines import painted
 from tests.kit.cases import for_each
 from tests.render.test_escape import is_dangerous
@@ -19,6 +19,7 @@ from tests.render.turns.cockpit.test_machine import APPROVAL, QUESTION, asked
 
 NOW_MS = 1_795_193_701_482
 RUNNING = TurnView("20261120-165501-482-7f3a", "/", State.RUNNING, Phase.ANSWERING, 12.0, meta={"name": "fix"})
+TIMED = {**APPROVAL, "expires_at": format_time_ms(NOW_MS + 65_000)}
 WAITING = RUNNING._replace(phase=Phase.WAITING_APPROVAL, live={"pending": [APPROVAL]})
 ENDED = RUNNING._replace(state=State.FAILED, phase=None, elapsed_s=None, error={"kind": "network"})
 SEEN = OnScreen(short_ids={RUNNING.turn_id: "7f3a"})
@@ -62,12 +63,12 @@ def test_the_last_line_tells_what_is_hidden_what_happened_and_what_is_asked() ->
     assert foot(Cockpit(), hidden=(2, 3), width=24) == "↑ 2 more ↓ 3 more"
     assert foot(Cockpit(), hidden=(2000, 3000), width=10) == "↑ 2000 mo…"
     assert foot(Cockpit(message="it has\nended \x1b[2J")) == "it has ended ␛[2J"
-    assert foot(Cockpit(doomed=RUNNING.turn_id)) == "cancel 7f3a? y/n"
+    assert foot(Cockpit(confirming_cancel=RUNNING.turn_id)) == "cancel 7f3a? y/n"
 
 
 def test_no_message_takes_the_place_of_what_the_next_key_answers() -> None:
     reply = asked(Intent.REPLY, QUESTION)
-    for state in (Cockpit(doomed=RUNNING.turn_id), Cockpit(typing=Typed("docs", 4)), reply):
+    for state in (Cockpit(confirming_cancel=RUNNING.turn_id), Cockpit(typing=LineBuffer("docs", 4)), reply):
         told = state._replace(message="482-1234: approved")
         above, last = (painted(line, PLAIN) for line in pages.foot(told, SEEN, RUNNING, (0, 0), 80))
         assert above == "482-1234: approved"
@@ -79,21 +80,21 @@ def test_no_message_takes_the_place_of_what_the_next_key_answers() -> None:
 @for_each("width", [1, 3, 10, 20, 40, 80])
 def test_what_is_typed_is_shown_by_its_end_with_the_cursor(width: int) -> None:
     for state in (
-        Cockpit(typing=Typed("研究" * 30 + "x", 61)),
-        asked(Intent.REPLY, QUESTION)._replace(typing=Typed("y" * 90, 90)),
+        Cockpit(typing=LineBuffer("研究" * 30 + "x", 61)),
+        asked(Intent.REPLY, QUESTION)._replace(typing=LineBuffer("y" * 90, 90)),
     ):
         line = foot(state, width=width)
         assert cell_len(line) <= width
         assert "▏" in line or width < 4
-    assert foot(Cockpit(typing=Typed("docs", 2))) == "/do▏cs"
+    assert foot(Cockpit(typing=LineBuffer("docs", 2))) == "/do▏cs"
 
 
 def test_an_answer_is_typed_after_its_choices_and_a_secret_is_not_shown() -> None:
-    reply = asked(Intent.REPLY, QUESTION)._replace(typing=Typed("2", 1))
+    reply = asked(Intent.REPLY, QUESTION)._replace(typing=LineBuffer("2", 1))
     assert foot(reply) == "type 1 or 2: 2▏"
     assert foot(reply, width=16) == "> 2▏"
     secret: dict[str, Any] = {"questions": [{"id": "q", "question": "Key?", "isSecret": True}]}
-    assert foot(asked(Intent.REPLY, secret)._replace(typing=Typed("abc", 2))) == "type your answer: ••▏•"
+    assert foot(asked(Intent.REPLY, secret)._replace(typing=LineBuffer("abc", 2))) == "type your answer: ••▏•"
 
 
 def test_the_head_of_a_page_names_the_turn_and_how_it_stands() -> None:
@@ -103,14 +104,17 @@ def test_the_head_of_a_page_names_the_turn_and_how_it_stands() -> None:
     assert head(RUNNING, 80) == "● answering · 12 s · 7f3a · tail  fix"
     assert head(ENDED._replace(meta={}), 80) == "✗ failed (network) · 7f3a · tail  Fix it"
     assert head(RUNNING, 20) == "● answering · 12 s…"
+    request = pages.page_head(
+        WAITING, "Fix it", "7f3a", pages.page_name(asked(entry=TIMED), NOW_MS), 40, is_timed=False
+    )
+    assert painted(request, PLAIN) == "! waits for approval · 7f3a · 1m 05s le…"
     assert head(RUNNING, 36) == "● answering · 12 s · 7f3a · tail  f…"
 
 
 def test_a_page_of_a_request_tells_how_long_it_waits_yet() -> None:
-    timed = {**APPROVAL, "expires_at": format_time_ms(NOW_MS + 65_000)}
-    assert pages.page_name(asked(entry=timed), NOW_MS) == "approve?, 1m 05s left"
-    assert pages.page_name(asked(entry=timed), NOW_MS, 3) == "approve?, 1m 05s left, 2 more wait"
-    assert pages.page_name(asked(), NOW_MS, 2) == "approve?, 1 more waits"
+    assert pages.page_name(asked(entry=TIMED), NOW_MS) == "1m 05s left · approve?"
+    assert pages.page_name(asked(entry=TIMED), NOW_MS, 3) == "1m 05s left · 2 more wait · approve?"
+    assert pages.page_name(asked(), NOW_MS, 2) == "1 more waits · approve?"
     assert pages.page_name(asked(), NOW_MS) == "approve?"
     assert pages.page_name(Cockpit(Pane.DIFF), NOW_MS) == "diff"
 
@@ -126,7 +130,7 @@ def test_a_patch_is_asked_about_in_its_colours_and_to_its_end() -> None:
     changes = [{"path": "/srv/x", "kind": {"type": "add"}, "diff": "one\ntwo\n"}]
     entry = {"kind": "patch", "answer_with": "approve", "changes": changes}
     rows = pages.asked_rows(OpenRequest("t", entry, Intent.APPROVE), 40, Ink(is_coloured=True))
-    assert rows[-2:] == ["│ \x1b[32m+one\x1b[0m", "│ \x1b[32m+two\x1b[0m"]
+    assert rows[-2:] == [f"\x1b[2m│\x1b[0m \x1b[32m+{line}\x1b[0m" for line in ("one", "two")]
 
 
 def test_of_questions_the_one_to_answer_is_shown_and_all_where_they_are_declined() -> None:
@@ -172,7 +176,7 @@ def test_whatever_is_asked_or_typed_is_made_safe() -> None:
     evil = "\x1b[2Jred\x07\u202etxt\r\x9b31m"
     entry = {**QUESTION, "questions": [{"id": evil, "question": evil, "header": evil, "options": [{"label": evil}]}]}
     view = ENDED._replace(meta={"name": evil}, error={"kind": evil})
-    state = asked(Intent.REPLY, entry)._replace(typing=Typed(evil, 3))
+    state = asked(Intent.REPLY, entry)._replace(typing=LineBuffer(evil, 3))
     rows = [
         *pages.asked_rows(OpenRequest("t", {**APPROVAL, "command": evil, "reason": evil}, Intent.APPROVE), 40, PLAIN),
         *pages.asked_rows(OpenRequest("t", entry, Intent.REPLY), 40, PLAIN),

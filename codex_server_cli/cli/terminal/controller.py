@@ -1,7 +1,7 @@
 """What is on the screen of `watch`: the board, or a page of one turn. Belongs to one thread.
 
 Owns the state of the keys, what is drawn for it, and looking after the page that is shown: its text grows, its turn is
-deleted, its request is answered elsewhere. What takes time is done by `errands`.
+deleted, its request is answered elsewhere. What takes time is done by `background`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from codex_server_cli.actions.control import approvals
 from codex_server_cli.actions.read import read
 from codex_server_cli.actions.read.board import Board
 from codex_server_cli.cli import output
-from codex_server_cli.cli.terminal.errands import Errands
+from codex_server_cli.cli.terminal.background import BackgroundTasks
 from codex_server_cli.cli.terminal.keys import Pasted
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
@@ -45,12 +45,12 @@ _MESSAGE_S = 8.0
 _KEYS = ("? help", "q quits")
 
 
-class Desk:
+class Controller:
     """The cockpit of one terminal.
 
     Args:
         limit: the largest number of turns; None for all.
-        post: has a call made by this desk's thread, from any other.
+        post: has a call made by this controller's thread, from any other.
         forget: has the whole screen drawn anew.
     """
 
@@ -65,7 +65,7 @@ class Desk:
         self._board, self._limit, self._forget = board, limit, forget
         self._user_home = str(settings.user_home)
         self._ink = output.ink()
-        self._errands = Errands(settings, self, post, self._ink)
+        self._background = BackgroundTasks(settings, self, post, self._ink)
         self.state = Cockpit()
         self._seen = OnScreen()
         self._first = 0  # of the board's turns on the screen
@@ -109,13 +109,13 @@ class Desk:
             case Redraw():
                 self._forget()
             case _:
-                self._errands.run(act)
+                self._background.run(act)
         return True
 
-    # --- what the errands bring
+    # --- what the background tasks bring
 
     def tell(self, turn_id: str, message: str) -> None:
-        """Show a message about a turn in the last line; after the end of the board keep it for `finish`."""
+        """Show a message, of a failure too, in the last line; after the end of the board keep it for `finish`."""
         text = f"{self.short(turn_id)}: {message}"
         if self._late is not None:
             self._late.append(text)
@@ -129,7 +129,7 @@ class Desk:
             catch_up: makes the calls that were posted and not made.
         """
         self._late = []
-        unknown = self._errands.finish(timeout_s)
+        unknown = self._background.finish(timeout_s)
         catch_up()
         look = "what came of it is not known yet: codex-server status"
         return [*self._late, *(f"{short}: {look} {short}" for short in map(self.short, unknown))]
@@ -263,7 +263,7 @@ class Desk:
             return [("Keys of watch", Style.BOLD)]
         prompt, name = self._board.prompt(self._view), self.short(self._view.turn_id)
         page = pages.page_name(self.state, time.time_ns() // 1_000_000, self._waiting)
-        return pages.page_head(self._view, prompt, name, page, columns)
+        return pages.page_head(self._view, prompt, name, page, columns, is_timed=self.state.asked is None)
 
     def _room(self, lines: int) -> int:
         """The lines between the first and the last ones."""

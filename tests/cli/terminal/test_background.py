@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from codex_server_cli.actions.read import read
-from codex_server_cli.cli.terminal.errands import Errands
+from codex_server_cli.cli.terminal.background import BackgroundTasks
 from codex_server_cli.render.style.ink import PLAIN
 from codex_server_cli.render.turns.cockpit.state import Cancel, Intent, Look, OpenPage, Pane
 from codex_server_cli.settings.places import Settings
@@ -20,7 +20,7 @@ GONE = "20261120-165501-482-7f3a"
 
 
 class Told:
-    """A desk that keeps what it is told."""
+    """A controller that keeps what it is told."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
@@ -35,9 +35,9 @@ class Told:
     show_request = open
 
 
-def handed_over(settings: Settings, act: Any, desk: Told) -> Callable[[], None]:
+def handed_over(settings: Settings, act: Any, controller: Told) -> Callable[[], None]:
     posts: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-    Errands(settings, desk, posts.put, PLAIN).run(act)
+    BackgroundTasks(settings, controller, posts.put, PLAIN).run(act)
     return posts.get(timeout=DEADLINE_S)
 
 
@@ -50,9 +50,9 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def test_an_action_on_a_turn_that_is_gone_is_told(settings: Settings) -> None:
     for act in (Cancel(GONE), Look(GONE, Intent.APPROVE), OpenPage(Pane.TAIL, GONE), OpenPage(Pane.DIFF, GONE)):
-        desk = Told()
-        handed_over(settings, act, desk)()
-        (message,) = desk.messages
+        controller = Told()
+        handed_over(settings, act, controller)()
+        (message,) = controller.messages
         assert message.startswith(f"no such turn: {GONE}")
 
 
@@ -65,10 +65,10 @@ def test_a_file_that_cannot_be_read_is_told_and_a_fault_of_ours_ends_the_board(
 
         return fail
 
-    desk = Told()
+    controller = Told()
     monkeypatch.setattr(read, "find", failing(PermissionError("no access")))
-    handed_over(settings, Cancel(GONE), desk)()
-    assert desk.messages == ["no access"]
+    handed_over(settings, Cancel(GONE), controller)()
+    assert controller.messages == ["no access"]
     monkeypatch.setattr(read, "find", failing(ValueError("a fault")))
     with pytest.raises(ValueError, match="a fault"):
-        handed_over(settings, Cancel(GONE), desk)()
+        handed_over(settings, Cancel(GONE), controller)()

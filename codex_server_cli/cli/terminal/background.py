@@ -27,10 +27,10 @@ _PROMPT_BYTES = 4000
 
 
 class Results(Protocol):
-    """Where the results go. Called by the desk's own thread alone."""
+    """Where the results go. Called by the controller's own thread alone."""
 
     def tell(self, turn_id: str, message: str) -> None:
-        """Show a message about a turn."""
+        """Show a message about a turn: what came of a decision, or why something failed."""
 
     def open(self, act: OpenPage, view: TurnView, sheet: Sheet) -> None:
         """Show a page of a turn."""
@@ -43,21 +43,23 @@ def _fail(error: Exception) -> None:
     raise error
 
 
-class Errands:
+class BackgroundTasks:
     """Does what the machine asks for.
 
     Args:
-        post: has a call made by the desk's thread.
+        post: has a call made by the controller's thread.
     """
 
-    def __init__(self, settings: Settings, desk: Results, post: Callable[[Callable[[], None]], None], ink: Ink) -> None:
-        self._settings, self._desk, self._post, self._ink = settings, desk, post, ink
+    def __init__(
+        self, settings: Settings, controller: Results, post: Callable[[Callable[[], None]], None], ink: Ink
+    ) -> None:
+        self._settings, self._controller, self._post, self._ink = settings, controller, post, ink
         self._sent: list[tuple[threading.Thread, str]] = []  # decisions that may be on their way, and their turns
 
     def run(self, act: OpenPage | Look | Decide | Cancel) -> None:
         """Begin it, and return at once."""
         turn_id = act.asked.turn_id if isinstance(act, Decide) else act.turn_id
-        thread = threading.Thread(target=self._run, args=(act, turn_id), name="errand", daemon=True)
+        thread = threading.Thread(target=self._run, args=(act, turn_id), name="background", daemon=True)
         thread.start()
         if isinstance(act, Decide | Cancel):
             self._sent = [*((each, of) for each, of in self._sent if each.is_alive()), (thread, turn_id)]
@@ -78,10 +80,10 @@ class Errands:
             result = self._result(act, turn_id)
         except CodexServerError as error:  # for the user, who can try again
             result = partial(
-                self._desk.tell, turn_id, f"{error.message}. {error.hint}" if error.hint else error.message
+                self._controller.tell, turn_id, f"{error.message}. {error.hint}" if error.hint else error.message
             )
         except OSError as error:  # the same: a file that cannot be read
-            result = partial(self._desk.tell, turn_id, str(error))
+            result = partial(self._controller.tell, turn_id, str(error))
         except Exception as error:  # a fault of ours: for the thread that can end the board and report it
             result = partial(_fail, error)
         self._post(result)
@@ -94,13 +96,13 @@ class Errands:
             case OpenPage():
                 return self._diff(act)
             case Look():
-                return partial(self._desk.show_request, act, self._entry(act))
+                return partial(self._controller.show_request, act, self._entry(act))
             case Decide():
-                return partial(self._desk.tell, turn_id, self._decide(act))
+                return partial(self._controller.tell, turn_id, self._decide(act))
             case Cancel():
                 (view,) = control.cancel([read.find(self._settings, turn_id)])
                 is_over = view.state is not State.RUNNING
-                return partial(self._desk.tell, turn_id, str(view.state) if is_over else "could not be cancelled")
+                return partial(self._controller.tell, turn_id, str(view.state) if is_over else "could not be cancelled")
 
     def _text(self, act: OpenPage) -> Callable[[], None]:
         from codex_server_cli.cli.terminal.text_sheet import TextSheet  # 0.1 s, for rich's Markdown
@@ -110,13 +112,13 @@ class Errands:
         prompt = read.prompt_beginning(view, _PROMPT_BYTES)
         sheet = TextSheet(directory, partial(pages.prompt_rows, prompt, ink=self._ink))
         sheet.read(is_over=view.state is not State.RUNNING)
-        return partial(self._desk.open, act, view, sheet)
+        return partial(self._controller.open, act, view, sheet)
 
     def _diff(self, act: OpenPage) -> Callable[[], None]:
         found = changes(read.find(self._settings, act.turn_id))
         is_running = found.view.state is State.RUNNING
         make = partial(pages.diff_rows, found.diff, found.changes_of, is_running=is_running, ink=self._ink)
-        return partial(self._desk.open, act, found.view, Sheet(make))
+        return partial(self._controller.open, act, found.view, Sheet(make))
 
     def _entry(self, act: Look) -> Entry | None:
         """The oldest request that the key may be meant for, else the oldest."""

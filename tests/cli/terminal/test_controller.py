@@ -13,7 +13,7 @@ import pytest
 from codex_server_cli.actions.control import control
 from codex_server_cli.actions.read.board import Board, Selection
 from codex_server_cli.actions.read.read import TurnFilter
-from codex_server_cli.cli.terminal.desk import Desk
+from codex_server_cli.cli.terminal.controller import Controller
 from codex_server_cli.errors import BusyError
 from codex_server_cli.render.turns.cockpit import machine
 from codex_server_cli.settings.places import Settings
@@ -51,38 +51,40 @@ def slow_cancel(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     goes_on.set()
 
 
-def cancelling(settings: Settings) -> tuple[Desk, Callable[[], None]]:
-    """A desk whose user has just cancelled the first turn, and what runs its posts."""
+def cancelling(settings: Settings) -> tuple[Controller, Callable[[], None]]:
+    """A controller whose user has just cancelled the first turn, and what runs its posts."""
     posts: Posts = queue.SimpleQueue()
-    desk = Desk(settings, Board(settings, Selection(settings, TurnFilter(None, None))), None, posts.put, lambda: None)
+    controller = Controller(
+        settings, Board(settings, Selection(settings, TurnFilter(None, None))), None, posts.put, lambda: None
+    )
     for key in "cy":
-        desk.frame(80, 24)
-        desk.note_drawn()
-        assert desk.take(key)
+        controller.frame(80, 24)
+        controller.note_drawn()
+        assert controller.take(key)
 
     def catch_up() -> None:
         while not posts.empty():
             posts.get()()
 
-    return desk, catch_up
+    return controller, catch_up
 
 
 def test_what_came_of_a_decision_is_told_though_the_user_has_left(
     settings: Settings, turns: TurnsOnDisk, slow_cancel: threading.Event
 ) -> None:
     short_id = turns.running().turn_id[-4:]
-    desk, catch_up = cancelling(settings)
+    controller, catch_up = cancelling(settings)
     threading.Timer(0.05, slow_cancel.set).start()
-    assert desk.finish(DEADLINE_S, catch_up) == [f"{short_id}: it does not answer"]
-    assert desk.finish(DEADLINE_S, catch_up) == []
+    assert controller.finish(DEADLINE_S, catch_up) == [f"{short_id}: it does not answer"]
+    assert controller.finish(DEADLINE_S, catch_up) == []
 
 
 def test_one_that_takes_too_long_is_not_waited_for_and_said_to_be_open(
     settings: Settings, turns: TurnsOnDisk, slow_cancel: threading.Event
 ) -> None:
     short_id = turns.running().turn_id[-4:]
-    desk, catch_up = cancelling(settings)
-    assert desk.finish(0.0, catch_up) == [
+    controller, catch_up = cancelling(settings)
+    assert controller.finish(0.0, catch_up) == [
         f"{short_id}: what came of it is not known yet: codex-server status {short_id}"
     ]
 
@@ -91,8 +93,8 @@ def test_what_was_told_on_the_screen_is_not_told_again(
     settings: Settings, turns: TurnsOnDisk, slow_cancel: threading.Event
 ) -> None:
     turns.running()
-    desk, catch_up = cancelling(settings)
+    controller, catch_up = cancelling(settings)
     slow_cancel.set()
-    while not desk.state.message.endswith("it does not answer"):
+    while not controller.state.message.endswith("it does not answer"):
         catch_up()
-    assert desk.finish(DEADLINE_S, catch_up) == []
+    assert controller.finish(DEADLINE_S, catch_up) == []
