@@ -52,10 +52,13 @@ def browse(options: ServeOptions, act: Callable[[httpx.AsyncClient], Awaitable[T
 
     async def browsing() -> T:
         gateway = Gateway(Settings.load(), options)
-        app = RequestMiddleware(gateway, make_app(gateway), log or KeptLog())
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
-            return await act(client)
+        kept = log or KeptLog()
+        transport = httpx.ASGITransport(app=RequestMiddleware(gateway, make_app(gateway), kept))
+        try:
+            async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
+                return await act(client)
+        finally:
+            kept.close()
 
     return asyncio.run(browsing())
 
