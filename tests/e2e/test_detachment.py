@@ -63,7 +63,7 @@ def test_closing_the_launchers_terminal_does_not_reach_the_turn(one_home: Home) 
     gate = Gate()
     one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
     terminal = subprocess.Popen(
-        [sys.executable, "-c", TERMINAL, "bash", "-c", f"{COMMAND} new hi; exec cat"],
+        [sys.executable, "-c", TERMINAL, "bash", "-c", f"{COMMAND} new --json hi; exec cat"],
         cwd=one_home.project,
         env=one_home.env,
         stdin=subprocess.PIPE,
