@@ -2,7 +2,8 @@
 
 For a pure function, where a test of its own for each case would cost more in pytest (collected by every worker of
 pytest-xdist, set up, reported) than in the test, and prove no more. Never for a test that has a fixture, or may skip:
-the cases share both. And how many examples a test of properties tries.
+the cases share both. And what a full run tries more than an everyday one: cases, and
+examples of properties.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import wraps
 from inspect import signature
 from typing import Any
 
+import pytest
 from hypothesis import settings
 
 Test = Callable[..., None]
@@ -48,6 +50,11 @@ def for_each(names: str | Sequence[str], cases: Iterable[Any], *, ids: object = 
         return run
 
     return decorate
+
+
+def in_full(*values: Any) -> Any:
+    """A case of `pytest.mark.parametrize` for full runs alone: another one shows the same kind of fault everyday."""
+    return pytest.param(*values, marks=pytest.mark.full)
 
 
 def examples(count: int) -> settings:
