@@ -190,7 +190,9 @@ fi
 [[ $# == 0 && $mode != judges ]] || wait_for_text
 case $mode in
     # A turn waits more than it computes: two tests for each processor.
-    everyday) check pytest -n "$((2 * $(nproc)))" --dist worksteal -m "not judge and not full" "$@" ;;
+    everyday)
+        check pytest -n "$((2 * $(nproc)))" --dist worksteal --hypothesis-profile=everyday -m "not judge and not full" "$@"
+        ;;
     full) check pytest -n "$((2 * $(nproc)))" --dist worksteal -m "not judge" "$@" ;;
     judges) check pytest -n "$((2 * $(nproc)))" --dist worksteal -m judge "$@" ;;
 esac

@@ -27,11 +27,21 @@ for _signum, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.S
         signal.signal(_signum, _handler)
 
 # An example may take its time, because the machine may be busy; and every run tries the same ones, so that a red suite
-# is red for a change. `pytest --hypothesis-profile=default` looks for new ones.
+# is red for a change. `pytest --hypothesis-profile=default` looks for new ones. `./test.sh` tries a quarter
+# as many; a test that wants more or fewer than others says so by `tests.kit.cases.examples`, which keeps the share.
 settings.register_profile(
     "stable", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile("everyday", settings.get_profile("stable"), max_examples=25)
 settings.load_profile("stable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_wait_for_the_disk() -> Iterator[None]:
+    """No `fsync` in the tests' own process: no test cuts the power, and a turn on disk waits for several of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _fd: None)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

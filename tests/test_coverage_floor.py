@@ -126,6 +126,7 @@ def run_python(project: Path, *args: str, floor: int) -> subprocess.CompletedPro
     [(50, [], 0, "reaches"), (100, [], 1, "MISSES"), (100, ["-n2"], 1, "MISSES")],
     ids=["reached", "missed", "missed by two"],
 )
+@pytest.mark.full
 def test_a_missed_floor_turns_a_green_run_red_and_the_last_line_stays_pytests(
     small: Path, floor: int, args: list[str], code: int, word: str
 ) -> None:
@@ -137,6 +138,7 @@ def test_a_missed_floor_turns_a_green_run_red_and_the_last_line_stays_pytests(
     assert "one.py" in (small / "coverage.txt").read_text()
 
 
+@pytest.mark.full
 def test_a_selection_a_file_and_an_everyday_run_measure_nothing(small: Path) -> None:
     run = run_python(small, "-c", _THREE_RUNS, floor=100)
     assert (run.returncode, run.stdout.count("1 passed in")) == (0, 3), run.stdout

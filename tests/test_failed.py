@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 ROOT = Path(__file__).parents[1]
 TWO_TESTS = """
@@ -32,6 +33,7 @@ def test_that_is_fine():
 """
 
 
+@pytest.mark.full
 def test_what_a_failed_test_leaves_ends_with_it_and_fails_no_other(tmp_path: Path) -> None:
     (tmp_path / "test_two.py").write_text(TWO_TESTS)
     words = ("-p", "tests.kit.failed", "-p", "no:cacheprovider", "-W", "error", "-q", "test_two.py")

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codex_server_cli.cli import app, light_parser, typer_parser
@@ -26,6 +26,7 @@ from codex_server_cli.cli.tables.serve import SERVE_FLAGS
 from codex_server_cli.cli.tables.server import LISTEN_FLAGS
 from codex_server_cli.core.model.request import Approval, Sandbox
 from codex_server_cli.errors import UsageError
+from tests.kit.cases import examples
 
 WORDS = ("hi", "two words", "", "-", "--", "-x", "--no-such", "é", "a=b", "-5", "5", "0", "007", "+5", "5_0", " 5", "٥")
 VALUES = (*WORDS, "read-only", "never", "ASK", "attention", "answer", "running", "last", "-f", "--wait", "--help")
@@ -89,7 +90,7 @@ def lines(draw: st.DrawFn) -> tuple[str, list[str]]:
 @example(("continue", ["--turn", "-", "--", "--", "-x"]))
 @example(("wait", ["--", "a", "--any"]))
 @example(("tail", ["", "-n", "007"]))
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_where_the_light_parser_reads_a_line_typer_reads_the_same(line: tuple[str, list[str]]) -> None:
     verb, words = line
     read = light_parser.parse(VERBS[verb].parameters, words)

@@ -157,6 +157,7 @@ def test_a_login_that_is_refused_in_the_browser_is_2_in_codex_words(one_home: Ho
     assert not (one_home.codex_home / "auth.json").exists()
 
 
+@pytest.mark.full
 def test_a_second_login_ends_the_first_which_says_so(one_home: Home, one_issuer: Issuer) -> None:
     with login_ports():
         first = one_home.spawn("login", "--no-browser")
@@ -193,6 +194,7 @@ def test_no_network_is_one_clear_line(one_home: Home, one_issuer: Issuer) -> Non
     assert run.stderr.count("\n") == 2
 
 
+@pytest.mark.full
 def test_an_account_whose_details_are_unavailable_is_not_logged_out(home: Home, issuer: Issuer) -> None:
     model = home.chatgpt([say("done")])
     model.wham_accounts = None

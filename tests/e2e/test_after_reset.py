@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 
 import psutil
+import pytest
 
 from codex_server_cli.core.model.turn import parse_time_ms
 from codex_server_cli.demo.chatgpt import usage_headers, usage_windows
@@ -90,6 +91,7 @@ def test_a_provider_without_limits_holds_nobody(one_home: Home) -> None:
     assert "the usage limit is not known" in (turn.path / "worker.log").read_text()
 
 
+@pytest.mark.full
 def test_a_new_login_ends_what_the_turns_of_the_old_one_tell(one_home: Home) -> None:
     model = chatgpt(one_home, FAR_S)
     assert one_home.start("new", "hi").wait()["error"]["kind"] == "usage_limit"
@@ -123,6 +125,7 @@ def listening_worker(turn: Turn) -> psutil.Process:
     return worker
 
 
+@pytest.mark.full
 def test_a_held_turn_ends_like_any_other_in_the_queue(one_home: Home) -> None:
     chatgpt(one_home, FAR_S)
     late = one_home.start("new", "hi", "--after-reset", "--deadline", "3")
@@ -138,6 +141,7 @@ def test_a_held_turn_ends_like_any_other_in_the_queue(one_home: Home) -> None:
     assert late.events == []
 
 
+@pytest.mark.full
 def test_held_turns_come_forward_when_their_time_has_come_and_never_too_many(one_home: Home) -> None:
     one_home.configure(max_running=2)
     reset_s = int(time.time()) + SOON_S

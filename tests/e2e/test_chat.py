@@ -255,6 +255,7 @@ def test_esc_alone_interrupts_what_is_asked_too_and_leaves_what_was_typed(one_ho
     leave(terminal)
 
 
+@pytest.mark.full
 def test_esc_closes_the_menu_before_it_interrupts(one_home: Home, chat: Chat) -> None:
     terminal = chat(one_home, "--turn", begun(one_home).id)
     terminal.wait_for("So")
@@ -268,6 +269,7 @@ def test_esc_closes_the_menu_before_it_interrupts(one_home: Home, chat: Chat) ->
     leave_after_clearing(terminal)
 
 
+@pytest.mark.full
 def test_what_waits_to_be_sent_comes_back_where_the_turn_is_interrupted(one_home: Home, chat: Chat) -> None:
     one_home.configure(max_running=1)
     PlayedTurn(one_home, max_running=1)
@@ -333,6 +335,7 @@ def test_a_turn_that_is_refused_gives_its_message_back(one_home: Home, chat: Cha
     leave(terminal)
 
 
+@pytest.mark.full
 def test_a_message_that_was_queued_elsewhere_is_told_of_and_what_helps_then(one_home: Home, chat: Chat) -> None:
     gate = Gate()
     one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF), say("more")])
@@ -386,6 +389,7 @@ def test_approvals_are_asked_inline(one_home: Home, chat: Chat) -> None:
     assert "perhaps" not in (one_home.path / "chat_history").read_text()
 
 
+@pytest.mark.full
 def test_an_approval_that_is_given_elsewhere_is_withdrawn_and_the_draft_comes_back(one_home: Home, chat: Chat) -> None:
     turn = begun(one_home)
     terminal = chat(one_home, "--turn", turn.id)
@@ -443,6 +447,7 @@ def test_what_was_typed_before_a_request_was_drawn_is_no_consent(one_home: Home,
         leave_after_clearing(terminal)
 
 
+@pytest.mark.full
 def test_half_of_a_secret_is_swallowed_where_its_question_is_withdrawn(one_home: Home, chat: Chat) -> None:
     turn = begun(one_home)
     turn.ask({**QUESTION, "isSecret": True})
@@ -506,6 +511,7 @@ def test_commands_choose_what_the_next_message_is_asked_with(one_home: Home, cha
     assert terminal.wait_for_exit() == 0
 
 
+@pytest.mark.full
 def test_a_model_and_an_effort_that_codex_does_not_have_are_refused_when_they_are_chosen(
     home: Home, chat: Chat
 ) -> None:
@@ -589,6 +595,7 @@ def test_a_turn_that_is_left_goes_on_and_can_be_come_back_to(one_home: Home, cha
     leave(again)
 
 
+@pytest.mark.full
 def test_whoever_leaves_while_a_turn_is_being_started_is_told_of_it(one_home: Home, chat: Chat) -> None:
     change_python(
         one_home, "from codex_server_cli.cli.chat.tasks import Starting\nStarting.outcome.__defaults__ = (60.0,)"
@@ -607,6 +614,7 @@ def test_whoever_leaves_while_a_turn_is_being_started_is_told_of_it(one_home: Ho
     one_home.turn(turn_id).wait()
 
 
+@pytest.mark.full
 def test_a_conversation_is_edited_shown_compacted_forked_and_resumed_from_a_list(home: Home, chat: Chat) -> None:
     patch = "*** Begin Patch\n*** Update File: app.py\n@@\n-old\n+new\n*** End Patch"
 

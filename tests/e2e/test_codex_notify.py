@@ -6,6 +6,8 @@ import json
 import shlex
 from pathlib import Path
 
+import pytest
+
 from codex_server_cli.demo.replies import reply, run_command, say
 from tests.kit.faults import change_workers
 from tests.kit.home import COMMAND, Home
@@ -44,6 +46,7 @@ def test_the_users_own_notify_program_of_codex_runs_to_its_end_and_delays_nothin
     assert (reported["type"], reported["last-assistant-message"]) == ("agent-turn-complete", "hello")
 
 
+@pytest.mark.full
 def test_a_program_that_this_turn_alone_names_is_the_users_too(home: Home) -> None:
     said = home.root / "said"
     program = script(home, "told", f"sleep 0.7; touch {said}")
@@ -53,6 +56,7 @@ def test_a_program_that_this_turn_alone_names_is_the_users_too(home: Home) -> No
     wait_until(said.exists, what="the end of the program")
 
 
+@pytest.mark.full
 def test_what_the_program_leaves_in_the_background_runs_on_too(home: Home) -> None:
     said = home.root / "said"
     program = script(home, "told", f"(sleep 0.7; touch {said}) > /dev/null 2>&1 &")
@@ -62,6 +66,7 @@ def test_what_the_program_leaves_in_the_background_runs_on_too(home: Home) -> No
     wait_until(said.exists, what="the end of what it left")
 
 
+@pytest.mark.full
 def test_a_program_that_takes_too_long_is_ended(home: Home) -> None:
     change_workers(home, "from codex_server_cli.worker.cleanup import user_program\nuser_program.TIMEOUT_S = 3.0")
     pid_file = home.root / "pid"

@@ -8,6 +8,7 @@ import pytest
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
+from tests.kit.cases import in_full
 from tests.kit.faults import change_workers
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, nap, sleepers, start_sleeping
 from tests.kit.in_process import call
@@ -31,7 +32,7 @@ def test_a_killed_worker_is_abandoned_at_once_with_its_partial_answer(home: Home
     assert turn.out.count(FIRST_HALF) == 1
 
 
-@pytest.mark.parametrize("has_lock", [True, False], ids=["whole", "without-lock"])
+@pytest.mark.parametrize("has_lock", [in_full(True), False], ids=["whole", "without-lock"])
 def test_a_copy_of_the_home_can_be_read_while_the_turn_runs(one_home: Home, has_lock: bool) -> None:
     turn, gate = one_home.start_held()
     copy = one_home.root / "backup"
@@ -59,9 +60,9 @@ def test_a_follower_sees_the_death_of_the_worker(one_home: Home) -> None:
     ("command", "options"),
     [
         ("{nap}", ()),
-        ("{nap}", FULL_ACCESS),
+        in_full("{nap}", FULL_ACCESS),
         ("setsid {nap}; true", FULL_ACCESS),
-        ("(setsid {nap} &); {nap}", FULL_ACCESS),
+        in_full("(setsid {nap} &); {nap}", FULL_ACCESS),
     ],
     ids=["sandboxed", "unsandboxed", "own-session", "background"],
 )
@@ -82,6 +83,7 @@ def test_what_a_finished_turn_left_in_the_background_ends_with_it(home: Home) ->
     assert sleepers(sleep) == []
 
 
+@pytest.mark.full
 def test_background_processes_that_end_are_reaped_while_the_turn_runs(home: Home) -> None:
     gate = Gate()
     home.model([run_command("for i in 1 2 3 4 5; do (true &); done"), reply(hold(gate), say("done"))])

@@ -16,6 +16,7 @@ from codex_server_cli.core.result.hints import End, hint_of
 from codex_server_cli.demo.replies import say
 from codex_server_cli.errors import ErrorKind
 from tests.fakes.faulty import LIMITS, TOKENS
+from tests.kit.cases import in_full
 from tests.kit.faults import FIRST_HALF, change_workers, pin_fake_codex
 from tests.kit.home import Home, Turn
 from tests.kit.support import Json, wait_until
@@ -79,12 +80,12 @@ def errors_of(home: Home, turn: Turn) -> list[Json]:
 @pytest.mark.parametrize(
     ("kind", "app_server", "options", "end"),
     [
-        ("cancelled", "sends all", ANY_TIME, cancel),
-        ("deadline", "sends all", DEADLINES, nothing),
-        ("stalled", "sends all", ANY_TIME, nothing),
+        in_full("cancelled", "sends all", ANY_TIME, cancel),
+        in_full("deadline", "sends all", DEADLINES, nothing),
+        in_full("stalled", "sends all", ANY_TIME, nothing),
         ("codex_crashed", "sends all", ANY_TIME, kill_codex),
         ("worker_died", "sends all", ANY_TIME, kill_worker),
-        ("worker_died", "sends all", ANY_TIME, stop_worker),
+        in_full("worker_died", "sends all", ANY_TIME, stop_worker),
         ("usage_limit", "bare error", ANY_TIME, nothing),
     ],
     ids=["cancelled", "deadline", "stalled", "codex killed", "worker killed", "worker stopped", "usage limit"],

@@ -114,6 +114,7 @@ def test_a_turn_that_falls_silent_and_has_no_end_on_record_is_stalled(one_home: 
     assert ended["error"]["retryable"]
 
 
+@pytest.mark.full
 def test_a_codex_that_ignores_interrupts_and_only_tries_the_network_is_stalled(one_home: Home) -> None:
     shorten(one_home, RETRIES=300, STOP=200)
     turn = start_with(one_home, "unreachable")
@@ -166,6 +167,7 @@ def test_an_exit_in_the_middle_of_an_answer(one_home: Home) -> None:
     assert ended["error"]["stderr_tail"] == "I have better things to do"
 
 
+@pytest.mark.full
 def test_an_exit_while_a_child_of_codex_holds_its_stdout_open(one_home: Home) -> None:
     turn = start_with(one_home, "leaves a child")
     started_s = time.monotonic()
@@ -173,12 +175,14 @@ def test_an_exit_while_a_child_of_codex_holds_its_stdout_open(one_home: Home) ->
     assert time.monotonic() - started_s < DEADLINE_S  # the end of its stdout would come after 300 s
 
 
+@pytest.mark.full
 def test_a_line_of_50_megabytes(one_home: Home) -> None:
     turn = start_with(one_home, "long line")
     assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
     assert (turn.path / "events.jsonl").stat().st_size > faulty.LONG_LINE_BYTES
 
 
+@pytest.mark.full
 def test_a_hundred_thousand_lines_without_a_pause(one_home: Home) -> None:
     turn = start_with(one_home, "many lines")
     answer = FIRST_HALF + "word " * faulty.DELTAS
@@ -192,6 +196,7 @@ def test_a_flood_on_stderr(one_home: Home) -> None:
     assert (turn.path / "worker.log").stat().st_size < 200_000
 
 
+@pytest.mark.full
 def test_a_worker_killed_under_a_line_of_50_megabytes_is_repaired(one_home: Home) -> None:
     turn = start_silent(one_home)
     turn.kill_worker()

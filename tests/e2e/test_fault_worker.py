@@ -15,6 +15,7 @@ import pytest
 
 from codex_server_cli.demo.replies import reply, say
 from tests.fakes import faulty
+from tests.kit.cases import in_full
 from tests.kit.escalations import ASK, escalated, pending, wait_for_request
 from tests.kit.faults import (
     FIRST_HALF,
@@ -30,8 +31,9 @@ from tests.kit.faults import (
 from tests.kit.home import Home, Turn, sleepers, start_sleeping
 from tests.kit.support import DEADLINE_S, Json, wait_until
 
-ALL = pytest.mark.parametrize("signum", SIGNALS, ids=[signum.name for signum in SIGNALS])
-DEADLY = pytest.mark.parametrize("signum", SIGNALS[:3], ids=[signum.name for signum in SIGNALS[:3]])
+CASES = [each if each in (signal.SIGKILL, signal.SIGTERM) else in_full(each) for each in SIGNALS]
+ALL = pytest.mark.parametrize("signum", CASES, ids=[signum.name for signum in SIGNALS])
+DEADLY = pytest.mark.parametrize("signum", CASES[:3], ids=[signum.name for signum in SIGNALS[:3]])
 
 
 def assert_abandoned(
@@ -77,7 +79,7 @@ sys.meta_path.insert(0, Held())
 """
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, in_full(signal.SIGINT)], ids=["SIGTERM", "SIGINT"])
 def test_a_worker_that_is_stopped_before_it_has_loaded_what_runs_a_turn_ends_it_in_order(
     one_home: Home, signum: signal.Signals
 ) -> None:

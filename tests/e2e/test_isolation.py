@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.demo.replies import reply, run_command, say
+from tests.kit.cases import in_full
 from tests.kit.faults import pin_fake_codex
 from tests.kit.home import Home
 from tests.kit.support import wait_until
@@ -23,13 +24,13 @@ INSTALLED = ("typer", "rich", "watchfiles", "psutil", "jsonschema")
 VARIABLES = (
     {"PYTHONWARNINGS": "error"},
     {"PYTHONOPTIMIZE": "2"},
-    {"PYTHONSAFEPATH": "1"},
-    {"PYTHONSTARTUP": "/nowhere/startup.py"},
-    {"PYTHONDONTWRITEBYTECODE": "1"},
-    {"PYTHONINSPECT": "1"},
+    in_full({"PYTHONSAFEPATH": "1"}),
+    in_full({"PYTHONSTARTUP": "/nowhere/startup.py"}),
+    in_full({"PYTHONDONTWRITEBYTECODE": "1"}),
+    in_full({"PYTHONINSPECT": "1"}),
     {"PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"},
-    {"PYTHONIOENCODING": "ascii:strict"},
-    {"PYTHONDEVMODE": "1"},
+    in_full({"PYTHONIOENCODING": "ascii:strict"}),
+    in_full({"PYTHONDEVMODE": "1"}),
 )
 
 

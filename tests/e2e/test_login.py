@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
 from codex_server_cli.demo.scripted_model import ScriptedModel
@@ -207,6 +209,7 @@ def test_without_a_home_of_codex_at_all_nobody_is_logged_in(one_home: Home) -> N
 # --- one home for every process of this program
 
 
+@pytest.mark.full
 def test_a_relative_home_of_codex_is_the_same_one_for_every_process(home: Home) -> None:
     model = home.chatgpt([say("first"), say("second")])
     home.env |= {"CODEX_HOME": "codex-home", "CODEX_SERVER_HOME": "home", "HOME": "user"}
@@ -227,6 +230,7 @@ def test_a_relative_home_of_codex_is_the_same_one_for_every_process(home: Home) 
 # --- TOML as Codex reads it
 
 
+@pytest.mark.full
 def test_a_configuration_in_newer_toml_is_codex_own_affair(home: Home) -> None:
     model = home.model([say("done")])
     provider = f'{{\n  name = "\\x61",\n  base_url = "{model.base_url}",\n  wire_api = "responses",\n}}'

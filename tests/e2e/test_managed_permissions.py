@@ -99,6 +99,7 @@ def test_a_turn_that_only_reads_reads_what_the_profile_lets_it(managed: Managed)
     assert_unread(managed.output_of(), may_write=False)
 
 
+@pytest.mark.full
 def test_so_do_a_plain_turn_and_the_turns_that_go_on_with_it(managed: Managed) -> None:
     managed.requires("read")
     for number, args in (("1", ["new", "hi"]), ("2", ["continue", "go on"]), ("3", ["continue", "go on", "--fork"])):
@@ -213,6 +214,7 @@ def test_a_list_that_lets_everything_be_read_alone_holds_for_every_turn(managed:
             assert_not_allowed(managed, managed.run("continue", "go on", *options, *more), requests=2 * len(WIDER))
 
 
+@pytest.mark.full
 def test_a_turn_that_was_refused_leaves_no_thread_to_go_on_with(managed: Managed) -> None:
     managed.requires_alone(READS_ALONE)
     assert managed.run("new", "hi").code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.test_managed_permissions import Managed
+from tests.kit.cases import in_full
 from tests.kit.home import Home
 from tests.kit.machine import needs_root
 
@@ -33,7 +34,7 @@ class Untrusted:
         assert self._config.read_text() == self._before
 
 
-VERBS = [["new", "hi"], ["review", "--uncommitted"], ["new", "hi", "--write"]]
+VERBS = [in_full(["new", "hi"]), in_full(["review", "--uncommitted"]), ["new", "hi", "--write"]]
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)

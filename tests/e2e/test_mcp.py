@@ -6,6 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
+
 from codex_server_cli.demo.parts import ToolCall
 from codex_server_cli.demo.replies import call, say
 from tests.kit.escalations import ASK, pending, replies_of, wait_for_request
@@ -76,6 +78,7 @@ def test_a_form_of_the_server_is_shown_as_questions_and_its_answers_get_their_ty
     assert replies_of(turn)[1] == {**reported, "_meta": None}
 
 
+@pytest.mark.full
 def test_a_declined_form_is_told_to_the_server(one_home: Home) -> None:
     model = one_home.model([tool("ask", "c1"), say("Done.")], extra_toml=CONFIG)
     turn = one_home.start("new", "hi", *ASK)
@@ -96,6 +99,7 @@ def slow_config(delay: str) -> str:
     )
 
 
+@pytest.mark.full
 def test_a_required_server_that_takes_longer_than_any_reply_is_waited_for(home: Home) -> None:
     shorten_requests(home, 100, "requests._AFTER_STARTUP")
     home.model([say("Done."), say("Again.")], extra_toml=slow_config("sleep 0.5"))

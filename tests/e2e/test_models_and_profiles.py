@@ -142,6 +142,7 @@ def test_a_model_that_codex_does_not_list_is_refused_however_it_is_named(
         assert home.start(*words).wait()["answer"] == "Hello"
 
 
+@pytest.mark.full
 def test_a_thread_keeps_its_provider_and_so_has_models_that_codex_does_not_know(home: Home) -> None:
     home.model([say("Hello")])
     earlier = home.start("new", "hi")
@@ -173,6 +174,7 @@ def test_a_provider_of_the_users_own_has_models_of_its_own(one_home: Home) -> No
 # --- `continue` with everything that it takes
 
 
+@pytest.mark.full
 def test_a_fork_takes_every_flag_and_leaves_its_thread_as_it_was(home: Home) -> None:
     model = home.model([say("one"), say("two"), say("three")])
     _put_profile(home, "terse", 'model_verbosity = "low"\n')

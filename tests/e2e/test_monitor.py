@@ -9,6 +9,8 @@ import subprocess
 import threading
 from itertools import pairwise
 
+import pytest
+
 from codex_server_cli.actions.read import monitor as monitor_action
 from codex_server_cli.demo.replies import say
 from codex_server_cli.disk.journal import journal
@@ -95,6 +97,7 @@ def go_on_to_the_end(turn: PlayedTurn) -> None:
     turn.end()
 
 
+@pytest.mark.full
 def test_no_line_is_missed_or_doubled_whoever_is_killed(one_home: Home) -> None:
     """The monitor is killed at any line, and workers in between: its outputs in sum are the journal, line for line."""
     chance, lines, turns = random.Random(7), list[Json](), list[PlayedTurn]()

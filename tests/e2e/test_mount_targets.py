@@ -13,6 +13,7 @@ import pytest
 
 from codex_server_cli.demo.replies import reply, run_command, say
 from tests.e2e.test_cancelling import DEADLINES_S, is_begun
+from tests.kit.cases import in_full
 from tests.kit.escalations import ASK, wait_for_request
 from tests.kit.home import Home, Turn, await_sleeper, nap, start_sleeping
 from tests.kit.support import wait_until
@@ -61,7 +62,7 @@ def kill_worker(home: Home, turn: Turn) -> None:
     wait_until(lambda: turn.status()["state"] == "abandoned", what="the repair")
 
 
-@pytest.mark.parametrize("end", [cancel, kill_codex, kill_worker])
+@pytest.mark.parametrize("end", [cancel, in_full(kill_codex), in_full(kill_worker)])
 def test_nothing_is_left_however_a_command_ends(home: Home, temporary: Path, end: Callable[[Home, Turn], None]) -> None:
     extra = home.root / "extra"
     extra.mkdir()
@@ -75,6 +76,7 @@ def test_nothing_is_left_however_a_command_ends(home: Home, temporary: Path, end
     assert not (turn.path / "mounts.json").exists()
 
 
+@pytest.mark.full
 def test_a_deadline_and_a_command_in_the_background_leave_nothing_either(one_home: Home, one_temporary: Path) -> None:
     for deadline_s in DEADLINES_S:
         one_home.model([run_command(nap(one_home))])
@@ -100,6 +102,7 @@ def test_what_was_there_before_stays_as_it_was(one_home: Home, one_temporary: Pa
     assert names(one_temporary) == set()
 
 
+@pytest.mark.full
 def test_two_turns_in_one_project_leave_nothing_when_the_last_has_ended(one_home: Home, one_temporary: Path) -> None:
     sleep = nap(one_home)
     one_home.model([run_command(sleep), run_command(f"{sleep}1"), say("done")])
@@ -131,7 +134,9 @@ def _start_beside_denied(home: Home, *options: str) -> Turn:
 
 
 @pytest.mark.parametrize(
-    ("options", "end"), [(WRITE, cancel), (WRITE, kill_worker), (ASK, cancel)], ids=["cancel", "kill", "approved"]
+    ("options", "end"),
+    [in_full(WRITE, cancel), in_full(WRITE, kill_worker), (ASK, cancel)],
+    ids=["cancel", "kill", "approved"],
 )
 def test_what_stands_for_a_denied_file_that_is_not_there_goes_too(
     home: Home, temporary: Path, options: tuple[str, ...], end: Callable[[Home, Turn], None]

@@ -13,6 +13,7 @@ import pytest
 from codex_server_cli.demo.parts import ReplyLike
 from codex_server_cli.demo.replies import bad_request, context_window, rate_limited, say, usage_limit
 from tests.e2e.test_notify import asks_first
+from tests.kit.cases import in_full
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Turn
 from tests.kit.support import Json
 
@@ -57,9 +58,9 @@ def run_as_it_stands(home: Home, words: list[str]) -> Turn:
 @pytest.mark.parametrize(
     ("failure", "verb", "kind"),
     [
-        (rate_limited(), "continue", "rate_limit"),
-        (context_window(), "new", "context_window"),
-        (bad_request("no"), "new", "bad_request"),
+        in_full(rate_limited(), "continue", "rate_limit"),
+        in_full(context_window(), "new", "context_window"),
+        in_full(bad_request("no"), "new", "bad_request"),
         (say("Here it is: 42"), "continue", "bad_schema"),
         (usage_limit(), "continue", "usage_limit"),
     ],
@@ -90,6 +91,7 @@ def test_after_a_failure_the_command_of_the_hint_asks_for_the_same(
         assert (asked_of_codex(on_and_on), on_and_on.meta["name"]) == (asked_of_codex(turn), None)
 
 
+@pytest.mark.full
 def test_a_schema_that_the_service_refuses_is_mended_in_its_own_file(home: Home) -> None:
     home.model([bad_request("Invalid schema for response_format 'codex_output_schema'")])
     turn = home.start("new", "hi", *flags(home))
@@ -101,7 +103,7 @@ def test_a_schema_that_the_service_refuses_is_mended_in_its_own_file(home: Home)
     assert run_as_it_stands(home, words).wait()["answer"] == RIGHT
 
 
-@pytest.mark.parametrize("when", ["in its middle", "before it began"])
+@pytest.mark.parametrize("when", ["in its middle", in_full("before it began")])
 def test_a_cancelled_turn_goes_on_or_is_asked_again(one_home: Home, when: str) -> None:
     given = flags(one_home)
     if when == "before it began":
@@ -119,6 +121,7 @@ def test_a_cancelled_turn_goes_on_or_is_asked_again(one_home: Home, when: str) -
     assert asked_of_codex(again) == asked_of_codex(first)
 
 
+@pytest.mark.full
 def test_a_limit_without_a_known_reset_is_told_so_and_the_wait_for_it_says_that_it_starts_at_once(
     home: Home,
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_failed_turn_and_a_cancelled_one_are_told_too(one_home: Home, notes: N
     assert reported[1]["answer"] == FIRST_HALF
 
 
+@pytest.mark.full
 def test_nobody_waits_for_a_notifier(one_home: Home, notes: Notes) -> None:
     notes.close_gate("end")
     one_home.model([say("Done.")])
@@ -139,6 +140,7 @@ def test_each_request_is_told_once_and_its_notifier_outlives_the_turn(one_home: 
     assert (reported["event"], reported["exit_code"]) == ("end", 0)
 
 
+@pytest.mark.full
 def test_a_turn_that_a_notifier_starts_is_no_nested_one(one_home: Home) -> None:
     one_home.model([say("Done.")])
     first = one_home.start("new", "hi", "--notify", f"{COMMAND} new again --name second --cwd {one_home.project}")

@@ -120,6 +120,7 @@ def test_a_call_that_is_killed_and_repeated_is_one_turn(one_home: Home, moment: 
     ],
     ids=["before its turn exists", "before it has let the key go"],
 )
+@pytest.mark.full
 def test_a_worker_that_is_killed_lets_its_key_go(one_home: Home, moment: str, is_started: bool) -> None:
     one_home.model([say("forty-two")])
     change_workers(one_home, f"{DIE}from codex_server_cli.worker import main\n{moment}")

@@ -133,6 +133,7 @@ def test_a_thread_of_a_keyless_provider_goes_on_without_a_login(home: Home) -> N
     assert home.call("new", "hi").code == 2
 
 
+@pytest.mark.full
 def test_a_thread_whose_provider_nothing_defines_any_more_is_forked_as_the_hint_says(home: Home) -> None:
     model = home.chatgpt([say("answered")] * 2)
     config = home.codex_home / "config.toml"
@@ -207,6 +208,7 @@ def test_a_fork_with_the_provider_of_a_profile_is_made_once(home: Home) -> None:
     assert len(list((home.codex_home / "sessions").rglob("*.jsonl"))) == 2
 
 
+@pytest.mark.full
 def test_a_profile_that_names_one_of_codex_own_is_judged_by_what_codex_says_of_it(home: Home) -> None:
     model = home.chatgpt([say("never")])
     (home.codex_home / "cloud.config.toml").write_text('model_provider = "amazon-bedrock"\n')
@@ -234,6 +236,7 @@ def test_a_key_in_the_system_wide_configuration_is_nobodys_consent(home: Home) -
 
 
 @needs_root
+@pytest.mark.full
 def test_a_keyless_provider_in_the_system_wide_configuration_needs_no_login(home: Home) -> None:
     model = home.chatgpt([say("answered")])
     (home.codex_home / "auth.json").unlink()

@@ -174,6 +174,7 @@ def test_it_is_denied_by_a_project_that_its_user_trusts(denied: Denied) -> None:
     assert_denied(output_of(model), may_write=True)
 
 
+@pytest.mark.full
 def test_a_thread_that_goes_on_in_such_a_project_is_denied_it_too(denied: Denied) -> None:
     other = denied.home.root / "other"
     (other / ".codex").mkdir(parents=True)

@@ -9,6 +9,7 @@ import subprocess
 from io import BytesIO
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from codex_server_cli.demo.gates import Gate
@@ -70,6 +71,7 @@ def test_a_file_that_is_overwritten_or_removed_while_the_turn_stands_in_the_queu
     assert shown(model) == [RED, RED]
 
 
+@pytest.mark.full
 def test_the_hint_of_a_failed_turn_shows_the_same_picture_again(home: Home) -> None:
     model = home.model([bad_request("no such thing"), say("seen")])
     path = put(home, "a.png", RED)
@@ -93,6 +95,7 @@ def test_a_thread_that_goes_on_takes_pictures_too(one_home: Home) -> None:
     assert shown(model) == [BLUE]
 
 
+@pytest.mark.full
 def test_a_large_picture_is_handed_over_whole(home: Home) -> None:
     model = home.model([say("noise")])
     noise = BytesIO()

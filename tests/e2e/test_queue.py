@@ -18,6 +18,7 @@ from codex_server_cli.demo.scripted_model import ScriptedModel
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.journal import journal
 from codex_server_cli.disk.lock_holder import holder_pid
+from tests.kit.cases import in_full
 from tests.kit.faults import KILLED_AFTER_S, cancel_and_wait
 from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home, Turn
 from tests.kit.story import is_alive
@@ -125,9 +126,8 @@ def test_cancelling_a_queued_turn_never_starts_codex(home: Home) -> None:
 @pytest.mark.parametrize(
     "signum",
     [
-        signal.SIGKILL,
         signal.SIGTERM,
-        *(pytest.param(each, marks=pytest.mark.full) for each in (signal.SIGINT, signal.SIGHUP)),
+        *(in_full(each) for each in (signal.SIGKILL, signal.SIGINT, signal.SIGHUP)),
     ],
 )
 def test_a_queued_turn_whose_worker_is_ended_is_passed_over(one_home: Home, signum: signal.Signals) -> None:
@@ -242,6 +242,7 @@ def test_a_turn_that_waits_for_one_of_its_own_does_not_wait_for_ever(one_home: H
     assert not list((one_home.path / "queue").glob("below-*"))
 
 
+@pytest.mark.full
 def test_a_queue_that_is_deleted_under_its_turns_keeps_its_limit(one_home: Home) -> None:
     (first,), gate, _ = start_full(one_home)
     turns = [queued(one_home) for _ in range(3)]
@@ -253,6 +254,7 @@ def test_a_queue_that_is_deleted_under_its_turns_keeps_its_limit(one_home: Home)
     assert {turn.wait()["state"] for turn in (first, *turns)} == {"complete"}
 
 
+@pytest.mark.full
 def test_with_one_slot_all_turns_start_in_the_order_of_their_ids(one_home: Home) -> None:
     one_home.configure(max_running=1)
     one_home.model([say("done")])
@@ -264,6 +266,7 @@ def test_with_one_slot_all_turns_start_in_the_order_of_their_ids(one_home: Home)
     assert starts == sorted(starts)
 
 
+@pytest.mark.full
 def test_a_limit_of_many_is_no_limit(one_home: Home) -> None:
     turns, gate, _ = start_full(one_home, max_running=3)
     assert len(one_home.app_servers()) == 3

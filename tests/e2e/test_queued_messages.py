@@ -11,6 +11,7 @@ import pytest
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, say
+from tests.kit.cases import in_full
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Turn
 from tests.kit.support import AppServer, Json, codex_env, delete_tree, wait_until
 
@@ -90,6 +91,7 @@ def test_messages_keep_their_order_and_their_ids(home: Home) -> None:
     assert [entry["clientUserMessageId"] for entry in entries] == ["client-0", "client-1", "client-2"]
 
 
+@pytest.mark.full
 def test_where_codex_was_quicker_the_message_is_put_back_all_the_same(home: Home) -> None:
     for _ in range(3):
         gate = Gate()
@@ -129,6 +131,7 @@ def test_a_worker_that_was_killed_with_a_message_in_its_hands_loses_nothing(home
     assert queued(home, thread_id) == [WORDS]
 
 
+@pytest.mark.full
 def test_what_cannot_be_put_back_is_kept_until_recover_can(home: Home) -> None:
     broken = home.root / "broken"
     home.wrap_codex(f'[ -e {broken} ] && exit 1\nexec {home.codex} "$@"')
@@ -151,6 +154,7 @@ def test_what_cannot_be_put_back_is_kept_until_recover_can(home: Home) -> None:
     assert turn.status()["put_back"] == 1
 
 
+@pytest.mark.full
 def test_where_there_is_no_room_for_the_codex_that_puts_back_the_turn_keeps_its_end_and_says_so(home: Home) -> None:
     turn, gate, thread_id = start_held(home)
     queue_message(home, thread_id)
@@ -164,6 +168,7 @@ def test_where_there_is_no_room_for_the_codex_that_puts_back_the_turn_keeps_its_
     assert queued(home, thread_id) == [WORDS]
 
 
+@pytest.mark.full
 def test_a_turn_whose_directory_is_deleted_gives_back_what_it_had_taken(home: Home) -> None:
     turn, _gate, thread_id = start_held(home)
     queue_message(home, thread_id)
@@ -187,7 +192,7 @@ def test_a_thread_in_which_a_message_waits_is_busy_and_nothing_is_made(home: Hom
     assert queued(home, thread_id) == [WORDS]
 
 
-@pytest.mark.parametrize("option", ["--fork", "--fork-if-busy"])
+@pytest.mark.parametrize("option", ["--fork", in_full("--fork-if-busy")])
 def test_a_fork_goes_on_without_what_waits(home: Home, option: str) -> None:
     turn, thread_id = a_thread(home)
     queue_message(home, thread_id)
@@ -211,7 +216,7 @@ def test_an_active_goal_makes_a_thread_busy_and_a_paused_one_does_not(home: Home
     assert home.start("continue", "--turn", turn.id, "and?").wait()["answer"] == "two"
 
 
-@pytest.mark.parametrize("option", [(), ("--fork-if-busy",)])
+@pytest.mark.parametrize("option", [(), in_full(("--fork-if-busy",))])
 def test_a_message_that_is_queued_while_our_turn_waits_for_a_slot_is_seen_before_the_thread_is_opened(
     home: Home, option: tuple[str, ...]
 ) -> None:

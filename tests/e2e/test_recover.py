@@ -147,6 +147,7 @@ def test_a_whole_answer_in_codex_record_of_a_killed_turn_is_kept_without_calling
 
 
 @pytest.mark.parametrize(("text", "state"), [('{"a": 1}', "complete"), ('{"a": "x"}', "failed")])
+@pytest.mark.full
 def test_a_recovered_answer_is_held_against_its_schema(one_home: Home, text: str, state: str) -> None:
     (one_home.project / "s.json").write_text(json.dumps(SCHEMA))
     one_home.model([say(text)])
@@ -167,6 +168,7 @@ def has_ended(server: AppServer, turns: int) -> bool:
     return len(server.of("turn/completed")) == turns
 
 
+@pytest.mark.full
 def test_an_older_turn_of_a_long_thread_is_found(one_home: Home) -> None:
     turn = abandoned(one_home)
     one_home.model([say(f"number {number}") for number in range(NEWER)])
@@ -180,6 +182,7 @@ def test_an_older_turn_of_a_long_thread_is_found(one_home: Home) -> None:
     assert (run.code, run.json["answer"], turn.result["recovered"]["source"]) == (0, WHOLE, "app-server")
 
 
+@pytest.mark.full
 def test_two_at_once_are_one_who_does_it_and_one_who_sees_it_done(one_home: Home) -> None:
     turn = abandoned(one_home)
     running = [one_home.spawn("recover", turn.id) for _ in range(2)]
@@ -201,6 +204,7 @@ def test_where_codex_does_not_start_its_session_file_tells(home: Home) -> None:
     assert "Codex's session file" in run.json["message"]
 
 
+@pytest.mark.full
 def test_where_codex_has_lost_its_databases_its_session_file_tells(home: Home) -> None:
     turn = abandoned(home)
     for path in home.codex_home.glob("*.sqlite*"):
@@ -209,6 +213,7 @@ def test_where_codex_has_lost_its_databases_its_session_file_tells(home: Home) -
     assert (run.code, run.json["answer"]) == (0, WHOLE)
 
 
+@pytest.mark.full
 def test_an_archived_thread_is_no_hindrance(home: Home) -> None:
     turn = abandoned(home)
     with AppServer(home.codex, home.codex_home) as server:
@@ -217,6 +222,7 @@ def test_an_archived_thread_is_no_hindrance(home: Home) -> None:
     assert (run.code, run.json["answer"], turn.result["recovered"]["source"]) == (0, WHOLE, "app-server")
 
 
+@pytest.mark.full
 def test_where_neither_codex_nor_its_file_tells_the_command_says_so(one_home: Home) -> None:
     turn = abandoned(one_home)
     before = files_of(turn)
@@ -259,6 +265,7 @@ def test_a_running_turn_is_busy(one_home: Home) -> None:
     assert turn.wait()["state"] == "complete"
 
 
+@pytest.mark.full
 def test_an_ephemeral_turn_left_nothing_to_ask_for(one_home: Home) -> None:
     turn = abandoned(one_home, "--ephemeral")
     run = one_home.run("recover", turn.id)

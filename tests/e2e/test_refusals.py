@@ -9,6 +9,7 @@ import pytest
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.parts import ReplyLike
 from codex_server_cli.demo.replies import apply_patch, call, hold, run_command, say, update_plan
+from tests.kit.cases import in_full
 from tests.kit.home import Home, Turn
 from tests.kit.support import Json, wait_until
 
@@ -51,6 +52,7 @@ def test_a_patch_in_a_read_only_sandbox_is_told(home: Home) -> None:
     assert turn.out.count("new.txt") == 1
 
 
+@pytest.mark.full
 def test_it_is_told_of_a_thread_that_goes_on(home: Home) -> None:
     run(home, apply_patch(STALE), *WRITE)
     for flags in ((), ("--fork",)):
@@ -64,6 +66,7 @@ def test_it_is_told_of_a_thread_that_goes_on(home: Home) -> None:
         ]
 
 
+@pytest.mark.full
 def test_it_is_told_of_an_ephemeral_thread(home: Home) -> None:
     (refused_item,) = refused(run(home, apply_patch(NEW_FILE), "--ephemeral"))
     assert refused_item["what"] == "patch"
@@ -81,6 +84,7 @@ def test_a_command_that_the_sandbox_denies_is_told_once(home: Home, command: str
     assert (refusal in turn.out) != ("s · denied by the sandbox\n" in turn.out)
 
 
+@pytest.mark.full
 def test_a_command_of_a_script_that_the_sandbox_denies_is_told_once(home: Home) -> None:
     for command in AT_ONCE_AND_LATER:
         script = f'const r = await tools.exec_command({{cmd: "{command}"}}); text(r.output)'
@@ -117,6 +121,7 @@ def test_calls_that_no_tool_takes_are_told(home: Home) -> None:
     assert all(reason in item["reason"] for item, reason in zip(told, reasons, strict=True)), told
 
 
+@pytest.mark.full
 def test_a_patch_that_a_script_of_the_model_tries_is_told(home: Home) -> None:
     """In code mode, which the catalogue has for most models, tools are called from JavaScript."""
     turn = run(home, call("exec", CODE_MODE(STALE)), "--model", "gpt-5.6-sol", *WRITE)
@@ -129,7 +134,7 @@ def test_a_patch_that_a_script_of_the_model_tries_is_told(home: Home) -> None:
     ("attempts", "options"),
     [
         ([apply_patch(NEW_FILE), run_command("exit 3"), update_plan(("look", "pending"))], ()),
-        ([call("exec", CODE_MODE(NEW_FILE))], ("--model", "gpt-5.6-sol")),
+        in_full([call("exec", CODE_MODE(NEW_FILE))], ("--model", "gpt-5.6-sol")),
     ],
     ids=["patch, failing command, plan", "script"],
 )
@@ -143,6 +148,7 @@ def test_what_is_done_is_not_told_as_refused(home: Home, attempts: list[ReplyLik
     assert "rawResponse" not in (turn.path / "events.jsonl").read_text()
 
 
+@pytest.mark.full
 def test_it_is_told_while_the_turn_runs_and_after_its_worker_has_died(one_home: Home) -> None:
     gate = Gate()
     one_home.model([apply_patch(NEW_FILE), say("so ", hold(gate), "far")])

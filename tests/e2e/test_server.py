@@ -154,6 +154,7 @@ def test_a_token_that_is_gone_when_the_turn_is_no_longer_queued_ends_it_with_the
         assert "Traceback" not in (queued.path / "worker.log").read_text()
 
 
+@pytest.mark.full
 def test_recover_asks_the_server_of_the_turn(one_home: Home, server: ListeningServer) -> None:
     one_home.model([say("Whole.")])
     turn = one_home.turn(one_home.run("new", "hi", "--server", server.url, "--wait").json["turn_id"])
@@ -218,6 +219,7 @@ def test_a_server_that_is_stopped_at_once_takes_its_turns_along_and_no_other_is_
     assert shared.run("server", "status", "--json").json["servers"] == []
 
 
+@pytest.mark.full
 def test_a_server_that_is_stopped_after_its_turns_leaves_no_other(shared: Home) -> None:
     gate = Gate()
     shared.model(lambda _: reply(say(FIRST_HALF, hold(gate), SECOND_HALF)))
@@ -233,6 +235,7 @@ def test_a_server_that_is_stopped_after_its_turns_leaves_no_other(shared: Home) 
     assert shared.run("server", "status", "--json").json["servers"] == []
 
 
+@pytest.mark.full
 def test_a_turn_whose_shared_server_was_killed_is_told_where_that_had_its_say(shared: Home) -> None:
     sleep = nap(shared)
     shared.model([reply(say(FIRST_HALF), run_command(sleep))])
@@ -244,6 +247,7 @@ def test_a_turn_whose_shared_server_was_killed_is_told_where_that_had_its_say(sh
     assert "`codex-server server logs`" in error["hint"]
 
 
+@pytest.mark.full
 def test_over_a_port_with_a_token_all_paths_are_those_of_the_server(one_home: Home) -> None:
     flags = token_flags(one_home.root, TOKEN)
     model = one_home.model([say("One."), say("Two.")])

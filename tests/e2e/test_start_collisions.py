@@ -15,6 +15,7 @@ from collections.abc import Callable
 import pytest
 
 from codex_server_cli.demo.replies import reply, run_command, say
+from tests.kit.cases import in_full
 from tests.kit.faults import WHOLE, assert_ended, change_workers, pin_fake_codex
 from tests.kit.home import FIRST_HALF, Home, Turn, nap, sleepers
 from tests.kit.support import DEADLINE_S, wait_until
@@ -189,8 +190,8 @@ def _policy_toml(policy: str) -> str:
     ("policy", "options"),
     [
         ('inherit = "none"', ()),
-        ('exclude = ["CODEX_*"]', ()),
-        ("", ("--config", f'{POLICY}={{inherit="none",set={{B="c"}}}}')),
+        in_full('exclude = ["CODEX_*"]', ()),
+        in_full("", ("--config", f'{POLICY}={{inherit="none",set={{B="c"}}}}')),
         ("", ("--config", f'{POLICY}.include_only=["PATH","A","B"]', "--config", f"{POLICY}.set.B=c")),
     ],
     ids=["inherit", "exclude", "option-table", "option-include_only"],

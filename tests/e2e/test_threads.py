@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.demo.replies import say
+from tests.kit.cases import in_full
 from tests.kit.faults import change_python
 from tests.kit.home import COMMAND, Home
 from tests.kit.support import AppServer, Json
@@ -88,6 +89,7 @@ def test_an_archived_thread_is_told_with_the_command_that_brings_it_back(home: H
     assert home.run("continue", "more", "--wait").json["thread_id"] == thread
 
 
+@pytest.mark.full
 def test_a_thread_that_is_archived_while_its_turn_is_queued_says_so(home: Home) -> None:
     (thread,) = threads(home, 1)
     (turn_id,) = home.turn_ids
@@ -112,6 +114,7 @@ def test_a_damaged_session_file_is_named(home: Home) -> None:
         assert "model" not in error["hint"]
 
 
+@pytest.mark.full
 def test_a_damaged_database_is_named_and_the_way_out_works(home: Home) -> None:
     (thread,) = threads(home, 1)
     database = home.codex_home / "thread_history_1.sqlite"
@@ -147,7 +150,7 @@ def test_doctor_names_what_codex_cannot_open_and_no_line_of_a_backtrace(one_home
     assert "Codex cannot use its databases" in run.stdout
 
 
-@pytest.mark.parametrize("files", [6, 7, 8, 11, 14])
+@pytest.mark.parametrize("files", [8, *map(in_full, (6, 7, 11, 14))])
 def test_too_few_open_files_are_told_as_that(one_home: Home, files: int) -> None:
     one_home.model([say("Yes.")])
     limited = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]

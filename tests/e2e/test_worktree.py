@@ -9,6 +9,7 @@ import pytest
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import apply_patch, hold, reply, run_command, say
+from tests.kit.cases import in_full
 from tests.kit.home import Home, Turn
 from tests.kit.shell import assert_refused
 from tests.kit.support import wait_until
@@ -146,6 +147,7 @@ def test_a_worktree_with_changes_stays_until_it_is_applied_or_asked_for(
     assert one_project.worktrees == 1
 
 
+@pytest.mark.full
 def test_a_worktree_of_a_repository_that_is_gone_is_deleted_when_asked(one_home: Home, one_project: Repository) -> None:
     one_home.model([run_command("echo 1 > one"), say("done")])
     turn = one_home.start("new", "hi", "--write", "--worktree")
@@ -194,6 +196,7 @@ def test_what_git_ignores_keeps_the_worktree_and_is_named(one_home: Home, one_pr
     assert (tree_of(turn) / "out" / "report.md").exists()
 
 
+@pytest.mark.full
 def test_a_conflict_without_markers_is_told_each_time(one_home: Home, one_project: Repository) -> None:
     one_home.model([run_command("printf '\\0theirs' > top"), say("done")])
     turn = one_home.start("new", "hi", "--write", "--worktree")
@@ -266,7 +269,7 @@ def test_a_killed_workers_worktree_goes_unless_it_holds_something(
         assert one_home.call("apply", turn.id).json["applied"] == [{"path": "one", "kind": "add"}]
 
 
-@pytest.mark.parametrize("how", ["killed", "cancelled", "late"])
+@pytest.mark.parametrize("how", ["killed", in_full("cancelled"), in_full("late")])
 def test_a_turn_that_ends_while_its_worktree_is_made_leaves_none(
     one_home: Home, one_project: Repository, how: str
 ) -> None:
@@ -291,6 +294,7 @@ def test_a_turn_that_ends_while_its_worktree_is_made_leaves_none(
     assert one_project.refs == {"refs/heads/main"}
 
 
+@pytest.mark.full
 def test_a_worktree_of_a_shallow_clone_a_linked_worktree_and_a_submodule(
     one_home: Home, one_project: Repository
 ) -> None:
@@ -318,6 +322,7 @@ def test_hooks_of_the_repository_are_not_run(one_home: Home, one_project: Reposi
     assert not (one_home.root / "trapped").exists()
 
 
+@pytest.mark.full
 def test_git_prunes_a_worktree_folder_that_the_user_deleted_and_the_thread_goes_on(
     one_home: Home, one_project: Repository
 ) -> None:
@@ -334,7 +339,7 @@ def test_git_prunes_a_worktree_folder_that_the_user_deleted_and_the_thread_goes_
     assert (tree_of(second) / "listing").read_text() == "listing\nsub\ntop\n"
 
 
-@pytest.mark.parametrize("command", ["rm .git", "mv .git .git.bak", "rm .git; git init -q"])
+@pytest.mark.parametrize("command", ["rm .git", in_full("mv .git .git.bak"), in_full("rm .git; git init -q")])
 def test_a_worktree_whose_turn_breaks_it_stays_with_its_work(
     one_home: Home, one_project: Repository, command: str
 ) -> None:

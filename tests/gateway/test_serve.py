@@ -49,6 +49,7 @@ def test_ctrl_c_ends_it_with_130(serve: Serve) -> None:
     assert serve().stop(signal.SIGINT) == 130
 
 
+@pytest.mark.full
 def test_the_app_server_outlives_its_idle_time_while_it_serves_and_goes_afterwards(
     serve: Serve, one_home: Home
 ) -> None:
@@ -72,6 +73,7 @@ def _seconds_since(pid: int) -> float:
     return time.time() - psutil.Process(pid).create_time()
 
 
+@pytest.mark.full
 def test_after_a_kill_of_the_app_server_or_its_keeper_the_next_request_works(serve_each: Serve) -> None:
     serving = serve_each()
     first = serving.generation()
@@ -85,6 +87,7 @@ def test_after_a_kill_of_the_app_server_or_its_keeper_the_next_request_works(ser
     assert serving.metric("upstream_starts_total") == 3
 
 
+@pytest.mark.full
 def test_it_is_unhealthy_within_a_second_while_the_app_server_hangs(serve: Serve) -> None:
     serving = serve()
     with stopped(serving.generation().pid):
@@ -172,6 +175,7 @@ def test_it_listens_on_a_unix_socket_that_only_its_user_can_open(serve: Serve, o
     assert not path.exists()
 
 
+@pytest.mark.full
 def test_the_socket_of_one_that_was_killed_is_taken_over(serve: Serve, one_home: Home) -> None:
     path = one_home.root / "s"
     first = serve(listen=f"unix:{path}")

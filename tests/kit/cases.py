@@ -2,7 +2,8 @@
 
 For a pure function, where a test of its own for each case would cost more in pytest (collected by every worker of
 pytest-xdist, set up, reported) than in the test, and prove no more. Never for a test that has a fixture, or may skip:
-the cases share both.
+the cases share both. And what a full run tries more than an everyday one: cases, and
+examples of properties.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from inspect import signature
 from typing import Any
+
+import pytest
+from hypothesis import settings
 
 Test = Callable[..., None]
 _LONGEST = 1000  # characters of a case in the report of a failure
@@ -46,6 +50,16 @@ def for_each(names: str | Sequence[str], cases: Iterable[Any], *, ids: object = 
         return run
 
     return decorate
+
+
+def in_full(*values: Any) -> Any:
+    """A case of `pytest.mark.parametrize` for full runs alone: another one shows the same kind of fault everyday."""
+    return pytest.param(*values, marks=pytest.mark.full)
+
+
+def examples(count: int) -> settings:
+    """Try so many examples in a full run, and the same share of them as every other test in an everyday one."""
+    return settings(max_examples=max(1, count * settings().max_examples // 100))
 
 
 def _case(case: Any, count: int) -> tuple[Sequence[Any], str | None]:

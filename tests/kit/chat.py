@@ -8,17 +8,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 from codex_server_cli.core.openai.answer.content import Content
 from codex_server_cli.core.openai.answer.outputs import Cited, Failed, Finish, Interrupt, Output, Text, Thought
 from codex_server_cli.core.openai.chat_request import ChatRequest
 from codex_server_cli.core.openai.chat_run import ChatRun
 from codex_server_cli.core.openai.wire_errors import AccountLimits
+from tests.kit.cases import in_full
 from tests.kit.dialogue import Json, notification, turn_notification
 
 CAPTURES = Path(__file__).parent.parent / "core" / "openai" / "captures"
 """A line is `{"codex", "t_ms", "msg"}`: what both codex versions sent from `thread/inject_items` on, less what is no
 chat's business (`thread/started`, MCP servers, remote control, replies)."""
 VERSIONS = ("0.163.0", "0.171.0")
+each_version = pytest.mark.parametrize("version", [in_full(VERSIONS[0]), VERSIONS[1]])
 NOW_S = 1_796_024_000.0
 """About when they were recorded."""
 TOOLS = tuple(

@@ -57,7 +57,7 @@ def ask_git(cwd: Path, *arguments: str) -> GitAnswer:
         BadInputError: git is not installed, or does not answer.
     """
     try:
-        output = run_git(cwd, "--no-optional-locks", *arguments)
+        output = run_git(cwd, "--no-optional-locks", *arguments, timeout_s=TIMEOUT_S)
     except FileNotFoundError as error:
         raise BadInputError("there is no git to ask", hint="Install git.") from error
     except subprocess.TimeoutExpired as error:

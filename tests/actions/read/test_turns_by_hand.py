@@ -15,7 +15,6 @@ from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from codex_server_cli.actions.control import control
@@ -32,6 +31,7 @@ from codex_server_cli.errors import CodexServerError, ErrorKind, HomeError, NotF
 from codex_server_cli.render.notes import end_note, running_note
 from codex_server_cli.render.tables import turns_table
 from codex_server_cli.settings.places import Settings
+from tests.kit.cases import examples
 from tests.kit.turns_on_disk import CUT_TURN, TurnsOnDisk
 
 MAKERS: dict[str, Callable[[TurnsOnDisk], TurnDir]] = {
@@ -173,7 +173,7 @@ def _read_all(home: Path, turn: TurnDir) -> None:
     collect(home, Bounds(0.0, 0.0), read.READER, is_dry_run=False)
 
 
-@examples(max_examples=150)
+@examples(150)
 @given(maker=st.sampled_from(sorted(MAKERS)), changes=_changes | _edited | st.builds(dict.__or__, _changes, _edited))
 def test_whatever_stands_in_a_turn_readers_tell_clearly(maker: str, changes: dict[str, tuple[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as root, TurnsOnDisk(Path(root) / "home" / "turns") as turns:

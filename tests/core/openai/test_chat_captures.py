@@ -19,7 +19,6 @@ from tests.kit.chat import (
     CAPTURES,
     NOW_S,
     USAGE,
-    VERSIONS,
     Recorded,
     chat_request,
     chat_run,
@@ -27,6 +26,7 @@ from tests.kit.chat import (
     comparable,
     content_in,
     content_of,
+    each_version,
     end_of,
     recorded,
     replay,
@@ -103,7 +103,7 @@ CASES = {
     "cut_mid": Case((502, "upstream_disconnected"), "Hello", plain=("stop", "Hello again"), is_interrupted=True),
 }
 
-pytestmark = pytest.mark.parametrize("version", VERSIONS)
+pytestmark = each_version
 every_case = for_each("name", CASES)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_server_cli.core.openai import conversation, thread_terms
@@ -16,7 +16,7 @@ from codex_server_cli.core.openai.parameters import PARAMETERS
 from codex_server_cli.core.openai.refusal import ApiError, invalid
 from codex_server_cli.core.openai.tools import ForcedTool, forced_call
 from tests.core.openai.bodies import ASKED, PNG, message, request, tool
-from tests.kit.cases import for_each
+from tests.kit.cases import examples, for_each
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 FORMAT = {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": CITY}}
@@ -95,7 +95,7 @@ def check(body: Any, *, is_strict: bool = False) -> ChatRequest | ApiError:
     return asked
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(messages=MESSAGES, body=BODIES, is_strict=st.booleans())
 def test_no_body_raises_anything_but_an_error_for_its_client(messages: Any, body: Any, is_strict: bool) -> None:
     check({"messages": messages, **body}, is_strict=is_strict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_server_cli.core.openai.chat_request import ChatRequest
@@ -21,7 +21,7 @@ from codex_server_cli.core.openai.conversation import (
 )
 from codex_server_cli.core.openai.tools import ClientCall
 from tests.core.openai.bodies import ASKED, PNG, call_item, message, output_item, request, tool
-from tests.kit.cases import for_each
+from tests.kit.cases import examples, for_each
 
 NEXT = {"role": "user", "content": "and?"}
 LOOK = ClientCall("c1", "look", '{"city": "Oslo", "n": [1, 2]}')
@@ -322,7 +322,7 @@ TEXTS = st.sampled_from(["a", "b", "", None])
 TURNS = st.lists(st.tuples(st.sampled_from(["user", "assistant", "system"]), TEXTS), min_size=1, max_size=5)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(first=TURNS, second=TURNS)
 def test_the_same_key_means_the_same_history(first: Any, second: Any) -> None:
     start = {"role": "user", "content": "start"}

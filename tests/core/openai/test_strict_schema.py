@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_server_cli.core.openai.strict_schema import (
@@ -16,7 +16,7 @@ from codex_server_cli.core.openai.strict_schema import (
     without_added_nulls,
 )
 from codex_server_cli.core.result.schema import parse_schema, validate_answer
-from tests.kit.cases import for_each
+from tests.kit.cases import examples, for_each
 
 TEXT = {"type": "string"}
 NULL = {"type": "null"}
@@ -170,7 +170,7 @@ SCHEMAS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(schema=SCHEMAS)
 def test_every_strict_form_is_one_that_strict_mode_takes(schema: Any) -> None:
     for made in (to_strict(schema), strict_choice({"one": schema, "two": schema})):

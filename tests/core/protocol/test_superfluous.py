@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_server_cli.core.protocol import superfluous as superfluous_lines
@@ -14,7 +14,7 @@ from codex_server_cli.core.protocol.rpc import encode
 from codex_server_cli.core.record.agent_messages import AgentMessage
 from codex_server_cli.core.record.replay import replay
 from tests.kit.captures import CapturedTurn
-from tests.kit.cases import for_each
+from tests.kit.cases import examples, for_each
 from tests.kit.turn_logs import (
     BEGIN,
     LIMITS,
@@ -184,13 +184,13 @@ def test_a_recorded_turn_reads_the_same_without_it(turn: CapturedTurn) -> None:
         assert not any(map(is_delta, left_of(log).split(b"\n")))
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(disturbed_turns())
 def test_a_turn_that_went_otherwise_reads_the_same_without_it_too(turn: CapturedTurn) -> None:
     assert_reads_the_same(turn.events())
 
 
-@settings(max_examples=600)
+@examples(600)
 @given(st.lists(st.one_of(whole_items, single_lines.map(lambda line: [line])), max_size=12))
 def test_whatever_order_its_lines_come_in_a_turn_reads_the_same(parts: list[list[Json]]) -> None:
     assert_reads_the_same(BEGIN + b"".join(encode(line) for part in parts for line in part))

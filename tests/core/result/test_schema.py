@@ -164,6 +164,7 @@ def test_a_flood_of_faults_is_cut_short() -> None:
     assert error.hint.splitlines()[-1] == "  and 10 more"
 
 
+@pytest.mark.full
 def test_too_many_properties_are_refused() -> None:
     schema = closed(**{f"p{number}": True for number in range(MAX_PROPERTIES + 1)})
 

@@ -6,7 +6,7 @@ import copy
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_server_cli.core.model.request import TurnRequest
@@ -14,6 +14,7 @@ from codex_server_cli.core.record.replay import replay
 from codex_server_cli.core.result.outcome import Cause, decide
 from codex_server_cli.core.session.session import Session
 from tests.kit.captures import TURN_ID, CapturedTurn, capture_names, captured_turns
+from tests.kit.cases import examples
 
 _TURNS = {name: captured_turns(name)[0] for name in capture_names()}
 _ODD_VALUES: list[Any] = [None, True, -1, 0, 2**53, 0.5, "", "odd", [], ["odd"], [{}], {}, {"odd": None}, [[]]]
@@ -43,7 +44,7 @@ def _changed_turns(draw: st.DrawFn) -> CapturedTurn:
     return CapturedTurn(turn.name, tuple(messages))
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(_changed_turns())
 def test_a_turn_whose_messages_have_changed_shape_still_ends_and_replays(turn: CapturedTurn) -> None:
     session = Session(_TURNS[turn.name].request, "go", "0")
@@ -56,7 +57,7 @@ def test_a_turn_whose_messages_have_changed_shape_still_ends_and_replays(turn: C
     assert decide(record, Cause.WORKER_DIED, TurnRequest(TURN_ID, "/project")).answer == session.outcome.answer
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.sampled_from(sorted(_TURNS)), st.data())
 def test_a_turn_whose_messages_come_twice_in_part_or_in_another_order_still_replays(
     name: str, data: st.DataObject

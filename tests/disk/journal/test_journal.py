@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_server_cli.disk.journal import journal
+from tests.kit.cases import examples
 from tests.kit.support import DEADLINE_S, Json
 
 TURN = "20261120-165501-482-7f3a"
@@ -205,7 +206,7 @@ words = st.one_of(st.none(), st.text(), st.integers(), st.sampled_from(["network
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(["turn_id", "name", "kind", "phase"]), words), max_size=8))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_any_text_comes_back_as_it_was(entries: list[Json]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for given_entry in entries:
@@ -214,7 +215,7 @@ def test_any_text_comes_back_as_it_was(entries: list[Json]) -> None:
 
 
 @given(st.binary(max_size=200), st.integers(0, 250))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_no_bytes_and_no_cursor_break_a_reader(data: bytes, after: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         journal.prepare(Path(folder))

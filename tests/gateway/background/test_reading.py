@@ -285,6 +285,7 @@ def test_a_head_of_a_stream_is_no_stream(one_home: Home, face: TurnsFaceServer) 
     assert answer.headers["content-type"].startswith("text/event-stream")
 
 
+@pytest.mark.full
 def test_many_streams_cost_no_thread_each(one_home: Home, face: TurnsFaceServer) -> None:
     turn = hold(one_home)
     sockets = []

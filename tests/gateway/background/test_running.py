@@ -224,6 +224,7 @@ def test_what_a_response_may_do_is_what_serve_was_started_with_and_how_it_ends_i
     ended(client, answer.parse().id)
 
 
+@pytest.mark.full
 def test_instructions_come_as_they_are_and_what_codex_does_not_take_starts_nothing(
     one_home: Home, clients: list[Any]
 ) -> None:

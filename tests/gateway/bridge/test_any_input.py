@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from codex_server_cli.core.protocol.allow_list import METHODS, PARAMETERS
 from codex_server_cli.core.protocol.websocket import CLOSE, SAMPLE_KEY, FrameDecoder, upgrade_request
 from tests.kit.bridge import BridgeGateway, events_in
+from tests.kit.cases import examples
 from tests.kit.support import DEADLINE_S
 
 LEAVES = (
@@ -51,7 +52,7 @@ MESSAGES = st.fixed_dictionaries(
 )
 DOCUMENTS = MESSAGES | VALUES
 BODIES = DOCUMENTS.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=50)
-MANY = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+MANY = settings(examples(60), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

@@ -93,6 +93,7 @@ def model_connections(bridge: BridgeGateway, port: int) -> int:
     return sum(bool(each.raddr) and each.raddr.port == port and each.status == "ESTABLISHED" for each in connections)
 
 
+@pytest.mark.full
 def test_no_turn_of_a_client_bills_an_api_key(own_bridge: BridgeGateway) -> None:
     bridge = own_bridge
     bridge.server.write_login(auth_mode="apikey", OPENAI_API_KEY="sk-of-nobody")

@@ -158,6 +158,7 @@ def test_what_is_no_message_is_told_by_a_status(bridge: BridgeGateway) -> None:
     assert bridge.post("/rpc", {"id": 1, "method": "thread/list"}, x_codex_client="a:b").status_code == 400
 
 
+@pytest.mark.full
 def test_a_body_that_is_too_large_is_refused(bridge: BridgeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "MOST_MESSAGE_BYTES", 1 << 20)
     long = b'{"id":1,"method":"thread/list","params":{"searchTerm":"' + b"x" * (1 << 20) + b'"}}'

@@ -229,6 +229,7 @@ def test_streams_wait_for_their_place_and_too_many_are_refused(
     assert [event.name for event in waited] == ["ready", "result", "done"]
 
 
+@pytest.mark.full
 def test_a_client_that_stops_reading_costs_a_bounded_memory_and_disturbs_nobody(
     bridge: BridgeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,6 +106,7 @@ def test_the_end_of_the_gateway_ends_held_turns_and_streams(one_home: Home, told
     wait_until(lambda: not one_home.processes(), what="the end of its app-server")
 
 
+@pytest.mark.full
 def test_a_server_stop_waits_for_no_held_turn_and_its_results_are_answered_all_the_same(
     one_home: Home, told: ChatModel
 ) -> None:

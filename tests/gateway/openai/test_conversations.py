@@ -121,6 +121,7 @@ def test_an_answer_that_was_cut_is_not_continued(client: openai.OpenAI, rules: C
     assert [text.strip() for _, text in conversation_of(rules.seen[1])] == ["say one two three", "one", "say four"]
 
 
+@pytest.mark.full
 def test_fifty_streams_at_once_each_have_their_own_frames(chats: ChatGateway, rules: ChatModel) -> None:
     client = chats.client(max_retries=0)
     barrier = threading.Barrier(50)

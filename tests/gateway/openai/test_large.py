@@ -74,6 +74,7 @@ def another_stream(client: openai.OpenAI, rules: ChatModel) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("n", [400, MOST_MESSAGES - 1])
+@pytest.mark.full
 def test_as_many_messages_as_are_taken_are_answered_beside_a_stream(
     client: openai.OpenAI, rules: ChatModel, n: int
 ) -> None:
@@ -94,6 +95,7 @@ def test_more_messages_are_refused_before_codex_is_asked(
     assert len(rules.seen) == 1
 
 
+@pytest.mark.full
 def test_a_message_that_would_end_the_connection_is_refused_and_a_text_is_not_made_longer(
     chats: ChatGateway, rules: ChatModel
 ) -> None:
@@ -115,6 +117,7 @@ def test_a_message_that_would_end_the_connection_is_refused_and_a_text_is_not_ma
     chats.run(body())
 
 
+@pytest.mark.full
 def test_the_event_loop_goes_on_while_a_large_body_is_understood_and_sent(
     chats: ChatGateway, client: openai.OpenAI, rules: ChatModel
 ) -> None:

@@ -116,6 +116,7 @@ def test_a_client_that_waits_for_a_place_may_leave(chats: ChatGateway, rules: Ch
     gate.open()
 
 
+@pytest.mark.full
 def test_others_are_not_disturbed(chats: ChatGateway, client: openai.OpenAI, rules: ChatModel) -> None:
     gate = rules.close_gate()
     answers: list[str | None] = []

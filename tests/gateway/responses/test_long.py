@@ -29,6 +29,7 @@ def on_loop(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return seen
 
 
+@pytest.mark.full
 def test_a_short_request_behind_a_long_conversation_is_understood_beside_the_loop(
     client: openai.OpenAI, chats: ChatGateway, rules: ChatModel, on_loop: list[bool]
 ) -> None:

@@ -7,6 +7,7 @@ import threading
 
 import httpx
 import psutil
+import pytest
 
 from tests.gateway.turns.conftest import Serve
 from tests.kit.home import FIRST_HALF, Home
@@ -99,6 +100,7 @@ def test_what_is_no_cursor_is_refused(one_home: Home, face: TurnsFaceServer) -> 
         assert [answer.json()["error"]["param"] for answer in answers] == ["after", "Last-Event-ID"]
 
 
+@pytest.mark.full
 def test_the_turns_of_the_command_line_and_of_others_are_followed_at_once_without_a_thread_for_each(
     one_home: Home, face: TurnsFaceServer
 ) -> None:

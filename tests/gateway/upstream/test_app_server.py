@@ -205,7 +205,7 @@ def test_at_the_end_nobody_waits_for_an_app_server_that_is_being_started(
     place: SharedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codex = place.home / "slow-codex"
-    codex.write_text("#!/bin/sh\nexec sleep 5\n")
+    codex.write_text("#!/bin/sh\nexec sleep 600\n")
     codex.chmod(0o755)
     (place.home / "config.json").write_text(json.dumps({"codex": str(codex), "server_idle": 0.5}))
 
@@ -217,3 +217,4 @@ def test_at_the_end_nobody_waits_for_an_app_server_that_is_being_started(
             await starting
 
     use(do)
+    place.kill()

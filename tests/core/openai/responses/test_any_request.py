@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.openai.responses.document import ResponseHead, response_document
@@ -13,7 +13,7 @@ from codex_server_cli.core.openai.responses.items import shown_input
 from codex_server_cli.core.openai.responses.request import Remembered, ResponsesRequest, parse_response_request
 from tests.core.openai.bodies import PNG, call_item, message
 from tests.core.openai.test_chat_request import ROOT, VALUES, check_everything_made_of, variants
-from tests.kit.cases import for_each
+from tests.kit.cases import examples, for_each
 from tests.kit.official import official_item, official_response
 
 TEXT: Any = {"type": "input_text", "text": "q"}
@@ -86,7 +86,7 @@ def test_no_value_in_any_place_raises_anything_but_an_error_for_its_client(body:
     assert {each.status for each in asked if isinstance(each, ApiError)} == {400}
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(body=VALUES, other=VALUES)
 def test_no_body_raises_anything_but_an_error_for_its_client(body: Any, other: Any) -> None:
     for each in (body, {"input": body}, {"input": [other]}, {**RICH, "text": other, "tools": [body]}):

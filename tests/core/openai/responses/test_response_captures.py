@@ -11,7 +11,7 @@ from codex_server_cli.core.openai.answer.outputs import Failed, Finish
 from codex_server_cli.core.openai.answer.spent import SpentTokens
 from codex_server_cli.core.openai.wire_errors import codex_unavailable
 from tests.kit.cases import for_each
-from tests.kit.chat import CAPTURES, NOW_S, VERSIONS, chat_request, end_of, recorded
+from tests.kit.chat import CAPTURES, NOW_S, VERSIONS, chat_request, each_version, end_of, recorded
 from tests.kit.responses import ResponseDialogue, put_together, shape_of
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -38,7 +38,7 @@ OUTPUTS: dict[str, list[Any]] = {  # of the stream; what is not here has none
     "refusal": [REFUSED],
     "cut_behind_answer": [("final_answer", "Hello")],
 }
-every_case = for_each(("name", "version"), list(product(NAMES, VERSIONS)))
+every_case = for_each("name", NAMES)
 
 
 def dialogue_of(name: str, **terms: Any) -> ResponseDialogue:
@@ -52,6 +52,7 @@ def fed(name: str, version: str, *, until: int | None = None, **terms: Any) -> R
     return dialogue
 
 
+@each_version
 @every_case
 def test_the_stream_is_what_the_official_client_can_read(name: str, version: str) -> None:
     dialogue = fed(name, version)
@@ -66,6 +67,7 @@ def test_the_stream_is_what_the_official_client_can_read(name: str, version: str
         assert shape_of(dialogue.ended) == OUTPUTS[name]
 
 
+@each_version
 @every_case
 def test_the_deltas_of_a_stream_add_up_to_what_its_end_says(name: str, version: str) -> None:
     dialogue = fed(name, version)
@@ -82,6 +84,7 @@ def _said(item: Any) -> Any:
     return item.type, item.id, [getattr(part, "text", None) for part in parts], getattr(item, "arguments", None)
 
 
+@each_version
 @every_case
 def test_an_answer_that_is_not_streamed_is_the_same(name: str, version: str) -> None:
     streamed, plain = fed(name, version), fed(name, version, is_stream=False)
@@ -145,7 +148,8 @@ def fed_by_a_fork(name: str, version: str) -> ResponseDialogue:
     return dialogue
 
 
-@for_each(("name", "version"), [(name, version) for name, version in product(NAMES, VERSIONS) if "call" not in name])
+@each_version
+@for_each("name", [name for name in NAMES if "call" not in name])
 def test_without_tools_an_answer_needs_no_raw_events(name: str, version: str) -> None:
     raw, forked = fed(name, version, tools=()), fed_by_a_fork(name, version)
     assert end_of(forked.outputs) == end_of(raw.outputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_server_cli.core.openai.responses.document import Json, ResponseHead, response_document
@@ -13,7 +13,7 @@ from codex_server_cli.core.openai.responses.told_events import ToldEvents
 from codex_server_cli.core.openai.responses.turn_events import Numbered, TurnEvents
 from codex_server_cli.core.protocol.rpc import encode
 from tests.kit.captures import CapturedTurn, captured_turns
-from tests.kit.cases import for_each
+from tests.kit.cases import examples, for_each
 from tests.kit.official import official_event
 from tests.kit.turn_logs import (
     BEGIN,
@@ -419,19 +419,19 @@ def _lines_of_item(kind: str, id_: str, draw: st.DrawFn) -> list[Json]:
     return [started("reasoning", id_), *begun, *pieces, completed("reasoning", id_, summary=list(map("".join, texts)))]
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(_beside_each_other())
 def test_items_that_come_at_once_have_the_same_numbers_too(lines: list[Json]) -> None:
     assert_the_same_from_everywhere(log_of(*lines))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(disturbed_turns())
 def test_a_turn_that_went_otherwise_has_the_same_numbers_too(turn: CapturedTurn) -> None:
     assert_the_same_from_everywhere(turn.events())
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.lists(st.one_of(whole_items, single_lines.map(lambda line: [line])), max_size=12))
 def test_whatever_order_its_lines_come_in_the_numbers_are_the_same(parts: list[list[Json]]) -> None:
     assert_the_same_from_everywhere(BEGIN + b"".join(encode(line) for part in parts for line in part))

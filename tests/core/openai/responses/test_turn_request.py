@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_server_cli.core.openai.refusal import ApiError
@@ -15,7 +15,7 @@ from codex_server_cli.core.openai.responses.document import Json
 from codex_server_cli.core.openai.responses.parameters import RESPONSE_PARAMETERS
 from codex_server_cli.core.openai.responses.turn_request import TurnAsk, parse_turn_ask
 from tests.core.openai.bodies import PNG
-from tests.kit.cases import for_each
+from tests.kit.cases import examples, for_each
 
 SCHEMA: Json = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
 FORMAT = {"type": "json_schema", "name": "letter", "strict": True, "schema": SCHEMA}
@@ -135,7 +135,7 @@ _values = st.recursive(
 _NAMES = [parameter.name.partition(".")[0] for parameter in RESPONSE_PARAMETERS]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.dictionaries(st.sampled_from(_NAMES), _values, max_size=6), _values)
 def test_any_body_is_understood_or_refused(body: Json, said: Any) -> None:
     for each in ({**body, "input": said}, {**body, "input": [{"role": "user", "content": said}]}):

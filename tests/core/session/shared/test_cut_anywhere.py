@@ -81,6 +81,7 @@ def _has_broken_responses(server: PlayedServer) -> bool:
 
 
 @for_each("name", NAMES)
+@pytest.mark.full
 def test_a_turn_whose_connection_is_lost_anywhere_ends_as_it_would_have(name: str) -> None:
     turn, random = captured_turns(name)[0], Random(name)
     length = len(PlayedServer(turn).stream)
