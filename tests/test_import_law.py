@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import pytest
+
 from tests.kit.cases import for_each
 
 PACKAGE = "codex_server_cli"
@@ -154,6 +156,7 @@ def test_no_files_import_each_other_in_a_circle() -> None:
     TopologicalSorter(graph).prepare()  # raises for a circle, and names it
 
 
+@pytest.mark.full
 def test_no_two_classes_share_a_name() -> None:
     names = Counter(
         node.name

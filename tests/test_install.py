@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.cases import in_full
 from tests.kit.install_machine import ROOT, Machine, ended, executable, machine_with_fakes, snapshot
 from tests.kit.support import wait_until
 
@@ -170,7 +171,7 @@ def opened_for_writing(fifo: Path) -> int | None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
+    ("number", "code"), [(signal.SIGINT, 130), in_full(signal.SIGTERM, 143), in_full(signal.SIGKILL, -signal.SIGKILL)]
 )
 def test_an_interrupted_install_leaves_the_old_one(machine: Machine, number: signal.Signals, code: int) -> None:
     machine.install("--no-demo")

@@ -11,6 +11,7 @@ import pytest
 
 from codex_server_cli.codex import client
 from tests.fakes import codex as fake
+from tests.kit.cases import in_full
 from tests.kit.faults import KILLED_AFTER_S, cancel_and_wait
 from tests.kit.shell import Shell, assert_refused
 from tests.kit.support import wait_until
@@ -126,7 +127,7 @@ def test_a_codex_that_vanished_since_it_was_looked_for_fails_the_turn(shell: She
     assert (run.code, run.json["error"]["kind"]) == (1, "codex_missing")
 
 
-@pytest.mark.parametrize("behaviour", ["silent", "garbage", "noisy", "mute", "stubborn"])
+@pytest.mark.parametrize("behaviour", ["silent", "stubborn", *map(in_full, ("garbage", "noisy", "mute"))])
 def test_a_turn_whose_codex_never_answers_is_cancelled_in_bounded_time(shell: Shell, behaviour: str) -> None:
     binary = shell.install(behaviour)
     turn_id = shell.run("new", "hi").json["turn_id"]

@@ -15,6 +15,7 @@ from codex_server_cli.cli import app
 from codex_server_cli.cli.table import GROUPS, VERBS, verb_of
 from codex_server_cli.cli.tables.examples import EXAMPLES
 from codex_server_cli.core.model.request import Sandbox
+from tests.kit.cases import in_full
 from tests.kit.help_text import REFERENCE, REGENERATE
 from tests.kit.shell import Shell
 from tests.kit.turns_on_disk import TurnsOnDisk
@@ -57,7 +58,7 @@ def test_every_verb_and_option_is_explained() -> None:
     assert [line for line in options if not re.search(r"\s{2,}\S.*[a-z]", line)] == []
 
 
-@pytest.mark.parametrize("columns", [80, 40])
+@pytest.mark.parametrize("columns", [in_full(80), 40])
 def test_no_line_of_help_is_longer_than_a_narrow_terminal_but_commands_to_copy(columns: int) -> None:
     text = help_of(columns)
     long = [line for line in text.splitlines() if len(line) > columns]

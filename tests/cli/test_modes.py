@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.cases import in_full
 from tests.kit.shell import Shell
 from tests.kit.turns_on_disk import TurnsOnDisk
 
@@ -32,7 +33,7 @@ def masked(umask: str) -> Iterator[None]:
         os.umask(before)
 
 
-@pytest.mark.parametrize("umask", ["0000", "0277", "0777"])
+@pytest.mark.parametrize("umask", ["0000", in_full("0277"), in_full("0777")])
 def test_every_file_of_a_home_is_its_owners_alone_whatever_the_umask(shell: Shell, umask: str) -> None:
     under = ["sh", "-c", f'umask {umask}; exec "$0" "$@"']
     shell.env["CODEX_SERVER_HOME"] = str(shell.root / "deep" / "er" / "home")

@@ -141,6 +141,7 @@ def test_a_held_gate_holds_the_deltas_behind_it(bench: Bench) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
+@pytest.mark.full
 def test_every_failure_gives_the_error_info_of_its_kind(bench: Bench, failure: ReplyLike, info: object) -> None:
     turn, _, model = bench.turn([failure])
     assert turn["status"] == "failed"

@@ -64,6 +64,7 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copy(source, target)
 
 
+@pytest.mark.full
 def test_the_container_makes_a_token_serves_is_healthy_and_cancels_its_turns_at_the_end(one_home: Home) -> None:
     env, port = one_home.env, free_port()
     data = one_home.root / "data"

@@ -110,6 +110,7 @@ def test_a_required_server_that_takes_longer_than_any_reply_is_waited_for(home: 
     assert again.wait()["answer"] == "Again."
 
 
+@pytest.mark.full
 def test_a_turn_that_waits_for_a_server_can_be_cancelled_and_has_its_deadline(one_home: Home) -> None:
     one_home.model([say("Done.")], extra_toml=slow_config(nap(one_home)))
     turn = one_home.start("new", "hi")

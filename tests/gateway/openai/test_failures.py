@@ -19,6 +19,7 @@ from codex_server_cli.demo.codex_home import write_chatgpt_login, write_custom_p
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from codex_server_cli.gateway.openai import chat, chat_answer
 from tests.gateway.openai.conftest import running
+from tests.kit.cases import in_full
 from tests.kit.chat_gateway import ChatGateway
 from tests.kit.chat_model import ChatModel
 from tests.kit.support import SPARED_FEATURES, codex_binaries, wait_until
@@ -42,7 +43,7 @@ def error_of(client: openai.OpenAI, text: str, *, is_stream: bool = False, **mor
     return raised.value
 
 
-@pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
+@pytest.mark.parametrize("is_stream", [True, in_full(False)], ids=["stream", "whole"])
 @pytest.mark.parametrize(
     ("failure", "kind", "code"),
     [
@@ -93,7 +94,7 @@ def test_a_wrong_request_is_a_400_that_names_the_parameter(client: openai.OpenAI
     assert rules.seen == []
 
 
-@pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
+@pytest.mark.parametrize("is_stream", [True, in_full(False)], ids=["stream", "whole"])
 def test_a_kill_of_the_app_server_ends_each_request_and_the_next_one_works(
     chats: ChatGateway, client: openai.OpenAI, rules: ChatModel, *, is_stream: bool
 ) -> None:
@@ -185,7 +186,7 @@ def test_without_a_login_nothing_is_asked(tmp_path: Path, one_codex: Path) -> No
         assert chats.rules.seen == []
 
 
-@pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
+@pytest.mark.parametrize("is_stream", [True, in_full(False)], ids=["stream", "whole"])
 def test_a_model_that_breaks_off_again_and_again_is_given_up_after_two_retries(
     tmp_path: Path, one_codex: Path, *, is_stream: bool
 ) -> None:

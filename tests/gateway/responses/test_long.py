@@ -43,6 +43,7 @@ def test_a_short_request_behind_a_long_conversation_is_understood_beside_the_loo
     assert on_loop == [True, True, False, False, False]
 
 
+@pytest.mark.full
 def test_a_request_that_refers_to_too_much_is_refused(
     client: openai.OpenAI, chats: ChatGateway, rules: ChatModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
