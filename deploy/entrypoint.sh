@@ -56,7 +56,7 @@ fi
 shift
 prepare
 trap stop TERM INT
-codex-server serve --listen "${CODEX_SERVER_LISTEN:-0.0.0.0:8787}" --token-file "$token" --cwd "${CODEX_SERVER_WORK:-/work}" "$@" &
+codex-server serve --listen "${CODEX_SERVER_LISTEN:-0.0.0.0:8787}" --token-file "$token" --cwd "${CODEX_SERVER_PROJECT:-/project}" "$@" &
 child=$!
 # The first wait ends with the signal, the second one with serve.
 wait "$child" && code=0 || code=$?

@@ -69,7 +69,7 @@ def test_the_container_makes_a_token_serves_is_healthy_and_cancels_its_turns_at_
     env, port = one_home.env, free_port()
     data = one_home.root / "data"
     data.mkdir()
-    env |= {"CODEX_SERVER_DATA": str(data), "CODEX_SERVER_WORK": str(one_home.project)}
+    env |= {"CODEX_SERVER_DATA": str(data), "CODEX_SERVER_PROJECT": str(one_home.project)}
     env |= {"CODEX_SERVER_LISTEN": f"0.0.0.0:{port}", "PATH": f"{Path(COMMAND).parent}:{env['PATH']}"}
     one_home.configure(server_idle=0.5)
     turn, _ = one_home.start_held()
@@ -108,7 +108,7 @@ def test_the_container_takes_a_mounted_secret_that_its_group_may_read_and_runs_o
     }
     env |= {
         "CODEX_SERVER_TOKEN_SOURCE": str(secret),
-        "CODEX_SERVER_WORK": "/nowhere",
+        "CODEX_SERVER_PROJECT": "/nowhere",
         "CODEX_SERVER_LISTEN": "127.0.0.1:0",
     }
 
