@@ -107,5 +107,5 @@ def test_a_git_that_cannot_be_asked_is_told_of(
 
 
 def test_a_git_that_fails_without_a_word_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(git, "run_git", lambda *_: git.GitOutput(1, b"", b""))
+    monkeypatch.setattr(git, "run_git", lambda *_, **__: git.GitOutput(1, b"", b""))
     assert git.ask_git(tmp_path, "status").complaint == "git failed and printed nothing"

@@ -124,14 +124,19 @@ def test_a_click_that_was_meant_for_one_request_does_not_decide_the_next(house: 
     marks = [house.home.root / f"mark {number}" for number in range(2)]
     asks = [reply(run_command(f"touch '{mark}'", escalated=True, justification="once")) for mark in marks]
     _start(house, face, house.model.on("Twice", *asks, say("Over.")))
-    face.request.locator("button.approve").click()
-    clicked_at_once = """() => new Promise(resolve => new MutationObserver((_, watch) => {
-      const button = document.querySelector("#pending > article.request button.approve");
-      if (!button) return;
-      watch.disconnect();
-      button.click();
-      resolve(button.getAttribute("aria-disabled"));
-    }).observe(document.getElementById("pending"), {childList: true}))"""
+    expect(face.request.locator("button.approve")).to_have_attribute("aria-disabled", "false")
+    clicked_at_once = """() => new Promise(resolve => {
+      const approve = "#pending > article.request button.approve";
+      const first = document.querySelector(approve);
+      new MutationObserver((_, watch) => {
+        const next = document.querySelector(approve);
+        if (!next || next === first) return;
+        watch.disconnect();
+        next.click();
+        resolve(next.getAttribute("aria-disabled"));
+      }).observe(document.getElementById("pending"), {childList: true});
+      first.click();
+    })"""
     assert face.page.evaluate(clicked_at_once) == "true"
     expect(face.request).to_contain_text(str(marks[1]))
     expect(face.request.locator("button.approve")).to_have_attribute("aria-disabled", "false")
