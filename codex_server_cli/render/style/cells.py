@@ -7,6 +7,7 @@ the widths, is loaded only for text that is not plain.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 BAR = "│ "
 """Before each row of text that is not ours."""
@@ -30,6 +31,7 @@ def _is_narrow(text: str) -> bool:
     return text.isascii() or max(text) < _NARROW_UNTIL
 
 
+@lru_cache(4096)  # an ellipsis alone makes a line not plain, and a board measures its lines each second
 def _size(char: str) -> int:
     """The cells of one character. Each counts alone: where a terminal joins some to one, a row is shorter than it may
     be; what rich counts as joined would let a row of joiners run over its end.
@@ -57,7 +59,7 @@ def cut(text: str, width: int, *, is_end: bool = False) -> str:
         return text
     room = max(width - 1, 0)
     if not is_end:
-        return f"{text[: _row_end(text, 0, room, is_narrow=False)].rstrip()}…"[: max(width, 0)]
+        return f"{text[: _row_end(text, 0, room, is_narrow=_is_narrow(text))].rstrip()}…"[: max(width, 0)]
     kept = text[len(text) - room :]
     while (over := cells(kept) - room) > 0:
         kept = kept[(over + 1) // 2 :]  # so many characters are too many even if all are wide
