@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from codex_server_cli.core.result.usage_report import UseGroup
 from codex_server_cli.render.escape import one_line
 from codex_server_cli.render.status_line import short_count
+from codex_server_cli.render.style.wrap import wrapped
 from codex_server_cli.render.tables import duration, short_path
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def usage_view(groups: Sequence[UseGroup], total: UseGroup, by: str, user_home: 
             view.append(f"{_GAP}{bar(group.tokens['total_tokens'], most)}", "cyan")
         view.append("\n")
     view.append(f"{last}\n", "bold")
-    return view.append(_ends(total), "red" if total.n_failed else "dim")
+    ends = "\n".join(wrapped(_ends(total), width))
+    return view.append(ends, "red" if total.n_failed else "dim")
 
 
 def bar(value: int, most: int) -> str:

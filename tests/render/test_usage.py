@@ -93,3 +93,8 @@ def test_on_a_narrow_terminal_names_are_cut_a_directory_at_its_beginning(by: str
     lines = usage_view(groups, TOTAL, by, "/", 40).plain.splitlines()
     assert lines[1].startswith(f"{name}  ")
     assert max(map(len, lines[:3])) <= 40
+
+
+def test_on_a_narrow_terminal_what_did_not_complete_is_told_in_whole_words() -> None:
+    end = "failed: 1 network; cancelled: 1;\nrunning: 1\n"
+    assert usage_view(GROUPS, TOTAL, "day", "/", 34).plain.endswith(f"\n{end}")
