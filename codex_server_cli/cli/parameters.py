@@ -274,6 +274,7 @@ _OF_ONE_TURN = (
     _NESTED,
     switch("follow", "--follow", "-f", help="Show the turn as it runs, and end with it."),
     switch("wait", "--wait", help="Print one JSON object at the end, with the answer."),
+    RAW,
     JSON,
     FULL,
 )

@@ -73,13 +73,13 @@ def show_started(started: Started, options: StartOptions, flags: dict[str, Any])
     if not started.is_existing:
         _note_start(view)
     if flags["follow"]:
-        return follow_text(Settings.load(), view.turn_id)
+        return follow_text(Settings.load(), view.turn_id, is_raw=flags["raw"])
     wait = wait_for_end_or_request if options.may_ask else wait_for_end
     ended = wait(Settings.load(), view.turn_id)
     if is_json:
         output.show_json(turn_documents.ended(ended, is_full=flags["full"], is_existing=started.is_existing))
     else:
-        show_answer(ended)
+        show_answer(ended, is_raw=flags["raw"])
     return report_end(ended, is_told=is_json)
 
 

@@ -104,3 +104,10 @@ def test_a_pipe_gets_json_whatever_stderr_is(one_home: Home) -> None:
     assert shown(one_home, "status last | cat")[0].startswith('{"version":2,')
     first, second = shown(one_home, "status nobody | cat")
     assert {first[:13], second[:13]} == {'{"version":2,', "codex-server:"}
+
+
+def test_a_start_that_shows_its_turn_lays_its_text_out_unless_it_is_asked_for_as_it_is(one_home: Home) -> None:
+    one_home.model([say("It is **done**.")])
+    for flags in ("-f", "--wait"):
+        assert "It is done." in shown(one_home, f"new hi {flags}"), flags
+        assert "It is **done**." in shown(one_home, f"new hi {flags} --raw"), flags

@@ -53,6 +53,7 @@ OF_A_SHELL: Mapping[str, str] = {
     "file": "put its text into `prompt`",
     "follow": "GET /turns/ID/events",
     "wait": "GET /turns/ID/answer?wait=60",
+    "raw": "every text comes as it is",
     "json": "every answer is JSON",
     "full": "?full=true behind the path",
 }
