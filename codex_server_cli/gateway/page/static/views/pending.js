@@ -42,6 +42,7 @@ export class PendingView {
   close() {
     this.isClosed = true;
     clearInterval(this.ticking);
+    clearTimeout(this.settling); // the buttons are those of the next turn from now on
     fill(byId("pending"));
   }
 
@@ -191,11 +192,13 @@ export class PendingView {
     try {
       await post(`turns/${encodeURIComponent(this.turn)}/${verb}`, { request: String(entry.id), ...more });
       announce(SAID.get(verb) ?? "");
+      if (this.isClosed) return;
       node?.remove();
       this.settle(); // what was below it has moved up
       byId("turn-title").focus();
       await this.onDecided();
     } catch (problem) {
+      if (this.isClosed) return;
       const hint = problem instanceof ApiError && problem.hint ? ` ${problem.hint}` : "";
       setText(error, `${/** @type {Error} */ (problem).message}.${hint}`);
       buttons.forEach((button) => (button.disabled = false));
