@@ -9,6 +9,7 @@ import pytest
 
 from codex_server_cli.demo.replies import reply, run_command, say
 from tests.kit.home import FIRST_HALF, Home, await_sleeper, nap, sleepers
+from tests.kit.processes import named
 from tests.kit.sshd import Sshd, running_sshd
 from tests.kit.support import wait_until
 
@@ -54,7 +55,7 @@ def test_a_turn_whose_codex_or_connection_dies_there_fails_with_what_it_had(
     one_home.model([reply(say(FIRST_HALF), run_command(sleep))])
     turn = one_home.start("new", "hi", "--server", sshd.address, "--cwd", str(one_home.project))
     await_sleeper(turn, sleep)
-    victims = [each for each in sshd.sessions() if each.name() == victim]
+    victims = named(sshd.sessions(), victim)
     victims[0 if victim == "codex" else -1].kill()  # codex runs itself for a sandbox, and sshd for each session
     error = turn.wait()["error"]
     assert (error["kind"], error["partial_answer"]) == (kind, FIRST_HALF)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -32,6 +32,15 @@ def with_variable(name: str, value: str) -> list[psutil.Process]:
                 found.append(psutil.Process(pid))
         except (psutil.Error, OSError, ValueError):  # a zombie, a kernel thread, another user's, or over
             continue
+    return found
+
+
+def named(processes: Iterable[psutil.Process], name: str) -> list[psutil.Process]:
+    """Those of this name that have not ended since they were found."""
+    found = []
+    for process in processes:
+        with suppress(psutil.Error):
+            found += [process] if process.name() == name else []
     return found
 
 

@@ -20,7 +20,7 @@ from codex_server_cli.codex.transport.ssh import SshServer, remote_sweep
 from codex_server_cli.core.model.server.address import parse_address
 from codex_server_cli.core.protocol.query import Query, initialize, version_of
 from codex_server_cli.errors import ErrorKind, ServerError
-from tests.kit.processes import with_variable
+from tests.kit.processes import named, with_variable
 from tests.kit.sshd import Sshd, running_sshd
 from tests.kit.support import wait_until
 
@@ -99,7 +99,7 @@ def test_it_has_the_mark_of_its_turn_and_that_hosts_settings_without_its_keys(ss
     link = SshServer(way, str(tmp_path), may_bill_api_key=False, turn_id="turn-1", on_stderr=said.append)
     with CodexClient(lambda: link, way.address.url) as client:
         assert client.run(initialize("1"), TIMEOUT_S)
-        (process,) = [each for each in with_variable(TURN_VARIABLE, "turn-1") if each.name() == "codex"]
+        (process,) = named(with_variable(TURN_VARIABLE, "turn-1"), "codex")
         environment = process.environ()
         assert (process.cwd(), environment["CODEX_HOME"]) == (str(tmp_path), str(home))
         assert not {"OPENAI_API_KEY", "CODEX_API_KEY"} & set(environment)
@@ -119,7 +119,7 @@ def test_a_key_may_be_billed_where_that_is_allowed_and_a_provider_be_named(sshd:
     link = SshServer(route(sshd), may_bill_api_key=True, turn_id="turn-2", provider="ollama")
     with CodexClient(lambda: link, "x") as client:
         assert client.run(providers(), TIMEOUT_S) == "ollama"
-        (process,) = [each for each in with_variable(TURN_VARIABLE, "turn-2") if each.name() == "codex"]
+        (process,) = named(with_variable(TURN_VARIABLE, "turn-2"), "codex")
         assert process.environ()["OPENAI_API_KEY"] == "sk-1"
 
 
@@ -181,9 +181,7 @@ def test_one_that_is_killed_is_told_and_nothing_of_it_is_left(sshd: Sshd, victim
     client = CodexClient(lambda: link, "x")
     assert client.run(initialize("1"), TIMEOUT_S)
     sessions = sshd.sessions()
-    (process,) = (
-        [psutil.Process(link.pid)] if victim == "ssh" else [each for each in sessions if each.name() == victim][-1:]
-    )
+    (process,) = [psutil.Process(link.pid)] if victim == "ssh" else named(sessions, victim)[-1:]
     process.send_signal(signal.SIGKILL)
     with pytest.raises(ServerError, match="127") as caught:
         client.run(initialize("1"), TIMEOUT_S)
@@ -191,7 +189,7 @@ def test_one_that_is_killed_is_told_and_nothing_of_it_is_left(sshd: Sshd, victim
     client.end()
     link.close()
     assert not psutil.pid_exists(link.pid)
-    wait_until(lambda: not any(each.is_running() and each.name() == "codex" for each in sessions), what="its end")
+    wait_until(lambda: not named(sessions, "codex"), what="its end")
 
 
 @pytest.mark.full
