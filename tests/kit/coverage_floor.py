@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable, Generator
+from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -65,6 +67,11 @@ MEASURED = frozenset(
 )
 """Test files whose processes are measured; where a test runs with each codex, only with the first of them."""
 
+UNMEASURED = frozenset({"test_import_law.py", "test_words.py"})
+"""Test files that read the source, and run nothing of it in the tests' own process."""
+EXAMPLES = 25
+"""So many examples of a property are measured, as many as an everyday run tries: traced, each takes twice as long."""
+
 WEIGHED = frozenset(
     {
         "test_the_keeper_is_light_and_idle",
@@ -112,6 +119,40 @@ class Measurement:
         self.environment = {"COVERAGE_PROCESS_START": str(_CONFIG), "COVERAGE_FILE": data_file}
         self._coverage = Coverage(data_file=data_file, config_file=str(_CONFIG))
         self._coverage.start()
+        self._n_examples, self._is_paused = 0, False
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Have each property tell of its examples."""
+        for property_ in {getattr(item, "function", None) for item in items}:
+            handle = getattr(property_, "hypothesis", None)
+            if handle is not None:
+                handle.inner_test = self._counted(handle.inner_test)
+
+    def _counted(self, test: Callable[..., None]) -> Callable[..., None]:
+        @wraps(test)
+        def run(*args: Any, **kwargs: Any) -> None:
+            self._n_examples += 1
+            if self._n_examples == EXAMPLES:
+                self._pause()
+            test(*args, **kwargs)
+
+        return run
+
+    def _pause(self) -> None:
+        self._is_paused = True
+        self._coverage.stop()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Measure a test, as far as it has something to show."""
+        self._n_examples = 0
+        if item.path.relative_to(_TESTS).as_posix() in UNMEASURED:
+            self._pause()
+        result = yield
+        if self._is_paused:
+            self._is_paused = False
+            self._coverage.start()
+        return result
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:

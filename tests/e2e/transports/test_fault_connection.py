@@ -23,7 +23,7 @@ pytestmark = pytest.mark.full
 SEED = 20261130
 CUTS = 20
 AT_ONCE = 4
-"""Not more: a turn that is lost before it has begun is interrupted, where its beginning takes a busy server a second."""
+"""Not more: a turn that is lost before it has begun is interrupted where its beginning takes a busy server a second."""
 TO_SERVER = 5
 """How many of them are in what goes to the server: a request that does not arrive, whole or at all."""
 LINES = [f"line {number} of the answer, ünïcode ✓\n" for number in range(30)]
