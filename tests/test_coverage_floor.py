@@ -13,7 +13,7 @@ import pytest
 
 import codex_server_cli
 from tests.kit import coverage_floor
-from tests.kit.coverage_floor import FLOORS, MEASURED, Verdict
+from tests.kit.coverage_floor import FLOORS, UNMEASURED, Verdict
 
 PACKAGE = Path(codex_server_cli.__file__).parent
 TESTS = Path(__file__).parent
@@ -61,8 +61,8 @@ def test_every_folder_of_the_package_has_a_floor() -> None:
     assert sorted(named) == sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 
 
-def test_every_measured_file_is_there() -> None:
-    assert [name for name in MEASURED if not (TESTS / name).exists()] == []
+def test_every_file_that_is_not_measured_is_there() -> None:
+    assert [name for name in UNMEASURED if not (TESTS / name).exists()] == []
 
 
 @pytest.mark.parametrize(("per_cent", "is_missed"), [(99.99, True), (100.0, False)])
@@ -70,26 +70,14 @@ def test_all_but_everything_is_not_everything(per_cent: float, is_missed: bool) 
     assert Verdict(("core",), 100, per_cent, "").is_missed is is_missed
 
 
-@pytest.mark.parametrize(
-    ("file", "name", "is_first_codex", "is_measured"),
-    [
-        ("test_notify.py", "test_it[pypi]", True, True),
-        ("test_notify.py", "test_it[npm]", False, False),
-        ("test_load.py", "test_it", True, False),
-        (
-            "test_after_reset.py",
-            "test_a_turn_that_is_held_keeps_nobody_waits_light_and_idle_and_is_cancelled_at_once",
-            True,
-            False,
-        ),
-    ],
-)
-def test_only_the_processes_of_what_is_named_are_measured(
-    monkeypatch: pytest.MonkeyPatch, file: str, name: str, is_first_codex: bool, is_measured: bool
+@pytest.mark.parametrize(("marks", "is_first_codex"), [({"measured"}, True), ({"measured"}, False), ({"full"}, True)])
+def test_only_the_processes_of_a_test_that_is_marked_are_measured_with_the_first_codex_alone(
+    monkeypatch: pytest.MonkeyPatch, marks: set[str], *, is_first_codex: bool
 ) -> None:
     measurement = SimpleNamespace(environment={"COVERAGE_PROCESS_START": "here"})
     monkeypatch.setattr(coverage_floor, "_measurement", [measurement])
-    test: Any = SimpleNamespace(path=TESTS / "e2e" / file, name=name)
+    test: Any = SimpleNamespace(get_closest_marker=lambda name: name if name in marks else None)
+    is_measured = "measured" in marks and is_first_codex
     assert bool(coverage_floor.environment_for(test, is_first_codex=is_first_codex)) is is_measured
     monkeypatch.setattr(coverage_floor, "_measurement", [])
     assert coverage_floor.environment_for(test, is_first_codex=is_first_codex) == {}

@@ -53,6 +53,7 @@ def test_a_home_that_is_a_file_is_73(shell: Shell) -> None:
     assert shell.home.read_text() == "a file"
 
 
+@pytest.mark.measured
 def test_a_full_disk_at_new_is_73_and_leaves_nothing(shell: Shell, mounting: tuple[str, ...]) -> None:
     shell.env["LEFT"] = str(shell.root / "left")
     run = shell.run("new", "-", stdin=b"x" * 200_000, under=[*mounting, IN_A_TINY_HOME])
@@ -122,6 +123,7 @@ def test_a_broken_config_hinders_no_reading(shell: Shell, turns: TurnsOnDisk) ->
         assert (run.code, run.stderr) == (0, ""), command
 
 
+@pytest.mark.measured
 def test_an_unknown_key_is_a_warning_and_the_turn_starts(shell: Shell) -> None:
     shell.configure('{"modle": "x"}')
     run = shell.run("new", "hi")

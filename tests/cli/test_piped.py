@@ -99,6 +99,7 @@ def test_what_is_piped_in_comes_behind_the_prompt(shell: Shell) -> None:
     assert (run.code, run.stderr, prompts(shell)) == (0, "", [f"review this\n\n{DIFF}"])
 
 
+@pytest.mark.measured
 def test_a_large_input_comes_whole(shell: Shell) -> None:
     data = "x" * (MAX_CHARS - 100)
     assert shell.run("new", "what is it?", stdin=data.encode()).code == 0
@@ -130,6 +131,7 @@ def test_every_shell_has_released_its_pipeline_by_then(shell: Shell, name: str) 
     assert (run.returncode, run.stderr, prompts(shell)) == (0, "", ["x\n\ndata\n"])
 
 
+@pytest.mark.measured
 def test_a_pipeline_that_a_program_made_is_read_to_its_end(shell: Shell, taking: str) -> None:
     with subprocess.Popen(["sh", "-c", "sleep 1; echo data"], stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
@@ -178,6 +180,7 @@ def test_a_stdin_that_may_never_end_is_not_waited_for(shell: Shell, taking: str,
     assert (run.returncode, run.stderr, prompts(shell)) == (0, b"", ["hi"])
 
 
+@pytest.mark.measured
 def test_a_closed_stdin_is_none(shell: Shell) -> None:
     run = shell.run("new", "hi", under=["sh", "-c", 'exec "$0" "$@" <&-'])
     assert (run.code, run.stderr, prompts(shell)) == (0, "", ["hi"])
@@ -201,6 +204,7 @@ def unread_bytes(fd: int) -> int:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
+@pytest.mark.measured
 def test_a_caller_may_write_in_pieces(shell: Shell, taking: str, kind: str) -> None:
     ours, theirs = reversed(os.pipe()) if kind == "pipe" else (end.detach() for end in socket.socketpair())
     process = subprocess.Popen(
@@ -248,6 +252,7 @@ def test_a_dash_waits_for_whoever_holds_it(shell: Shell, taking: str) -> None:
     assert (process.returncode, prompts(shell)) == (0, ["x\n\nlate"])
 
 
+@pytest.mark.measured
 def test_a_writer_from_elsewhere_is_not_waited_for_and_that_is_said(shell: Shell, taking: str, tmp_path: Path) -> None:
     theirs, ours = os.pipe()
     os.set_inheritable(ours, True)
@@ -281,6 +286,7 @@ def _text(path: Path) -> str:
         ("bash", "pipe", "sh -c 'new one; true'"),
     ],
 )
+@pytest.mark.measured
 def test_the_next_commands_of_a_shell_are_no_part_of_a_prompt(
     shell: Shell, taking: str, name: str, kind: str, command: str
 ) -> None:

@@ -42,6 +42,7 @@ def test_a_reader_that_goes_away_is_no_failure_worth_a_word(shell: Shell, turns:
         os.close(write_fd)
 
 
+@pytest.mark.measured
 def test_an_error_is_told_though_nobody_reads_its_json(shell: Shell) -> None:
     read_fd, write_fd = os.pipe()
     os.close(read_fd)
@@ -52,6 +53,7 @@ def test_an_error_is_told_though_nobody_reads_its_json(shell: Shell) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this machine")
+@pytest.mark.measured
 def test_a_full_disk_behind_stdout_is_one_line_and_no_traceback(shell: Shell, turns: TurnsOnDisk) -> None:
     turns.complete()
     with open("/dev/full", "wb") as full:  # noqa: PTH123 — a device
@@ -166,6 +168,7 @@ def test_ctrl_c_ends_the_command_and_never_the_turn(shell: Shell, turns: TurnsOn
     turns.drop_lock(turn_id)
 
 
+@pytest.mark.measured
 def test_ctrl_c_in_a_wait_for_several_names_the_same_wait(shell: Shell, turns: TurnsOnDisk) -> None:
     ids = [turns.running().turn_id, turns.running().turn_id]
     process = shell.spawn("wait", *ids, "--any", "--timeout", "5m")
@@ -180,6 +183,7 @@ def test_ctrl_c_in_a_wait_for_several_names_the_same_wait(shell: Shell, turns: T
 
 
 @pytest.mark.parametrize("option", ["--wait", "--follow"])
+@pytest.mark.measured
 def test_ctrl_c_in_new_leaves_the_turn_running_and_names_it(shell: Shell, option: str) -> None:
     shell.install("silent")
     process = shell.spawn("new", "hi", option)

@@ -27,6 +27,7 @@ def start(test: pytest.Item, *args: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("script", ["demo", "words", "FILE"])
+@pytest.mark.measured
 def test_it_says_where_it_serves_and_goes_with_its_stdin(
     request: pytest.FixtureRequest, tmp_path: Path, script: str
 ) -> None:
@@ -45,6 +46,7 @@ def test_it_says_where_it_serves_and_goes_with_its_stdin(
     assert process.returncode == 0
 
 
+@pytest.mark.measured
 def test_sigterm_ends_it_in_order(request: pytest.FixtureRequest) -> None:
     with start(request.node) as process:
         assert process.stdout is not None

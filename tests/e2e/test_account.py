@@ -77,6 +77,7 @@ def read_until(process: subprocess.Popen[str], message: str) -> str:
 # --- ChatGPT
 
 
+@pytest.mark.measured
 def test_a_login_in_a_browser_and_what_it_gives_until_the_logout(home: Home, issuer: Issuer) -> None:
     nobody = home.run("account")
     assert (nobody.code, nobody.stdout) == (2, "logged in  no\n")
@@ -110,6 +111,7 @@ def test_a_login_in_a_browser_and_what_it_gives_until_the_logout(home: Home, iss
     assert home.run("logout").code == 0  # the state is still logged out
 
 
+@pytest.mark.measured
 def test_a_login_with_a_code_needs_no_browser_here(home: Home, issuer: Issuer) -> None:
     process = home.spawn("login", "--device")
     reported = read_until(process, USER_CODE)
@@ -158,6 +160,7 @@ def test_a_login_that_is_refused_in_the_browser_is_2_in_codex_words(one_home: Ho
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_a_second_login_ends_the_first_which_says_so(one_home: Home, one_issuer: Issuer) -> None:
     with login_ports():
         first = one_home.spawn("login", "--no-browser")
@@ -213,6 +216,7 @@ def test_an_account_whose_details_are_unavailable_is_not_logged_out(home: Home, 
 # --- API keys, providers, models
 
 
+@pytest.mark.measured
 def test_an_api_key_logs_in_from_stdin_where_config_json_allows_it(home: Home) -> None:
     refused = home.run("login", "--api-key", "-", stdin="sk-secret\n")
     assert (refused.code, '"auth": "any"' in refused.stderr) == (2, True)
@@ -232,12 +236,14 @@ def test_an_api_key_logs_in_from_stdin_where_config_json_allows_it(home: Home) -
     assert account(home)["mode"] is None
 
 
+@pytest.mark.measured
 def test_a_provider_of_ones_own_needs_no_login(home: Home) -> None:
     home.model([say("done")])
     run = home.run("account")
     assert (run.code, run.stdout) == (0, "logged in  no; the configured provider needs no login\n")
 
 
+@pytest.mark.measured
 def test_models_are_listed_without_a_login_and_kept_for_the_checks(home: Home) -> None:
     kept = home.path / "models.json"
     assert not kept.exists()

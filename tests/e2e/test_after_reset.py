@@ -92,6 +92,7 @@ def test_a_provider_without_limits_holds_nobody(one_home: Home) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_a_new_login_ends_what_the_turns_of_the_old_one_tell(one_home: Home) -> None:
     model = chatgpt(one_home, FAR_S)
     assert one_home.start("new", "hi").wait()["error"]["kind"] == "usage_limit"
@@ -126,6 +127,7 @@ def listening_worker(turn: Turn) -> psutil.Process:
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_a_held_turn_ends_like_any_other_in_the_queue(one_home: Home) -> None:
     chatgpt(one_home, FAR_S)
     late = one_home.start("new", "hi", "--after-reset", "--deadline", "3")

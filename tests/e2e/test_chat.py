@@ -152,6 +152,7 @@ def test_a_conversation_streams_is_steered_and_is_ordinary_turns(home: Home, cha
     assert f"codex-server chat --thread {first.meta['thread_id']}" in terminal.history()
 
 
+@pytest.mark.measured
 def test_a_turn_is_interrupted_and_the_conversation_goes_on(one_home: Home, chat: Chat) -> None:
     gate = Gate()
     one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF), say("Here I am again.")])
@@ -175,6 +176,7 @@ def test_a_turn_is_interrupted_and_the_conversation_goes_on(one_home: Home, chat
     assert cancelled.result["answer"] == FIRST_HALF
 
 
+@pytest.mark.measured
 def test_a_message_that_cannot_be_steered_in_is_the_next_one(one_home: Home, chat: Chat) -> None:
     one_home.configure(max_running=1)
     other = PlayedTurn(one_home, max_running=1)
@@ -190,6 +192,7 @@ def test_a_message_that_cannot_be_steered_in_is_the_next_one(one_home: Home, cha
     leave(terminal)
 
 
+@pytest.mark.measured
 def test_esc_interrupts_and_a_command_behind_it_stays_one(one_home: Home, chat: Chat) -> None:
     turn = begun(one_home)
     terminal = chat(one_home, "--turn", turn.id)
@@ -205,6 +208,7 @@ def test_esc_interrupts_and_a_command_behind_it_stays_one(one_home: Home, chat: 
 
 
 @pytest.mark.parametrize("first", [("Escape",), ("Escape", "Escape")], ids=["once", "twice"])
+@pytest.mark.measured
 def test_esc_in_an_idle_prompt_does_nothing_and_eats_nothing(
     one_home: Home, chat: Chat, first: tuple[str, ...]
 ) -> None:
@@ -241,6 +245,7 @@ def test_esc_in_an_idle_prompt_does_nothing_and_eats_nothing(
     leave(terminal)
 
 
+@pytest.mark.measured
 def test_esc_alone_interrupts_what_is_asked_too_and_leaves_what_was_typed(one_home: Home, chat: Chat) -> None:
     turn = begun(one_home)
     turn.ask_approval("touch it")
@@ -256,6 +261,7 @@ def test_esc_alone_interrupts_what_is_asked_too_and_leaves_what_was_typed(one_ho
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_esc_closes_the_menu_before_it_interrupts(one_home: Home, chat: Chat) -> None:
     terminal = chat(one_home, "--turn", begun(one_home).id)
     terminal.wait_for("So")
@@ -270,6 +276,7 @@ def test_esc_closes_the_menu_before_it_interrupts(one_home: Home, chat: Chat) ->
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_what_waits_to_be_sent_comes_back_where_the_turn_is_interrupted(one_home: Home, chat: Chat) -> None:
     one_home.configure(max_running=1)
     PlayedTurn(one_home, max_running=1)
@@ -336,6 +343,7 @@ def test_a_turn_that_is_refused_gives_its_message_back(one_home: Home, chat: Cha
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_a_message_that_was_queued_elsewhere_is_told_of_and_what_helps_then(one_home: Home, chat: Chat) -> None:
     gate = Gate()
     one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF), say("more")])
@@ -357,6 +365,7 @@ def test_a_message_that_was_queued_elsewhere_is_told_of_and_what_helps_then(one_
 # --- requests
 
 
+@pytest.mark.measured
 def test_approvals_are_asked_inline(one_home: Home, chat: Chat) -> None:
     def model(request: Request) -> ReplyLike:
         if request.is_follow_up:
@@ -448,6 +457,7 @@ def test_what_was_typed_before_a_request_was_drawn_is_no_consent(one_home: Home,
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_half_of_a_secret_is_swallowed_where_its_question_is_withdrawn(one_home: Home, chat: Chat) -> None:
     turn = begun(one_home)
     turn.ask({**QUESTION, "isSecret": True})
@@ -471,6 +481,7 @@ def test_half_of_a_secret_is_swallowed_where_its_question_is_withdrawn(one_home:
 # --- commands
 
 
+@pytest.mark.measured
 def test_commands_choose_what_the_next_message_is_asked_with(one_home: Home, chat: Chat) -> None:
     one_home.model(lambda request: say(f"You said {request.prompt}."))
     make_repository(one_home.project)
@@ -512,6 +523,7 @@ def test_commands_choose_what_the_next_message_is_asked_with(one_home: Home, cha
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_a_model_and_an_effort_that_codex_does_not_have_are_refused_when_they_are_chosen(
     home: Home, chat: Chat
 ) -> None:
@@ -574,6 +586,7 @@ def test_a_conversation_is_begun_anew_and_an_earlier_one_resumed(one_home: Home,
     leave(again)
 
 
+@pytest.mark.measured
 def test_a_turn_that_is_left_goes_on_and_can_be_come_back_to(one_home: Home, chat: Chat) -> None:
     gate = Gate()
     one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
@@ -596,6 +609,7 @@ def test_a_turn_that_is_left_goes_on_and_can_be_come_back_to(one_home: Home, cha
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_whoever_leaves_while_a_turn_is_being_started_is_told_of_it(one_home: Home, chat: Chat) -> None:
     change_python(
         one_home, "from codex_server_cli.cli.chat.tasks import Starting\nStarting.outcome.__defaults__ = (60.0,)"
@@ -615,6 +629,7 @@ def test_whoever_leaves_while_a_turn_is_being_started_is_told_of_it(one_home: Ho
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_a_conversation_is_edited_shown_compacted_forked_and_resumed_from_a_list(home: Home, chat: Chat) -> None:
     patch = "*** Begin Patch\n*** Update File: app.py\n@@\n-old\n+new\n*** End Patch"
 
@@ -689,6 +704,7 @@ def test_a_conversation_is_edited_shown_compacted_forked_and_resumed_from_a_list
     leave(terminal)
 
 
+@pytest.mark.measured
 def test_without_a_login_it_is_said_before_the_first_message(one_home: Home, chat: Chat) -> None:
     terminal = chat(one_home)
     terminal.wait_for("✗ Codex is not logged in")
@@ -729,6 +745,7 @@ def test_ctrl_z_stops_a_chat_and_the_terminal_is_the_shells_until_it_goes_on(one
         shell.wait_for(lambda screen: "ready" not in screen)
 
 
+@pytest.mark.measured
 def test_a_terminal_that_changes_its_size_shows_everything_once(one_home: Home, chat: Chat) -> None:
     words = [f"word{number}" for number in range(20)]
     gate = Gate()
@@ -765,6 +782,7 @@ def test_a_plan_and_a_long_output_are_shown_in_a_narrow_terminal(one_home: Home,
     leave(terminal)
 
 
+@pytest.mark.measured
 def test_a_chat_that_cannot_begin_says_why_and_makes_nothing(one_home: Home) -> None:
     for words, code, message in (
         (["TERM=dumb", COMMAND, "chat"], 64, "chat needs a terminal whose cursor can be moved, and TERM is dumb"),

@@ -6,6 +6,8 @@ import re
 import shutil
 from collections.abc import Callable
 
+import pytest
+
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import apply_patch, reply, say
 from codex_server_cli.demo.replies import hold as hold_reply
@@ -28,6 +30,7 @@ def watch(home: Home, *options: str) -> Terminal:
     return Terminal(home.root, [COMMAND, "watch", *options], home.env, cwd=home.project)
 
 
+@pytest.mark.measured
 def test_real_turns_are_read_approved_and_cancelled_from_the_board(home: Home) -> None:
     gate = Gate()
     words = " ".join(f"word{number}" for number in range(60))
@@ -91,6 +94,7 @@ def test_real_turns_are_read_approved_and_cancelled_from_the_board(home: Home) -
     assert writer.is_ended
 
 
+@pytest.mark.measured
 def test_a_turn_is_cancelled_once_that_is_confirmed(one_home: Home) -> None:
     first, second = hold(one_home, name="first"), hold(one_home, name="second")
     with watch(one_home) as terminal:
@@ -111,6 +115,7 @@ def test_a_turn_is_cancelled_once_that_is_confirmed(one_home: Home) -> None:
         assert terminal.wait_for_exit() == 0
 
 
+@pytest.mark.measured
 def test_questions_are_answered_by_number_and_in_words(one_home: Home) -> None:
     turn = PlayedTurn(one_home, name="asker", **ASKING)
     turn.ask(QUESTION, WHY)
@@ -131,6 +136,7 @@ def test_questions_are_answered_by_number_and_in_words(one_home: Home) -> None:
     assert replies_of(turn) == [{"answers": {"q1": {"answers": ["Blue"]}, "q2": {"answers": ["because it is"]}}}]
 
 
+@pytest.mark.measured
 def test_a_long_request_is_read_to_its_end_first_and_one_that_is_gone_is_not_decided(one_home: Home) -> None:
     turn = PlayedTurn(one_home, **ASKING)
     turn.ask_approval("; ".join(f"echo {number} of many commands" for number in range(90)))
@@ -156,6 +162,7 @@ def test_a_long_request_is_read_to_its_end_first_and_one_that_is_gone_is_not_dec
         assert terminal.wait_for_exit() == 0
 
 
+@pytest.mark.measured
 def test_a_turn_that_is_deleted_while_it_is_read_leads_back_to_the_board(one_home: Home) -> None:
     turn = hold(one_home, name="doomed")
     let_go(turn)
@@ -172,6 +179,7 @@ def test_a_turn_that_is_deleted_while_it_is_read_leads_back_to_the_board(one_hom
         assert terminal.wait_for_exit() == 0
 
 
+@pytest.mark.measured
 def test_a_text_that_is_shown_survives_being_stopped_and_a_foreign_write(one_home: Home) -> None:
     turn = hold(one_home)
     with Terminal(one_home.root, SHELL, one_home.env | {"PS1": "$ "}, cwd=one_home.project) as terminal:

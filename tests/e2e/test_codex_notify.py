@@ -57,6 +57,7 @@ def test_a_program_that_this_turn_alone_names_is_the_users_too(home: Home) -> No
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_what_the_program_leaves_in_the_background_runs_on_too(home: Home) -> None:
     said = home.root / "said"
     program = script(home, "told", f"(sleep 0.7; touch {said}) > /dev/null 2>&1 &")

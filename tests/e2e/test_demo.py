@@ -48,6 +48,7 @@ def test_a_demo_whose_turn_cannot_be_run_ends_with_the_code_of_its_command(demo_
     assert caches(demo_home) == []
 
 
+@pytest.mark.measured
 def test_the_demo_fits_on_a_small_screen_in_words_and_colour(demo_home: Home) -> None:
     with Terminal(demo_home.root, [COMMAND, "demo"], demo_home.env, cwd=demo_home.project) as terminal:
         assert terminal.wait_for_exit() == 0

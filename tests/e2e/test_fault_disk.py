@@ -115,6 +115,7 @@ def test_a_file_that_may_not_grow_fails_the_turn_which_keeps_what_had_come(one_h
     assert_disk(one_home, turn)
 
 
+@pytest.mark.measured
 def test_an_end_for_which_there_is_no_space_at_all_is_told_all_the_same_and_published_later(
     one_home: Home, mount: Mount
 ) -> None:
@@ -142,6 +143,7 @@ def test_an_end_for_which_there_is_no_space_at_all_is_told_all_the_same_and_publ
     assert one_home.left_running() == []
 
 
+@pytest.mark.measured
 def test_a_disk_without_room_for_the_shorter_events_keeps_the_long_ones(one_home: Home) -> None:
     change_workers(one_home, NO_ROOM)
     one_home.model([say(*["word "] * MANY)])
@@ -180,6 +182,7 @@ def test_a_deleted_turn_directory_ends_the_turn(one_home: Home) -> None:
     assert (run.code, run.json["turns"] if "turns" in run.json else run.json["state"]) == (66, "missing")
 
 
+@pytest.mark.measured
 def test_a_home_that_is_deleted_ends_its_turns(one_home: Home) -> None:
     turn = start_silent(one_home)
     wait_until(lambda: is_deleted(one_home.path), what="a home that nobody writes to at this moment")

@@ -8,6 +8,8 @@ import signal
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
 from tests.kit.played_turn import PlayedTurn, hold, let_go
 from tests.kit.support import DEADLINE_S, wait_until
@@ -98,6 +100,7 @@ def _is_watching(pid: int) -> bool:
     return False
 
 
+@pytest.mark.measured
 def test_what_makes_no_sense_is_refused_and_named(one_home: Home) -> None:
     for arguments, word in (
         (["wait", UNKNOWN, "--any", "--all"], "exclude"),

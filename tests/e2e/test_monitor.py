@@ -141,6 +141,7 @@ def test_no_line_is_missed_or_doubled_whoever_is_killed(one_home: Home) -> None:
     assert {line["state"] for line in lines if line["event"] == "end"} == {"complete", "abandoned"}
 
 
+@pytest.mark.measured
 def test_a_monitor_ends_when_nobody_reads_it_any_more_though_nothing_happens(one_home: Home) -> None:
     monitor = Monitor(one_home)
     wait_until(lambda: (one_home.path / "journal").is_dir(), what="the journal")

@@ -115,6 +115,7 @@ def asks_first(request: Request) -> ReplyLike:
     return run_command("echo outside", escalated=True, justification="it has to be")
 
 
+@pytest.mark.measured
 def test_each_request_is_told_once_and_its_notifier_outlives_the_turn(one_home: Home, notes: Notes) -> None:
     notes.close_gate("attention")
     one_home.model(asks_first)

@@ -15,6 +15,7 @@ from tests.kit.support import DEADLINE_S, AppServer, wait_until
 SHELLS = 6
 
 
+@pytest.mark.measured
 def test_of_many_continues_at_the_same_moment_one_goes_on_and_the_others_are_refused(home: Home) -> None:
     home.model([say("one")])
     first = home.start("new", "hi")

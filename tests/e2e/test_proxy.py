@@ -82,6 +82,7 @@ def pin(home: Home, *lines: str) -> None:
     home.configure(codex=str(path))
 
 
+@pytest.mark.measured
 def test_a_client_that_pipes_its_requests_and_leaves_gets_every_reply(home: Home) -> None:
     with proxied(home) as client:
         client.send(INITIALIZE)
@@ -146,6 +147,7 @@ def test_what_nobody_reads_yet_is_kept_so_that_the_server_is_not_slow(one_home: 
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_what_the_server_does_not_read_is_not_taken_from_the_client(one_home: Home, tmp_path: Path) -> None:
     begin = tmp_path / "begin"
     os.mkfifo(begin)
@@ -174,6 +176,7 @@ def test_what_the_server_does_not_read_is_not_taken_from_the_client(one_home: Ho
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.measured
 def test_a_signal_ends_it_and_its_server_at_once(one_home: Home, signum: int, code: int) -> None:
     with proxied(one_home) as client:
         client.send(INITIALIZE)
@@ -194,6 +197,7 @@ def test_a_client_that_reads_nothing_more_ends_it(one_home: Home) -> None:
         assert client.stderr.read() == b""
 
 
+@pytest.mark.measured
 def test_so_does_one_that_has_requests_without_a_reply(one_home: Home) -> None:
     pin(one_home, "sys.stdin.readline(); print('{}', flush=True); sys.stdin.read()")
     with proxied(one_home) as client:
@@ -213,6 +217,7 @@ def test_a_request_without_a_reply_keeps_it_for_seconds_only(one_home: Home) -> 
     assert stderr == "codex-server: 1 request has no reply 10 s after the end of stdin\n"
 
 
+@pytest.mark.measured
 def test_a_server_that_is_not_there_is_told(one_home: Home) -> None:
     with proxied(one_home, "--server", "unix:///none") as client:
         code, stdout, stderr = client.end()

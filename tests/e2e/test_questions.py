@@ -65,6 +65,7 @@ def test_a_reply_that_does_not_fit_changes_nothing(one_home: Home) -> None:
     assert one_home.run("approve", turn.id).error["hint"] == "Use reply, or decline."
 
 
+@pytest.mark.measured
 def test_an_answer_can_come_from_stdin(one_home: Home) -> None:
     turn = PlayedTurn(one_home, **ASKING)
     turn.ask(QUESTION)

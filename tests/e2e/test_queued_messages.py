@@ -155,6 +155,7 @@ def test_what_cannot_be_put_back_is_kept_until_recover_can(home: Home) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_where_there_is_no_room_for_the_codex_that_puts_back_the_turn_keeps_its_end_and_says_so(home: Home) -> None:
     turn, gate, thread_id = start_held(home)
     queue_message(home, thread_id)

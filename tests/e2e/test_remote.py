@@ -52,6 +52,7 @@ def one_remote(one_home: Home) -> Iterator[Remote]:
     yield from _remote(one_home)
 
 
+@pytest.mark.measured
 def test_it_is_switched_on_a_device_paired_listed_and_unpaired_and_it_is_switched_off(remote: Remote) -> None:
     call, backend = remote.home.call, remote.backend
     assert remote.state() == {"version": 2, "status": "disabled", "kept": False, "server_running": False}
@@ -126,6 +127,7 @@ def test_ctrl_c_ends_the_wait_and_the_code_stays_good(one_remote: Remote) -> Non
     assert waiting.wait(DEADLINE_S) == 130
 
 
+@pytest.mark.measured
 def test_what_the_service_refuses_is_told_with_the_next_step(one_remote: Remote) -> None:
     home, backend = one_remote.home, one_remote.backend
     backend.broken["enroll"] = 403

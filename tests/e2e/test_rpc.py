@@ -31,6 +31,7 @@ def pin(home: Home, *lines: str) -> None:
     home.configure(codex=str(path))
 
 
+@pytest.mark.measured
 def test_a_call_prints_the_result_as_it_came(home: Home) -> None:
     run = home.run("rpc", "thread/loaded/list")
     assert (run.code, run.json, run.stderr) == (0, {"data": [], "nextCursor": None}, "")
@@ -38,6 +39,7 @@ def test_a_call_prints_the_result_as_it_came(home: Home) -> None:
     assert run.json["data"] == []
 
 
+@pytest.mark.measured
 def test_an_error_is_told_as_every_other_with_its_code(one_home: Home) -> None:
     run = one_home.run("rpc", "thread/read", '{"threadId": "01a1fa42-6c80-78a2-9b1e-8e0f86b82eb3"}')
     assert run.code == 1
@@ -157,6 +159,7 @@ def test_a_codex_of_another_host_is_called_and_proxied(home: Home, tmp_path: Pat
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_following_ends_with_its_time_or_ctrl_c(one_home: Home) -> None:
     replies = 'print(json.dumps({"id": json.loads(read())["id"], "result": 1}), flush=True)'
     pin(one_home, replies, """print('{"method":"m"}', flush=True)""", "read()")

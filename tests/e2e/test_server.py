@@ -98,6 +98,7 @@ def test_a_cancel_ends_the_turn_and_its_command_and_nothing_else(one_home: Home,
     assert turn.result["answer"] == FIRST_HALF
 
 
+@pytest.mark.measured
 def test_steering_and_approving_reach_the_server(one_home: Home, server: ListeningServer) -> None:
     model = one_home.model([escalated(one_home), say("Done.")])
     turn = one_home.start("new", "hi", "--server", server.url, *ASK)
@@ -109,6 +110,7 @@ def test_steering_and_approving_reach_the_server(one_home: Home, server: Listeni
     assert model.model_requests[1].prompt == "look to the left"
 
 
+@pytest.mark.measured
 def test_the_next_reader_ends_the_turn_of_a_killed_worker_on_its_server(
     one_home: Home, server: ListeningServer
 ) -> None:
@@ -125,6 +127,7 @@ def test_the_next_reader_ends_the_turn_of_a_killed_worker_on_its_server(
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_a_turn_that_can_no_longer_be_recorded_does_not_run_on_there(one_home: Home, server: ListeningServer) -> None:
     turn, sleep = start_napping(one_home, server)
     shutil.rmtree(turn.path)
@@ -137,6 +140,7 @@ def test_a_turn_that_can_no_longer_be_recorded_does_not_run_on_there(one_home: H
     assert f"the turn still ran at {server.url}, and was interrupted" in (turn.path / "worker.log").read_text()
 
 
+@pytest.mark.measured
 def test_a_token_that_is_gone_when_the_turn_is_no_longer_queued_ends_it_with_the_reason(one_home: Home) -> None:
     one_home.configure(max_running=1)
     token = one_home.root / "token"
@@ -155,6 +159,7 @@ def test_a_token_that_is_gone_when_the_turn_is_no_longer_queued_ends_it_with_the
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_recover_asks_the_server_of_the_turn(one_home: Home, server: ListeningServer) -> None:
     one_home.model([say("Whole.")])
     turn = one_home.turn(one_home.run("new", "hi", "--server", server.url, "--wait").json["turn_id"])
@@ -168,6 +173,7 @@ def test_recover_asks_the_server_of_the_turn(one_home: Home, server: ListeningSe
     assert (run.code, run.json["state"], run.json["answer"]) == (0, "complete", "Whole.")
 
 
+@pytest.mark.measured
 def test_turns_share_our_own_server_and_its_threads_are_those_of_every_other_turn(shared: Home) -> None:
     shared.model([say("One."), say("Two."), say("Three.")])
     first = shared.run("new", "hi", "--wait", "--full").json
@@ -199,6 +205,7 @@ def test_a_shared_server_that_is_killed_costs_its_turns_and_the_next_turn_has_an
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_a_shared_server_that_hangs_is_left_for_the_next_generation(shared: Home) -> None:
     shared.model([say("One."), say("Two.")])
     hung = shared.turn(shared.run("new", "hi", "--wait").json["turn_id"]).meta["server"]
@@ -208,6 +215,7 @@ def test_a_shared_server_that_hangs_is_left_for_the_next_generation(shared: Home
     assert shared.turn(again["turn_id"]).meta["server"]["generation"] > hung["generation"]
 
 
+@pytest.mark.measured
 def test_a_server_that_is_stopped_at_once_takes_its_turns_along_and_no_other_is_started(shared: Home) -> None:
     sleep = nap(shared)
     shared.model([reply(say(FIRST_HALF), run_command(sleep))])
@@ -309,6 +317,7 @@ def test_a_server_that_is_not_there_gets_no_turn_and_the_configured_one_counts(o
     assert one_home.run("new", "hi", "--server", "spawn", "--wait").json["answer"] == "Alone."
 
 
+@pytest.mark.measured
 def test_no_reader_hangs_on_a_server_that_is_silent_or_dead(one_home: Home) -> None:
     def listen(connection: socket.socket) -> None:
         while data := connection.recv(10_000):

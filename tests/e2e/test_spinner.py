@@ -6,6 +6,8 @@ import re
 import time
 from collections.abc import Callable
 
+import pytest
+
 from codex_server_cli.cli.terminal.spinner import SILENCE_S
 from codex_server_cli.core.model.request import Approval
 from codex_server_cli.demo.gates import Gate
@@ -50,6 +52,7 @@ def test_new_shows_what_the_turn_does_until_it_speaks_and_leaves_no_trace(home: 
         assert not SPINNER.search("\n".join(lines))
 
 
+@pytest.mark.measured
 def test_it_stands_behind_a_line_that_has_not_ended_and_makes_room_for_its_rest(one_home: Home) -> None:
     turn = hold(one_home)
     with follow_last(one_home, options=("--raw",)) as terminal:
@@ -85,6 +88,7 @@ def test_it_says_who_is_waited_for_and_what_to_type(one_home: Home) -> None:
         assert "Done.\n\n✓ " in terminal.history()
 
 
+@pytest.mark.measured
 def test_a_queued_turn_says_so(one_home: Home) -> None:
     one_home.configure(max_running=1)
     one_home.model([])
@@ -97,6 +101,7 @@ def test_a_queued_turn_says_so(one_home: Home) -> None:
         assert "queued ·" not in terminal.history()
 
 
+@pytest.mark.measured
 def test_ctrl_c_leaves_what_was_said_and_how_to_come_back(one_home: Home) -> None:
     turn = hold(one_home)
     with follow_last(one_home) as terminal:
@@ -108,6 +113,7 @@ def test_ctrl_c_leaves_what_was_said_and_how_to_come_back(one_home: Home) -> Non
     assert turn.status()["state"] == "running"
 
 
+@pytest.mark.measured
 def test_ctrl_z_leaves_nothing_of_it_and_it_comes_back_afterwards(one_home: Home) -> None:
     turn = hold(one_home)
     with Terminal(one_home.root, SHELL, one_home.env | {"PS1": "$ "}, cwd=one_home.project) as terminal:

@@ -48,6 +48,7 @@ def test_a_connection_that_the_users_ssh_shares_outlives_the_turn(one_home: Home
         ("sshd", "network", "the connection to 127.0.0.1 was lost"),
     ],
 )
+@pytest.mark.measured
 def test_a_turn_whose_codex_or_connection_dies_there_fails_with_what_it_had(
     one_home: Home, sshd: Sshd, victim: str, kind: str, words: str
 ) -> None:

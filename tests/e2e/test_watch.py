@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pytest
 
 from codex_server_cli.core.model.request import Approval
 from codex_server_cli.demo.gates import Gate
@@ -98,6 +99,7 @@ def test_it_follows_the_size_of_the_window(one_home: Home) -> None:
         assert terminal.wait_for_exit() == 0
 
 
+@pytest.mark.measured
 def test_a_terminal_is_left_as_it_was_whatever_ends_the_board(one_home: Home) -> None:
     """By q, by Ctrl-C, by SIGTERM; and it comes back after Ctrl-Z."""
     with Terminal(one_home.root, SHELL, one_home.env | {"PS1": "$ "}, cwd=one_home.project) as terminal:
@@ -162,6 +164,7 @@ def test_a_state_that_is_left_leaves_the_board_and_a_limit_holds(one_home: Home)
         assert terminal.wait_for_exit() == 0
 
 
+@pytest.mark.measured
 def test_a_q_among_other_keys_leaves_and_the_q_of_a_function_key_does_not(one_home: Home) -> None:
     with watch(one_home) as terminal:
         terminal.wait_for("No turns.")
@@ -183,6 +186,7 @@ def test_other_signals_that_end_it_leave_the_terminal_as_it_was(one_home: Home) 
             assert (shell.is_alternate, shell.has_cursor) == (False, True)
 
 
+@pytest.mark.measured
 def test_a_pipe_gets_a_line_for_each_phase(one_home: Home) -> None:
     turn = PlayedTurn(one_home, name="greeting", has_begun=False)
     process = one_home.spawn("watch", "--cwd", str(one_home.project))
@@ -199,6 +203,7 @@ def test_a_pipe_gets_a_line_for_each_phase(one_home: Home) -> None:
     assert process.returncode == 130
 
 
+@pytest.mark.measured
 def test_a_pipe_gets_only_what_is_asked_for(one_home: Home, tmp_path: Path) -> None:
     process = one_home.spawn("watch", "--state", "complete", "--cwd", str(one_home.project))
     wait_until(lambda: (one_home.path / "journal").is_dir(), what="the journal")

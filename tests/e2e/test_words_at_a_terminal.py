@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 from codex_server_cli.demo.replies import say
 from tests.kit.console import type_in
 from tests.kit.home import COMMAND, Home
@@ -19,6 +21,7 @@ def shown(home: Home, words: str) -> list[str]:
     return type_in(f"{COMMAND} {words}", home.env, home.project).splitlines()
 
 
+@pytest.mark.measured
 def test_a_turn_is_told_in_words_from_its_request_to_its_end(one_home: Home) -> None:
     turn = PlayedTurn(one_home, "Fetch it.", **ASKING)
     short = turn.id[-4:]
@@ -49,6 +52,7 @@ def test_a_turn_is_told_in_words_from_its_request_to_its_end(one_home: Home) -> 
     assert shown(one_home, f"recover {short}")[0] == f"– {short} cancelled"
 
 
+@pytest.mark.measured
 def test_several_turns_are_a_line_each_and_one_that_is_missing_is_told_beside_them(one_home: Home) -> None:
     first, second = PlayedTurn(one_home, "One.", name="first"), PlayedTurn(one_home, "Two.", **ASKING)
     first.end()
@@ -70,6 +74,7 @@ def test_an_error_is_told_once_and_as_json_where_that_is_asked_for(one_home: Hom
     assert line == told[0]
 
 
+@pytest.mark.measured
 def test_a_start_at_a_real_terminal_is_coloured_and_fits_it_and_its_command_works(one_home: Home) -> None:
     blocker = PlayedTurn(one_home, max_running=1)
     one_home.model([say("Done.")])
@@ -106,6 +111,7 @@ def test_a_pipe_gets_json_whatever_stderr_is(one_home: Home) -> None:
     assert {first[:13], second[:13]} == {'{"version":2,', "codex-server:"}
 
 
+@pytest.mark.measured
 def test_a_start_that_shows_its_turn_lays_its_text_out_unless_it_is_asked_for_as_it_is(one_home: Home) -> None:
     one_home.model([say("It is **done**.")])
     for flags in ("-f", "--wait"):

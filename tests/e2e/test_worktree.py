@@ -113,6 +113,7 @@ def test_a_turn_that_changes_nothing_leaves_no_worktree_and_can_go_on_in_one(hom
     assert project.status == [" M sub/a.txt"]
 
 
+@pytest.mark.measured
 def test_a_thread_goes_on_in_its_worktree_and_only_what_is_new_is_applied(
     one_home: Home, one_project: Repository
 ) -> None:
@@ -163,6 +164,7 @@ def test_a_worktree_of_a_repository_that_is_gone_is_deleted_when_asked(one_home:
     assert not path.exists()
 
 
+@pytest.mark.measured
 def test_conflicts_end_with_1_and_are_named(one_home: Home, one_project: Repository) -> None:
     one_home.model([run_command("echo theirs > top; echo 1 > 'clean ü'"), say("done")])
     turn = one_home.start("new", "hi", "--write", "--worktree", "--name", "w")
@@ -234,6 +236,7 @@ def test_a_running_turn_is_not_applied_and_a_second_writer_is_warned(one_home: H
     one_home.turn(second.json["turn_id"]).wait()
 
 
+@pytest.mark.measured
 def test_a_turn_that_cannot_have_its_worktree_fails_and_leaves_nothing(one_home: Home, one_project: Repository) -> None:
     gate = Gate()
     one_home.configure(max_running=1)
@@ -312,6 +315,7 @@ def test_a_worktree_of_a_shallow_clone_a_linked_worktree_and_a_submodule(
         assert (place / "one").read_text() == "1\n"
 
 
+@pytest.mark.measured
 def test_hooks_of_the_repository_are_not_run(one_home: Home, one_project: Repository) -> None:
     one_home.model([say("done")])
     hook = one_project.path / ".git" / "hooks" / "post-checkout"
@@ -323,6 +327,7 @@ def test_hooks_of_the_repository_are_not_run(one_home: Home, one_project: Reposi
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_git_prunes_a_worktree_folder_that_the_user_deleted_and_the_thread_goes_on(
     one_home: Home, one_project: Repository
 ) -> None:

@@ -92,6 +92,7 @@ def test_of_a_model_that_does_all_it_should_each_line_is_ok(home: Home) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_its_json_tells_model_tokens_threads_and_ids_and_its_flags_are_those_of_serve(one_home: Home) -> None:
     rows = rows_by_name(
         one_home, right, "--model-alias", "mine=gpt-5.5:high", "--strict-params", "--max-streams", "1", code=0
@@ -105,6 +106,7 @@ def test_its_json_tells_model_tokens_threads_and_ids_and_its_flags_are_those_of_
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_of_a_model_that_answers_wrongly_each_line_says_what_is_wrong(one_home: Home) -> None:
     def wrong(request: Request) -> ReplyLike:
         last = text_of(request.body["input"][-1])
@@ -122,6 +124,7 @@ def test_of_a_model_that_answers_wrongly_each_line_says_what_is_wrong(one_home: 
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_of_a_model_that_fails_each_line_has_the_services_words(one_home: Home) -> None:
     def refused(_: Request) -> ReplyLike:
         return replies.bad_request("Instructions are not valid")
@@ -131,12 +134,14 @@ def test_of_a_model_that_fails_each_line_has_the_services_words(one_home: Home) 
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_without_a_login_it_ends_with_the_guide(one_home: Home) -> None:
     run = one_home.run("serve", "--selftest")
     assert (run.code, run.stdout) == (2, "")
     assert "codex-server login" in run.stderr
 
 
+@pytest.mark.measured
 def test_ctrl_c_ends_it_with_130_and_nothing_runs_on(one_home: Home) -> None:
     one_home.configure(server_idle=0.5)
     gate = Gate()

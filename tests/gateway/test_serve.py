@@ -74,6 +74,7 @@ def _seconds_since(pid: int) -> float:
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_after_a_kill_of_the_app_server_or_its_keeper_the_next_request_works(serve_each: Serve) -> None:
     serving = serve_each()
     first = serving.generation()
@@ -97,6 +98,7 @@ def test_it_is_unhealthy_within_a_second_while_the_app_server_hangs(serve: Serve
     assert is_well(serving)
 
 
+@pytest.mark.measured
 def test_it_is_not_ready_while_codex_cannot_read_its_configuration(serve: Serve, one_home: Home) -> None:
     serving = serve()
     path = one_home.codex_home / "config.toml"
@@ -185,6 +187,7 @@ def test_the_socket_of_one_that_was_killed_is_taken_over(serve: Serve, one_home:
     assert serve(listen=f"unix:{path}").client.get("/").status_code == 200
 
 
+@pytest.mark.measured
 def test_slashes_too_many_are_put_right_and_what_is_not_there_is_told_in_json(serve: Serve) -> None:
     serving = serve()
     assert serving.client.get("//metrics/").status_code == 200

@@ -1,9 +1,10 @@
 """Coverage floors, enforced by the suite: a whole run fails where one is missed. Owns the floors, and what is measured.
 
-Measured are the tests' own process and, in the files of `MEASURED`, each command and the detached worker behind it.
-Not the others: a measured process starts three times as slowly, which would falsify what is timed, weighed or started
-by the hundred. A run of selected tests measures nothing. The uncovered lines are in `.build/coverage.txt`
-after a whole run; to raise a floor, copy what that run reported.
+Measured are the tests' own process and, in tests that are marked `measured`, each command and the detached worker
+behind it: all that no other test shows. Not the others: a measured process starts three times as slowly, which costs a
+whole run minutes, and would falsify what is timed, weighed or started by the hundred. A run of selected tests measures
+nothing. The uncovered lines are in `.build/coverage.txt` after a whole run; to raise a floor, copy what that run
+reported.
 """
 
 from __future__ import annotations
@@ -25,62 +26,10 @@ FLOORS = {  # folders of the package → per cent of lines and branches, rounded
     ("actions", "cli", "codex", "demo", "disk", "settings", "worker"): 96,
     ("gateway",): 96,
 }
-MEASURED = frozenset(
-    {
-        "cli/test_another_user.py",
-        "cli/test_bad_home.py",
-        "cli/test_piped.py",
-        "cli/test_piped_waits.py",
-        "cli/test_streams.py",
-        "cli/verbs/test_account.py",
-        "cli/verbs/test_serve.py",
-        "cli/verbs/test_server.py",
-        "codex/server/test_keeping.py",
-        "codex/server/test_turns_there.py",
-        "demo/test_alone.py",
-        "e2e/test_account.py",
-        "e2e/test_after_reset.py",
-        "e2e/test_chat.py",
-        "e2e/test_cockpit.py",
-        "e2e/test_codex_notify.py",
-        "e2e/test_demo.py",
-        "e2e/test_errors_told.py",
-        "e2e/test_fault_disk.py",
-        "e2e/test_many.py",
-        "e2e/test_monitor.py",
-        "e2e/test_notify.py",
-        "e2e/test_one_writer.py",
-        "e2e/test_proxy.py",
-        "e2e/test_questions.py",
-        "e2e/test_queued_messages.py",
-        "e2e/test_rpc.py",
-        "e2e/test_server.py",
-        "e2e/test_spinner.py",
-        "e2e/test_ssh.py",
-        "e2e/test_tidying.py",
-        "e2e/test_watch.py",
-        "e2e/test_worktree.py",
-        "gateway/background/test_running.py",
-        "gateway/test_selftest.py",
-        "gateway/test_serve.py",
-    }
-)
-"""Test files whose processes are measured; where a test runs with each codex, only with the first of them."""
-
 UNMEASURED = frozenset({"test_import_law.py", "test_words.py"})
 """Test files that read the source, and run nothing of it in the tests' own process."""
 EXAMPLES = 25
 """So many examples of a property are measured, as many as an everyday run tries: traced, each takes twice as long."""
-
-WEIGHED = frozenset(
-    {
-        "test_the_keeper_is_light_and_idle",
-        "test_a_file_that_may_not_grow_fails_the_turn_which_keeps_what_had_come",
-        "test_a_file_that_may_not_grow_is_73_and_leaves_nothing",
-        "test_a_turn_that_is_held_keeps_nobody_waits_light_and_idle_and_is_cancelled_at_once",
-    }
-)
-"""Tests in these files whose processes are not, because they are weighed, or may not write coverage data."""
 
 _ROOT = Path(__file__).parents[2]
 _TESTS = Path(__file__).parents[1]
@@ -146,7 +95,7 @@ class Measurement:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Measure a test, as far as it has something to show."""
         self._n_examples = 0
-        if item.path.relative_to(_TESTS).as_posix() in UNMEASURED:
+        if item.path in {_TESTS / name for name in UNMEASURED}:
             self._pause()
         result = yield
         if self._is_paused:
@@ -229,6 +178,10 @@ def _is_whole(config: pytest.Config) -> bool:
 
 
 def environment_for(test: pytest.Item, *, is_first_codex: bool = True) -> dict[str, str]:
-    """The variables that make a test's processes measure themselves; empty where they are not measured."""
-    is_measured = is_first_codex and _measurement and test.path.relative_to(_TESTS).as_posix() in MEASURED
-    return _measurement[0].environment if is_measured and test.name.partition("[")[0] not in WEIGHED else {}
+    """The variables that make a test's processes measure themselves; empty where they are not measured.
+
+    Args:
+        is_first_codex: where a test runs with each codex, it is measured with the first of them.
+    """
+    is_measured = is_first_codex and _measurement and test.get_closest_marker("measured") is not None
+    return _measurement[0].environment if is_measured else {}

@@ -5,6 +5,7 @@ Never here: assertions about the product.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tests.kit.browser import Tab, expect
@@ -83,6 +84,21 @@ class PageFace:
     def request(self) -> Any:
         """What the turn waits for."""
         return self.at("#pending > article.request")
+
+    def decide(self, button: Any, press: Callable[[], None] | None = None) -> None:
+        """Press a button of a request until it counts: it does not in the moment after something has moved.
+
+        Args:
+            button: a locator of it.
+            press: how; by default with the mouse.
+        """
+        node = button.element_handle()
+        is_ignored = "node => node.isConnected && !node.disabled && node.getAttribute('aria-disabled') === 'true'"
+        while True:
+            expect(button).to_have_attribute("aria-disabled", "false")
+            (press or button.click)()
+            if not node.evaluate(is_ignored):
+                return
 
     def say(self, text: str) -> None:
         """Steer or continue it."""

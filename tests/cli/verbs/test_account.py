@@ -95,6 +95,7 @@ def test_what_is_no_key_is_65(shell: Shell) -> None:
         assert_refused(run, 65, expected, as_json=False, case=stdin[:20])
 
 
+@pytest.mark.measured
 def test_a_key_that_is_typed_is_not_shown(shell: Shell) -> None:
     allow_keys(shell)
     with Terminal(shell.root, [COMMAND, "login", "--api-key", "-"], shell.env, cwd=shell.project) as terminal:

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from codex_server_cli.codex.server.token import make_token
 from tests.kit.cases import for_each
 from tests.kit.shell import Shell, assert_refused
@@ -48,6 +50,7 @@ def test_flags_that_cannot_be_are_refused(flags: tuple[str, ...], code: int, wor
         ("unix:file", "exists, and is no socket"),
     ],
 )
+@pytest.mark.measured
 def test_where_it_cannot_listen_nothing_is_started(listen: str, words: str, shell: Shell, tmp_path: Path) -> None:
     (shell.project / "file").touch()
     token = tmp_path / f"token-{listen.partition(':')[0]}-{words[:5]}"
@@ -56,6 +59,7 @@ def test_where_it_cannot_listen_nothing_is_started(listen: str, words: str, shel
     assert not (shell.home / "servers").exists()
 
 
+@pytest.mark.measured
 def test_a_port_that_is_taken_is_busy(shell: Shell) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert_serve_refused(
@@ -63,6 +67,7 @@ def test_a_port_that_is_taken_is_busy(shell: Shell) -> None:
         )
 
 
+@pytest.mark.measured
 def test_a_directory_that_takes_no_socket_is_73(shell: Shell) -> None:
     (shell.root / "closed").mkdir(mode=0o500)
     if os.geteuid() == 0:  # root writes anywhere but in the kernel's own
@@ -85,6 +90,7 @@ def test_a_broken_table_in_config_json_is_65_and_an_unknown_key_a_note(shell: Sh
 
 
 @for_each("missing", ["starlette", "uvicorn", "prometheus_client"])
+@pytest.mark.measured
 def test_without_the_extra_it_says_how_to_install_it(missing: str, shell: Shell) -> None:
     code = f"import sys; sys.modules[{missing!r}] = None\nfrom codex_server_cli.cli.app import run; run(['serve'])"
     run: Any = subprocess.run([sys.executable, "-c", code], env=shell.env, capture_output=True, text=True, check=False)

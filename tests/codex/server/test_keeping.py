@@ -42,6 +42,7 @@ def test_it_stops_after_an_idle_time_but_not_while_a_client_holds_it(one_server:
     assert again.number == 2
 
 
+@pytest.mark.measured
 def test_it_does_not_stop_while_remote_control_is_on(one_server: SharedServer) -> None:
     config = one_server.home / "config.json"
     config.write_text('{"remote_control": true}')
@@ -85,6 +86,7 @@ def test_a_deleted_home_ends_it(one_server: SharedServer) -> None:
     wait_until(lambda: not one_server.processes(), what="the end of a server that nobody can find")
 
 
+@pytest.mark.measured
 def test_a_directory_that_was_deleted_and_made_anew_belongs_to_the_new_keeper(one_server: SharedServer) -> None:
     old = one_server.ensure()
     shutil.rmtree(one_server.directory)

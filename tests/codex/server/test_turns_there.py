@@ -114,6 +114,7 @@ def test_a_killed_keeper_leaves_nothing_that_its_turns_detached(server: SharedSe
     wait_until(lambda: not Path(generation.clients_path).exists(), what="the end of the process above the keeper")
 
 
+@pytest.mark.measured
 def test_what_a_turn_detached_is_ended_once_no_client_is_there(server: SharedServer) -> None:
     server.model([reply(run_command(detached(server))), say("Done.")])
     generation = server.ensure()

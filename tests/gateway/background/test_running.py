@@ -82,6 +82,7 @@ def ended(client: Any, id_: str) -> Any:
     return wait_until(look, what=f"the end of {id_}")
 
 
+@pytest.mark.measured
 def test_a_response_outlives_its_client_and_the_gateway_and_its_conversation_goes_on(
     home: Home, clients: list[Any]
 ) -> None:
@@ -225,6 +226,7 @@ def test_what_a_response_may_do_is_what_serve_was_started_with_and_how_it_ends_i
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_instructions_come_as_they_are_and_what_codex_does_not_take_starts_nothing(
     one_home: Home, clients: list[Any]
 ) -> None:

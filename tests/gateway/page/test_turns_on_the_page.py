@@ -60,7 +60,7 @@ def test_what_a_turn_asks_is_shown_in_full_and_approved_or_declined(house: PageH
         expect(face.request).to_contain_text("to leave a mark")
         expect(face.row(face.turn_id)).to_have_attribute("data-phase", "waiting_approval")
         assert not mark.exists()
-        face.request.locator(f"button.{verb}").click()
+        face.decide(face.request.locator(f"button.{verb}"))
         face.wait_for_state("complete")
         expect(face.request).to_have_count(0)
         expect(face.items("agentMessage").last).to_contain_text("It is over.")
@@ -87,13 +87,13 @@ def test_a_question_is_answered_by_a_choice_or_in_own_words(house: PageHouse, fa
     for number, (answer, choose) in enumerate((("Blue", True), ("none of them", False))):
         turn_id = face.start(house.model.on(f"Ask me {number}", reply(question()), say("Thank you.")))
         expect(face.request).to_contain_text(QUESTION["question"])
-        face.request.get_by_role("button", name="Answer").click()
+        face.decide(face.request.get_by_role("button", name="Answer"))
         expect(face.request.get_by_role("alert")).to_contain_text("needs an answer")
         if choose:
             face.request.get_by_role("radio", name=answer).check()
         else:
             face.request.get_by_role("textbox", name="another answer").fill(answer)
-        face.request.get_by_role("button", name="Answer").click()
+        face.decide(face.request.get_by_role("button", name="Answer"))
         face.wait_for_state("complete")
         assert answer in str([event for event in house.home.turn(turn_id).events if event["dir"] == "out"])
 
