@@ -168,8 +168,8 @@ def note_if(problem: str | None) -> None:
 
 
 def show_error(error: CodexServerError, *, as_json: bool) -> None:
-    """Report a failure: one line and its hint on stderr. With `as_json` the contract's JSON on stdout, whose hint
-    nobody need be told twice.
+    """Report a failure: one line and its hint on stderr. With `as_json` the line, and the contract's JSON on stdout,
+    which has the hint.
     """
     hint = "" if as_json else error.hint
     if as_json:

@@ -6,6 +6,7 @@ Must never run a verb: it returns what was asked for, as `light_parser` does.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -25,6 +26,10 @@ _PROMPT_HINTS = {  # by the beginning of click's message
     "Got unexpected extra argument": "Quote the prompt, so that your shell hands it over as one word. ",
     "No such option": "A prompt that begins with - comes after --. ",
 }
+_NUMBERS = (  # click's words for them → ours
+    (re.compile(r"is not in the range x>=(\S+?)\.?$"), r"is less than \1"),
+    (re.compile(r"is not a valid int(eger)?( range)?\b"), "is no whole number"),
+)
 _REVIEW_HINT = "A review has no prompt, schema, images, sandbox or approvals; --instructions says what to look at. "
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -153,6 +158,8 @@ def _no_options() -> None:
 
 def _usage_error(error: typer.TyperException) -> CodexServerError:
     message = getattr(error, "format_message", lambda: str(error))()
+    for words, ours in _NUMBERS:
+        message = words.sub(ours, message)
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "codex-server"
     hints = [hint for beginning, hint in _PROMPT_HINTS.items() if message.startswith(beginning)]

@@ -77,9 +77,9 @@ def test_no_size_no_number_and_nonsense_are_refused_and_nothing_is_deleted(
         (("--max-size", "0G"), "--max-size takes a size above 0 with its unit, not '0G'"),
         (("--max-size", "-1G"), "--max-size takes a size above 0 with its unit, not '-1G'"),
         (("--max-size", "lots"), "--max-size takes a size above 0 with its unit, not 'lots'"),
-        (("--keep", "0"), "0 is not in the range x>=1"),
-        (("--keep", "-1"), "-1 is not in the range x>=1"),
-        (("--keep", "few"), "'few' is not a valid int"),
+        (("--keep", "0"), "0 is less than 1"),
+        (("--keep", "-1"), "-1 is less than 1"),
+        (("--keep", "few"), "'few' is no whole number"),
     ):
         run = shell.call("gc", *arguments, *(("--dry-run",) if dry else ()))
         assert_refused(run, 64, expected, as_json=False, case=arguments)

@@ -32,7 +32,12 @@ class LineHistory(History):
 
     def load_history_strings(self) -> Iterable[str]:
         """Newest first."""
-        return (self._pastes.fold(line, _TIMES) for line in self._earlier())
+        return map(self._folded, self._earlier())
+
+    def _folded(self, line: str) -> str:
+        """A stored line with its paste folded: all but its first line, which begins with what was typed before it."""
+        first, end, rest = line.partition("\n")
+        return self._pastes.fold(first, _TIMES) + self._pastes.fold(end + rest, _TIMES)
 
     def store_string(self, string: str) -> None:
         """Save it for later conversations."""

@@ -55,7 +55,7 @@ class Pastes:
         text = self._texts.get(char)
         if text is None:
             return char
-        count = len(text.rstrip("\n").split("\n"))
+        count = len(text.strip("\n").split("\n"))
         return f"[pasted {count} lines]" if count > 1 else f"[pasted {len(text)} characters]"
 
     def _holds(self, line: str) -> bool:

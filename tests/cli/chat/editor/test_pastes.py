@@ -69,8 +69,21 @@ def test_the_history_holds_pastes_folded_and_stores_them_whole() -> None:
     typed = "line\n" * 2 * MOST_LINES
     pastes, stored = Pastes(), [LOG, typed]
     history = LineHistory(lambda: stored, stored.append, pastes)
-    assert [pastes.labelled(line) for line in history.load_history_strings()] == ["[pasted 5000 lines]", typed]
+    assert [pastes.labelled(line) for line in history.load_history_strings()] == ["line 0[pasted 4999 lines]", typed]
+    assert [pastes.expand(line) for line in history.load_history_strings()] == stored
     history.append_string(f"see {pastes.fold(LOG)}")
     history.keeps = False
     history.append_string("an answer")
     assert stored[2:] == [f"see {LOG}"]
+
+
+def test_the_words_before_a_paste_of_an_earlier_chat_stay_words_which_a_search_finds() -> None:
+    pastes = Pastes()
+    for line, shown in (
+        (f"explain this: {LOG}", "explain this: line 0[pasted 4999 lines]"),
+        (f"explain this:\n{LOG}and that", "explain this:[pasted 5001 lines]"),
+        ("x" * 50_000, "[pasted 50000 characters]"),
+    ):
+        stored = [line]
+        (found,) = LineHistory(stored.copy, stored.append, pastes).load_history_strings()
+        assert (pastes.labelled(found), pastes.expand(found)) == (shown, line)
