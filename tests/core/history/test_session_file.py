@@ -240,6 +240,16 @@ KINDS = st.sampled_from(
 )
 
 
+def test_a_call_of_an_mcp_tool_is_told_by_its_server_and_tool_as_far_as_they_are_known() -> None:
+    for call, expected in (
+        ({"server": "docs", "tool": "find"}, "docs.find"),
+        ({"server": "docs", "tool": None}, "docs"),
+        ("docs", None),
+    ):
+        entry = parse_entry(line("event_msg", {"type": "mcp_tool_call_end", "invocation": call}))
+        assert (entry and (entry.type, entry.text)) == (expected and ("mcpToolCall", expected))
+
+
 @settings(deadline=None)
 @given(line_type=TYPES, kind=KINDS, payload=st.dictionaries(WORDS, JSON, max_size=5))
 def test_no_shape_of_a_line_is_an_error(line_type: str, kind: str, payload: dict[str, object]) -> None:
