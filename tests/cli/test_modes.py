@@ -62,6 +62,7 @@ def test_setup_writes_a_config_that_is_its_owners_alone(shell: Shell) -> None:
     assert modes(shell.home) == {}
 
 
+@pytest.mark.full
 def test_doctor_says_so_where_others_can_look_into_the_home_and_leaves_it_as_it_is(shell: Shell) -> None:
     shell.home.mkdir()
     shell.home.chmod(0o755)

@@ -126,6 +126,7 @@ def test_a_pipeline_and_a_file_are_read_to_their_end(shell: Shell, taking: str, 
 
 
 @pytest.mark.parametrize("name", SHELLS)
+@pytest.mark.full
 def test_every_shell_has_released_its_pipeline_by_then(shell: Shell, name: str) -> None:
     run = in_shell(shell, "(sleep 0.5; echo data) | new x", name)  # the real one: its worker holds no end of the pipe
     assert (run.returncode, run.stderr, prompts(shell)) == (0, "", ["x\n\ndata\n"])
@@ -187,6 +188,7 @@ def test_a_closed_stdin_is_none(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket", "terminal", "nothing"])
+@pytest.mark.full
 def test_without_a_prompt_it_is_missing_soon(shell: Shell, taking: str, kind: str) -> None:
     with idle(kind) as stdin:
         command = COMMAND if kind == "pipe" else taking
@@ -287,6 +289,7 @@ def _text(path: Path) -> str:
     ],
 )
 @pytest.mark.measured
+@pytest.mark.full
 def test_the_next_commands_of_a_shell_are_no_part_of_a_prompt(
     shell: Shell, taking: str, name: str, kind: str, command: str
 ) -> None:

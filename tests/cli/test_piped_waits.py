@@ -43,6 +43,7 @@ def test_a_dash_on_an_idle_pipe_says_what_it_waits_for(shell: Shell, hasty: str,
         assert process.wait(DEADLINE_S) == 0
 
 
+@pytest.mark.full
 def test_a_pipeline_that_says_nothing_for_long_is_told_of_and_read(shell: Shell) -> None:
     reported = shell.root / "told"
     os.mkfifo(reported)

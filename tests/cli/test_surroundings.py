@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.kit.shell import Shell
 
 JOB = {"RUNNER_TRACKING_ID": "github_1a2b"}
@@ -31,6 +33,7 @@ def test_one_that_waits_for_its_turn_is_not_told(shell: Shell) -> None:
     assert not list(shell.home.glob(".warned-*"))
 
 
+@pytest.mark.full
 def test_doctor_says_so_each_time_as_a_warning_that_changes_no_exit_code(shell: Shell) -> None:
     quiet = shell.call("doctor")
     assert "✓ workers" in quiet.stdout

@@ -34,6 +34,7 @@ def test_the_real_codex_says_who_it_is_and_makes_its_databases(
         ("stubborn", "ready", 3),
     ],
 )
+@pytest.mark.full
 def test_one_that_does_not_answer_is_reported_with_its_stderr_tail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str, expected: str, timeout_s: float
 ) -> None:

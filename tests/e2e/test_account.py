@@ -217,6 +217,7 @@ def test_an_account_whose_details_are_unavailable_is_not_logged_out(home: Home, 
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_an_api_key_logs_in_from_stdin_where_config_json_allows_it(home: Home) -> None:
     refused = home.run("login", "--api-key", "-", stdin="sk-secret\n")
     assert (refused.code, '"auth": "any"' in refused.stderr) == (2, True)

@@ -65,6 +65,7 @@ def test_where_no_turn_has_met_the_limit_codex_is_asked(home: Home) -> None:
     assert home.run("cancel", turn.id).json["state"] == "cancelled"
 
 
+@pytest.mark.full
 def test_a_held_turn_runs_once_the_limit_has_reset(one_home: Home) -> None:
     reset_s = int(time.time()) + SOON_S
     model = chatgpt(one_home, reset_s)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
 from tests.kit.faults import KILLED_AFTER_S, cancel_and_wait, change_python
@@ -104,6 +106,7 @@ def test_a_cancelled_thread_goes_on(home: Home) -> None:
         assert (run.code, run.json["answer"]) == (0, "more")
 
 
+@pytest.mark.full
 def test_a_worker_that_does_not_react_is_killed_and_the_turn_is_cancelled_all_the_same(one_home: Home) -> None:
     change_python(one_home, "from codex_server_cli.actions.control import control\ncontrol.CANCEL_TIMEOUT_S = 2.0\n")
     turn, sleep = start_sleeping(one_home, "{nap}")
@@ -136,6 +139,7 @@ def test_a_deadline_ends_the_turn(home: Home) -> None:
     assert home.left_running() == []
 
 
+@pytest.mark.full
 def test_a_deadline_ends_a_running_command(one_home: Home) -> None:
     sleep, has_run = nap(one_home), False
     one_home.model([reply(say(FIRST_HALF), run_command(sleep))])

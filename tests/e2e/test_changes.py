@@ -304,6 +304,7 @@ def test_a_turn_that_may_not_write_takes_no_state(one_home: Home) -> None:
     assert not (turn.path / ".snapshot").exists()
 
 
+@pytest.mark.full
 def test_a_git_that_hangs_costs_two_seconds_and_is_told(one_home: Home) -> None:
     make_repository(one_home.project)
     fake = one_home.root / "bin" / "git"

@@ -177,6 +177,7 @@ def test_a_turn_is_interrupted_and_the_conversation_goes_on(one_home: Home, chat
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_a_message_that_cannot_be_steered_in_is_the_next_one(one_home: Home, chat: Chat) -> None:
     one_home.configure(max_running=1)
     other = PlayedTurn(one_home, max_running=1)
@@ -209,6 +210,7 @@ def test_esc_interrupts_and_a_command_behind_it_stays_one(one_home: Home, chat: 
 
 @pytest.mark.parametrize("first", [("Escape",), ("Escape", "Escape")], ids=["once", "twice"])
 @pytest.mark.measured
+@pytest.mark.full
 def test_esc_in_an_idle_prompt_does_nothing_and_eats_nothing(
     one_home: Home, chat: Chat, first: tuple[str, ...]
 ) -> None:
@@ -246,6 +248,7 @@ def test_esc_in_an_idle_prompt_does_nothing_and_eats_nothing(
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_esc_alone_interrupts_what_is_asked_too_and_leaves_what_was_typed(one_home: Home, chat: Chat) -> None:
     turn = begun(one_home)
     turn.ask_approval("touch it")
@@ -436,6 +439,7 @@ def test_questions_are_answered_by_number_and_in_words(one_home: Home, chat: Cha
 
 
 @pytest.mark.parametrize("text", ["y", "y\ny\n"])
+@pytest.mark.full
 def test_what_was_typed_before_a_request_was_drawn_is_no_consent(one_home: Home, text: str) -> None:
     turn = begun(one_home)
     below = ["sh", "-c", '"$0" chat --turn last; exit $?', COMMAND]  # a command of its own tmux would let go on at once
@@ -482,6 +486,7 @@ def test_half_of_a_secret_is_swallowed_where_its_question_is_withdrawn(one_home:
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_commands_choose_what_the_next_message_is_asked_with(one_home: Home, chat: Chat) -> None:
     one_home.model(lambda request: say(f"You said {request.prompt}."))
     make_repository(one_home.project)
@@ -562,6 +567,7 @@ def test_a_model_and_an_effort_that_codex_does_not_have_are_refused_when_they_ar
     assert "Codex lists no model 'gpt-99-nope'" in refused.history()
 
 
+@pytest.mark.full
 def test_a_conversation_is_begun_anew_and_an_earlier_one_resumed(one_home: Home, chat: Chat) -> None:
     one_home.model(lambda request: say(f"You said {request.prompt}."))
     terminal = chat(one_home, "one")
@@ -587,6 +593,7 @@ def test_a_conversation_is_begun_anew_and_an_earlier_one_resumed(one_home: Home,
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_a_turn_that_is_left_goes_on_and_can_be_come_back_to(one_home: Home, chat: Chat) -> None:
     gate = Gate()
     one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
@@ -783,6 +790,7 @@ def test_a_plan_and_a_long_output_are_shown_in_a_narrow_terminal(one_home: Home,
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_a_chat_that_cannot_begin_says_why_and_makes_nothing(one_home: Home) -> None:
     for words, code, message in (
         (["TERM=dumb", COMMAND, "chat"], 64, "chat needs a terminal whose cursor can be moved, and TERM is dumb"),

@@ -163,6 +163,7 @@ def test_a_long_request_is_read_to_its_end_first_and_one_that_is_gone_is_not_dec
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_a_turn_that_is_deleted_while_it_is_read_leads_back_to_the_board(one_home: Home) -> None:
     turn = hold(one_home, name="doomed")
     let_go(turn)

@@ -142,6 +142,7 @@ def test_a_killed_codex_fails_the_turn_with_its_stderr_tail(home: Home) -> None:
     assert home.left_running() == []
 
 
+@pytest.mark.full
 def test_after_a_crash_the_thread_goes_on_or_forks(home: Home) -> None:
     turn, _ = home.start_held("new", "one")
     turn.app_server().kill()

@@ -33,6 +33,7 @@ def test_the_demo_runs_a_turn_and_leaves_nothing(demo_home: Home) -> None:
     assert demo_home.turn_ids == []
 
 
+@pytest.mark.full
 def test_the_home_of_the_demo_can_be_kept_for_a_look(demo_home: Home) -> None:
     run = demo_home.run("demo", "--keep")
     assert run.code == 0, run

@@ -81,6 +81,7 @@ def test_codex_killed_while_a_command_runs_takes_the_command_along(home: Home, s
 
 
 @KILLS
+@pytest.mark.full
 def test_codex_killed_after_it_has_completed_the_turn(one_home: Home, signum: signal.Signals) -> None:
     change_workers(one_home, "from codex_server_cli.codex.transport import base\nbase.GRACE_S = 1.0")
     turn = start_with(one_home, "stubborn at the end")
@@ -93,6 +94,7 @@ def test_codex_killed_after_it_has_completed_the_turn(one_home: Home, signum: si
 
 
 @pytest.mark.parametrize("method", ["initialize", "thread/start", "turn/start"])
+@pytest.mark.full
 def test_a_request_that_is_never_answered(one_home: Home, method: str) -> None:
     shorten_requests(one_home, 300, repr([method]))
     turn = start_with(one_home, f"no {method}")
@@ -121,6 +123,7 @@ def test_a_codex_that_ignores_interrupts_and_only_tries_the_network_is_stalled(o
     assert_ended(one_home, turn, "failed", "stalled", FIRST_HALF, tokens=faulty.TOKENS)
 
 
+@pytest.mark.full
 def test_a_network_that_stays_out_of_reach_is_stalled(home: Home) -> None:
     shorten(home, RETRIES=1000)
     write_custom_provider(home.codex_home, NOWHERE, stream_max_retries=1000)
@@ -129,6 +132,7 @@ def test_a_network_that_stays_out_of_reach_is_stalled(home: Home) -> None:
     assert "turn/interrupt" in methods(turn)
 
 
+@pytest.mark.full
 def test_a_codex_that_ignores_sigterm_is_killed(one_home: Home) -> None:
     change_workers(one_home, "from codex_server_cli.codex.transport import base\nbase.GRACE_S = 1.0")
     turn = start_with(one_home, "stubborn at the end")
@@ -148,6 +152,7 @@ def test_what_is_no_message_or_comes_twice_changes_nothing(one_home: Home, app_s
     assert turn.out.count(WHOLE) == 1
 
 
+@pytest.mark.full
 def test_nothing_but_garbage(one_home: Home) -> None:
     shorten(one_home, REQUEST=4000)
     turn = start_with(one_home, "garbage")

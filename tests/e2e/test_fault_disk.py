@@ -116,6 +116,7 @@ def test_a_file_that_may_not_grow_fails_the_turn_which_keeps_what_had_come(one_h
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_an_end_for_which_there_is_no_space_at_all_is_told_all_the_same_and_published_later(
     one_home: Home, mount: Mount
 ) -> None:
@@ -183,6 +184,7 @@ def test_a_deleted_turn_directory_ends_the_turn(one_home: Home) -> None:
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_a_home_that_is_deleted_ends_its_turns(one_home: Home) -> None:
     turn = start_silent(one_home)
     wait_until(lambda: is_deleted(one_home.path), what="a home that nobody writes to at this moment")

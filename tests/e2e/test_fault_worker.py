@@ -166,6 +166,7 @@ def test_a_hangup_while_a_turn_starts_ends_no_turn(one_home: Home) -> None:
 
 
 @ALL
+@pytest.mark.full
 def test_a_worker_that_is_killed_while_it_ends_codex_has_completed_its_turn(
     one_home: Home, signum: signal.Signals
 ) -> None:

@@ -61,6 +61,7 @@ def read(path: Path) -> Json:
 
 
 @pytest.mark.parametrize("step_s", [DAY_S, -DAY_S], ids=["forward", "back"])
+@pytest.mark.full
 def test_a_clock_that_steps_neither_ends_a_turn_nor_keeps_it(one_home: Home, step_s: int) -> None:
     step = one_home.root / "step"
     change_python(one_home, STEPPING_CLOCK.format(step=str(step)))
@@ -81,6 +82,7 @@ def test_a_clock_that_steps_neither_ends_a_turn_nor_keeps_it(one_home: Home, ste
 # --- pids
 
 
+@pytest.mark.full
 def test_cancel_of_a_hung_worker_whose_pid_somebody_else_has_now_kills_nobody(
     one_home: Home, bystander: subprocess.Popen[bytes]
 ) -> None:
@@ -97,6 +99,7 @@ def test_cancel_of_a_hung_worker_whose_pid_somebody_else_has_now_kills_nobody(
     assert_ended(one_home, turn, "cancelled", "cancelled", FIRST_HALF, tokens=faulty.TOKENS)
 
 
+@pytest.mark.full
 def test_cancel_kills_a_hung_worker_that_is_still_itself(one_home: Home) -> None:
     turn = start_silent(one_home)
     turn.worker().suspend()

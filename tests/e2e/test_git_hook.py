@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from codex_server_cli.demo.replies import run_command, say
 from tests.kit.home import COMMAND, Home
 
@@ -56,6 +58,7 @@ def test_a_turn_of_a_hook_works_in_the_repository_that_it_was_started_in(home: H
         assert "GIT_AUTHOR_NAME=Dev" in output
 
 
+@pytest.mark.full
 def test_a_review_asks_the_repository_that_it_stands_in(one_home: Home) -> None:
     git(one_home.project, one_home.env, "init", "-q", "-b", "main")
     git(one_home.project, one_home.env, "commit", "-q", "--allow-empty", "-m", "First")

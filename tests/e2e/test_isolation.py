@@ -98,6 +98,7 @@ def test_modules_on_the_python_path_do_not_stop_a_queued_turn(one_home: Home) ->
 
 
 @pytest.mark.parametrize("variables", VARIABLES, ids=" ".join)
+@pytest.mark.full
 def test_variables_for_the_users_own_pythons_change_nothing(one_home: Home, variables: dict[str, str]) -> None:
     one_home.model([say("Yes → é")])
     one_home.env |= variables

@@ -33,6 +33,7 @@ def files_of(turn: Turn) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("how", TAKEN)
+@pytest.mark.full
 def test_a_worker_whose_lock_was_taken_away_ends_with_all_that_its_turn_runs(one_home: Home, how: str) -> None:
     turn, _ = one_home.start_held()
     worker = turn.worker()

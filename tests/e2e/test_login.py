@@ -161,6 +161,7 @@ def test_a_login_that_changes_before_the_turn_begins_is_seen_by_the_worker(home:
 # --- a login file that is invalid, and a home that does not exist
 
 
+@pytest.mark.full
 def test_a_broken_login_file_is_told_for_what_it_is_everywhere(home: Home) -> None:
     use_openai(home, {})
     broken = ((b"", "is empty"), (b'{"auth_mode":"chat', "is damaged"), (b"{}", "holds no login"))
@@ -182,6 +183,7 @@ def test_a_directory_in_its_place_is_to_be_moved_away(home: Home) -> None:
     refused(home, "Codex is not logged in")
 
 
+@pytest.mark.full
 def test_a_missing_home_of_codex_is_no_missing_login(one_home: Home) -> None:
     missing = one_home.root / "nowhere"
     one_home.env["CODEX_HOME"] = str(missing)

@@ -107,6 +107,7 @@ def test_so_do_a_plain_turn_and_the_turns_that_go_on_with_it(managed: Managed) -
         assert_unread(managed.output_of(number), may_write=False)
 
 
+@pytest.mark.full
 def test_a_turn_that_writes_writes_in_the_project_and_reads_no_more_than_that(managed: Managed) -> None:
     managed.requires("write")
     run = managed.run("new", "hi", "--write")
@@ -142,6 +143,7 @@ def test_a_turn_that_writes_writes_in_the_project_and_reads_no_more_than_that(ma
     ],
     ids=["reads", "writes", "network"],
 )
+@pytest.mark.full
 def test_what_the_profile_does_not_fit_runs_nothing(
     managed: Managed, access: str, more: str, unfit: list[tuple[list[str], str]]
 ) -> None:
@@ -231,6 +233,7 @@ def test_a_plain_turn_and_a_review_run_under_such_a_list(managed: Managed) -> No
         assert "Read-only file system" in managed.output_of(number)
 
 
+@pytest.mark.full
 def test_a_list_with_the_workspace_lets_it_be_written_and_the_network_stay_closed(managed: Managed) -> None:
     managed.requires_alone(f'{READS_ALONE}":workspace" = true\n')
     for options in WIDER[1:]:

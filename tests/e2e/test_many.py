@@ -101,6 +101,7 @@ def _is_watching(pid: int) -> bool:
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_what_makes_no_sense_is_refused_and_named(one_home: Home) -> None:
     for arguments, word in (
         (["wait", UNKNOWN, "--any", "--all"], "exclude"),

@@ -138,6 +138,7 @@ def _start_beside_denied(home: Home, *options: str) -> Turn:
     [in_full(WRITE, cancel), in_full(WRITE, kill_worker), (ASK, cancel)],
     ids=["cancel", "kill", "approved"],
 )
+@pytest.mark.full
 def test_what_stands_for_a_denied_file_that_is_not_there_goes_too(
     home: Home, temporary: Path, options: tuple[str, ...], end: Callable[[Home, Turn], None]
 ) -> None:

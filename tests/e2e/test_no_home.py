@@ -46,6 +46,7 @@ def test_what_names_or_waits_for_a_turn_is_66_and_makes_nothing(mistyped: Home) 
     assert not (mistyped.path / "typo").exists()
 
 
+@pytest.mark.full
 def test_the_doctor_says_so_and_what_makes_it(mistyped: Home) -> None:
     run = mistyped.call("doctor")
     assert run.code == 66

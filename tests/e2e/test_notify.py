@@ -169,6 +169,7 @@ def test_a_notifier_that_fails_changes_nothing(one_home: Home) -> None:
     assert json.loads(one_home.run("list-turns", "--full").stdout)[0]["notify"] == reported
 
 
+@pytest.mark.full
 def test_a_line_for_a_shell_is_refused_and_the_hint_has_the_one_that_works(one_home: Home) -> None:
     one_home.model([say("Done.")])
     run = one_home.run("new", "hi", "--notify", "echo hi > x; false")

@@ -66,6 +66,7 @@ def test_many_calls_at_the_same_instant_are_one_turn(one_home: Home) -> None:
 @pytest.mark.parametrize(
     ("end", "code", "state"), [("", 1, "failed"), ("cancel", 4, "cancelled"), ("kill", 3, "abandoned")]
 )
+@pytest.mark.full
 def test_a_turn_that_did_not_complete_ends_every_call_that_waits_for_it_alike(
     one_home: Home, end: str, code: int, state: str
 ) -> None:

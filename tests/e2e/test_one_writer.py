@@ -16,6 +16,7 @@ SHELLS = 6
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_of_many_continues_at_the_same_moment_one_goes_on_and_the_others_are_refused(home: Home) -> None:
     home.model([say("one")])
     first = home.start("new", "hi")
@@ -78,6 +79,7 @@ def is_complete(turn: Turn) -> bool:
 
 
 @pytest.mark.parametrize("times", [2, pytest.param(8, marks=pytest.mark.full)])
+@pytest.mark.full
 def test_going_on_right_after_the_end_never_meets_a_busy_thread(one_home: Home, times: int) -> None:
     one_home.model([say("done")])
     turn = one_home.start("new", "hi")
@@ -90,6 +92,7 @@ def test_going_on_right_after_the_end_never_meets_a_busy_thread(one_home: Home, 
     assert turn.wait()["state"] == "complete"
 
 
+@pytest.mark.full
 def test_going_on_right_after_the_worker_was_killed_does_not_meet_its_codex(home: Home) -> None:
     turn, gate = home.start_held()
     turn.kill_worker()

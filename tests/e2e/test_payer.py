@@ -94,6 +94,7 @@ def run_hint(home: Home, command: str) -> Run:
     return home.run(*words[1:], "--wait", cwd=Path("/"))
 
 
+@pytest.mark.full
 def test_a_thread_that_was_made_with_a_key_is_not_gone_on_with_and_a_fork_is(home: Home) -> None:
     names = [f"p{number}" for number in range(len(KEYS))]
     model = with_chatgpt(home, KEYLESS, answers=len(names) + 1)
@@ -155,6 +156,7 @@ def test_a_profile_with_a_provider_that_there_is_not_is_told_for_what_it_is(one_
     assert "Model provider `nowhere` not found" in run.json["error"]["message"]
 
 
+@pytest.mark.full
 def test_a_thread_of_the_chatgpt_plan_goes_on_whatever_is_configured_now(home: Home) -> None:
     """Codex, configured with another provider, does not report the login: another app-server is asked."""
     model = with_chatgpt(home, KEYLESS, answers=5)
@@ -174,6 +176,7 @@ def test_a_thread_of_the_chatgpt_plan_goes_on_whatever_is_configured_now(home: H
     assert (fork.code, meta_of(home, fork)["payer"]) == (0, "none")
 
 
+@pytest.mark.full
 def test_a_configured_key_is_refused_at_once_but_not_for_a_thread_that_does_not_use_it(home: Home) -> None:
     with_chatgpt(home, KEYS["env_key"])
     first = home.run("new", "hi", "--wait", "--full").json["turn_id"]
@@ -226,6 +229,7 @@ def test_a_profile_that_names_one_of_codex_own_is_judged_by_what_codex_says_of_i
 
 
 @needs_root
+@pytest.mark.full
 def test_a_key_in_the_system_wide_configuration_is_nobodys_consent(home: Home) -> None:
     model = home.chatgpt([say("never")])
     machine = Machine(home, f'model_provider = "p"\n{provider(model, KEYS["bearer"])}')

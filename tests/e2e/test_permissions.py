@@ -115,6 +115,7 @@ def test_what_is_denied_stays_denied(denied: Denied, extends: str) -> None:
         (denied.home.project / "made").unlink(missing_ok=True)
 
 
+@pytest.mark.full
 def test_it_stays_denied_in_a_thread_and_a_fork_of_one_that_had_run_wider(denied: Denied) -> None:
     wider = run_command("cat secret.txt > kept", call_id="wide")
     model = denied.home.model(
@@ -257,6 +258,7 @@ def reading_rules(denied: Denied, access: str) -> str:
 
 
 @pytest.mark.parametrize(("access", "options"), [("read", []), ("write", ["--write"])])
+@pytest.mark.full
 def test_a_profile_that_limits_reading_runs_as_it_stands_where_that_is_what_was_asked(
     denied: Denied, access: str, options: list[str]
 ) -> None:

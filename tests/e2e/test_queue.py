@@ -168,6 +168,7 @@ def test_the_death_of_a_running_worker_lets_the_next_turn_run_and_ends_what_it_l
     assert second.wait()["answer"] == WHOLE
 
 
+@pytest.mark.full
 def test_the_deadline_of_a_turn_counts_while_it_is_queued(one_home: Home) -> None:
     (first,), gate, _ = start_full(one_home)
     second = one_home.start("new", "hi", "--deadline", "0.5")
@@ -214,6 +215,7 @@ def test_a_queued_worker_holds_its_lock_under_the_pid_that_its_record_names(one_
     assert second.meta["pid_start_ticks"] is not None
 
 
+@pytest.mark.full
 def test_a_higher_limit_counts_for_those_that_are_queued_already(one_home: Home) -> None:
     (first,), gate, _ = start_full(one_home)
     second, third = queued(one_home), queued(one_home)

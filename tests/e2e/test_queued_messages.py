@@ -61,6 +61,7 @@ def is_taken(turn: Turn) -> bool:
 
 
 @pytest.mark.parametrize("options", [(), ("--write", "--skip-git-check", "--approval", "ask")])
+@pytest.mark.full
 def test_a_message_that_is_queued_while_a_turn_runs_waits_in_the_queue_afterwards(
     home: Home, options: tuple[str, ...]
 ) -> None:
@@ -218,6 +219,7 @@ def test_an_active_goal_makes_a_thread_busy_and_a_paused_one_does_not(home: Home
 
 
 @pytest.mark.parametrize("option", [(), in_full(("--fork-if-busy",))])
+@pytest.mark.full
 def test_a_message_that_is_queued_while_our_turn_waits_for_a_slot_is_seen_before_the_thread_is_opened(
     home: Home, option: tuple[str, ...]
 ) -> None:

@@ -154,6 +154,7 @@ def test_no_server_of_somebody_else_is_switched(one_home: Home) -> None:
     assert not (one_home.path / "servers").exists()
 
 
+@pytest.mark.full
 def test_doctor_asks_the_shared_server_that_runs(one_remote: Remote) -> None:
     home = one_remote.home
     home.configure(server="shared")

@@ -40,6 +40,7 @@ def test_a_call_prints_the_result_as_it_came(home: Home) -> None:
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_an_error_is_told_as_every_other_with_its_code(one_home: Home) -> None:
     run = one_home.run("rpc", "thread/read", '{"threadId": "01a1fa42-6c80-78a2-9b1e-8e0f86b82eb3"}')
     assert run.code == 1

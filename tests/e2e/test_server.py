@@ -111,6 +111,7 @@ def test_steering_and_approving_reach_the_server(one_home: Home, server: Listeni
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_the_next_reader_ends_the_turn_of_a_killed_worker_on_its_server(
     one_home: Home, server: ListeningServer
 ) -> None:
@@ -141,6 +142,7 @@ def test_a_turn_that_can_no_longer_be_recorded_does_not_run_on_there(one_home: H
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_a_token_that_is_gone_when_the_turn_is_no_longer_queued_ends_it_with_the_reason(one_home: Home) -> None:
     one_home.configure(max_running=1)
     token = one_home.root / "token"
@@ -188,6 +190,7 @@ def test_turns_share_our_own_server_and_its_threads_are_those_of_every_other_tur
     assert shared.turn(third["turn_id"]).meta["server"] == server
 
 
+@pytest.mark.full
 def test_a_shared_server_that_is_killed_costs_its_turns_and_the_next_turn_has_another(shared: Home) -> None:
     sleep = nap(shared)
     shared.model([reply(say(FIRST_HALF), run_command(sleep)), say("Two.")])
@@ -216,6 +219,7 @@ def test_a_shared_server_that_hangs_is_left_for_the_next_generation(shared: Home
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_a_server_that_is_stopped_at_once_takes_its_turns_along_and_no_other_is_started(shared: Home) -> None:
     sleep = nap(shared)
     shared.model([reply(say(FIRST_HALF), run_command(sleep))])
@@ -318,6 +322,7 @@ def test_a_server_that_is_not_there_gets_no_turn_and_the_configured_one_counts(o
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_no_reader_hangs_on_a_server_that_is_silent_or_dead(one_home: Home) -> None:
     def listen(connection: socket.socket) -> None:
         while data := connection.recv(10_000):

@@ -75,6 +75,7 @@ def test_a_turn_whose_app_server_met_others_completes_as_if_nothing_had_been(hom
     assert "codex is started again, attempt 4" in log
 
 
+@pytest.mark.full
 def test_a_turn_that_never_gets_its_app_server_tells_how_often_it_was_tried(one_home: Home) -> None:
     _collide(one_home, NEVER)
     _shorten_retries(one_home, 1500)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
+
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, say
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
@@ -92,6 +94,7 @@ def test_no_prompt_shows_in_any_command_line_of_the_turn(one_home: Home) -> None
     turn.wait()
 
 
+@pytest.mark.full
 def test_the_longest_prompt_that_codex_takes_reaches_the_model_and_a_longer_one_is_refused(one_home: Home) -> None:
     model = one_home.model([say("done")])
     longest = "é" * (1 << 20)

@@ -99,6 +99,7 @@ def test_a_thread_that_is_archived_while_its_turn_is_queued_says_so(home: Home) 
     assert f"`codex unarchive {thread}`, then: `codex-server continue --thread {thread} " in ended["error"]["hint"]
 
 
+@pytest.mark.full
 def test_a_damaged_session_file_is_named(home: Home) -> None:
     (thread,) = threads(home, 1)
     (turn_id,) = home.turn_ids

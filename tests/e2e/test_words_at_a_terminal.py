@@ -112,6 +112,7 @@ def test_a_pipe_gets_json_whatever_stderr_is(one_home: Home) -> None:
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_a_start_that_shows_its_turn_lays_its_text_out_unless_it_is_asked_for_as_it_is(one_home: Home) -> None:
     one_home.model([say("It is **done**.")])
     for flags in ("-f", "--wait"):

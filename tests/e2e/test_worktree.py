@@ -92,6 +92,7 @@ def test_a_turn_writes_in_its_worktree_and_apply_brings_it_back(home: Home, proj
     assert project.worktrees == 1
 
 
+@pytest.mark.full
 def test_a_turn_that_changes_nothing_leaves_no_worktree_and_can_go_on_in_one(home: Home, project: Repository) -> None:
     home.model([say("nothing to do"), run_command("echo two > a.txt"), say("done"), say("more")])
     first = home.start("new", "hi", "--write", "--worktree", "--worktree-name", "idea", cwd=home.project / "sub")
@@ -114,6 +115,7 @@ def test_a_turn_that_changes_nothing_leaves_no_worktree_and_can_go_on_in_one(hom
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_a_thread_goes_on_in_its_worktree_and_only_what_is_new_is_applied(
     one_home: Home, one_project: Repository
 ) -> None:
@@ -237,6 +239,7 @@ def test_a_running_turn_is_not_applied_and_a_second_writer_is_warned(one_home: H
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_a_turn_that_cannot_have_its_worktree_fails_and_leaves_nothing(one_home: Home, one_project: Repository) -> None:
     gate = Gate()
     one_home.configure(max_running=1)
@@ -255,6 +258,7 @@ def test_a_turn_that_cannot_have_its_worktree_fails_and_leaves_nothing(one_home:
 
 
 @pytest.mark.parametrize("has_changes", [False, True])
+@pytest.mark.full
 def test_a_killed_workers_worktree_goes_unless_it_holds_something(
     one_home: Home, one_project: Repository, has_changes: bool
 ) -> None:

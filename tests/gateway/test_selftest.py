@@ -142,6 +142,7 @@ def test_without_a_login_it_ends_with_the_guide(one_home: Home) -> None:
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_ctrl_c_ends_it_with_130_and_nothing_runs_on(one_home: Home) -> None:
     one_home.configure(server_idle=0.5)
     gate = Gate()

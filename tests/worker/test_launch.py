@@ -248,6 +248,7 @@ def test_a_worker_that_never_answers_is_killed(
 
 
 @pytest.mark.parametrize("end", ["os.kill(os.getpid(), signal.SIGKILL)", "signal.pause()"], ids=["killed", "late"])
+@pytest.mark.full
 def test_a_worker_that_is_lost_between_its_turn_and_its_last_word_of_it_has_made_a_turn(
     launched: Callable[[], Launch], turns_path: Path, meta: dict[str, Any], monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:

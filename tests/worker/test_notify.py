@@ -106,6 +106,7 @@ def test_a_command_that_has_gone_meanwhile_is_told(log: Path, tmp_path: Path) ->
     assert log.read_text() == f"notify: {tmp_path / 'gone'} cannot be run: No such file or directory\n"
 
 
+@pytest.mark.full
 def test_a_command_that_does_not_end_is_killed_with_its_children(log: Path, tmp_path: Path) -> None:
     pid_path = tmp_path / "pid"
     run = run_command(["sh", "-c", f"sleep 300 & echo $! > {pid_path}; echo on; wait"], b"{}", tmp_path, RUN, 2.0)
@@ -114,6 +115,7 @@ def test_a_command_that_does_not_end_is_killed_with_its_children(log: Path, tmp_
     wait_until(lambda: not is_running(int(pid_path.read_text())), what="the end of the child")
 
 
+@pytest.mark.full
 def test_a_command_that_never_falls_silent_is_killed_and_its_words_have_an_end(log: Path, tmp_path: Path) -> None:
     run = run_command(["yes"], b"{}", tmp_path, RUN, 2.0)
     assert (run.signal, run.problem) == (9, "killed after 2 s")

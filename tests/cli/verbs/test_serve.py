@@ -51,6 +51,7 @@ def test_flags_that_cannot_be_are_refused(flags: tuple[str, ...], code: int, wor
     ],
 )
 @pytest.mark.measured
+@pytest.mark.full
 def test_where_it_cannot_listen_nothing_is_started(listen: str, words: str, shell: Shell, tmp_path: Path) -> None:
     (shell.project / "file").touch()
     token = tmp_path / f"token-{listen.partition(':')[0]}-{words[:5]}"

@@ -54,6 +54,7 @@ def left_by_a_turn(server: SharedServer) -> tuple[Generation, psutil.Process]:
 
 
 @pytest.mark.parametrize("what_comes", [begin_again, stop_all], ids=["the next generation", "a stop"])
+@pytest.mark.full
 def test_what_was_left_by_all_that_were_killed_is_ended_by(server: SharedServer, what_comes: Start) -> None:
     old, left = left_by_a_turn(server)
     kill_at_once(old.pid, old.keeper_pid, above(old))
@@ -84,6 +85,7 @@ def test_what_was_left_by_killed_keepers_stays_as_long_as_their_server_runs_turn
 
 
 @pytest.mark.parametrize("has_token", [False, True], ids=["without a token", "with a token"])
+@pytest.mark.full
 def test_what_a_turn_on_a_port_has_left_is_ended_while_the_server_runs(
     one_server: SharedServer, tmp_path: Path, *, has_token: bool
 ) -> None:

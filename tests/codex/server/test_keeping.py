@@ -87,6 +87,7 @@ def test_a_deleted_home_ends_it(one_server: SharedServer) -> None:
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_a_directory_that_was_deleted_and_made_anew_belongs_to_the_new_keeper(one_server: SharedServer) -> None:
     old = one_server.ensure()
     shutil.rmtree(one_server.directory)

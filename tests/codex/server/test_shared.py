@@ -256,6 +256,7 @@ def test_a_wait_that_is_given_up_leaves_a_whole_server_to_others(one_server: Sha
     assert len(one_server.processes()) == PROCESSES
 
 
+@pytest.mark.full
 def test_a_wait_that_is_given_up_leaves_nothing_of_a_server_that_never_accepts(
     one_server: SharedServer, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def thread(bridge: BridgeGateway) -> Iterator[str]:
 
 @MANY
 @given(body=BODIES, header=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=70) | st.none())
+@pytest.mark.full
 def test_any_body_of_rpc_has_its_answer(bridge: BridgeGateway, thread: str, body: bytes, header: str | None) -> None:
     body = body.replace(THREAD, thread.encode())
     answer = bridge.post("/rpc", body, **({} if header is None else {"x_codex_client": header}))
@@ -87,6 +88,7 @@ def test_any_body_of_rpc_has_its_answer(bridge: BridgeGateway, thread: str, body
     body=BODIES,
     event_id=st.none() | st.none() | st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=40),
 )
+@pytest.mark.full
 def test_any_body_of_stream_comes_to_its_end(
     bridge: BridgeGateway, thread: str, body: bytes, event_id: str | None
 ) -> None:
@@ -108,6 +110,7 @@ def test_any_body_of_stream_comes_to_its_end(
 @MANY
 @given(name=st.sampled_from(["codex-status", "codex-thread-start", "codex-models", "codex-rpc"]), body=BODIES)
 @pytest.mark.usefixtures("thread")
+@pytest.mark.full
 def test_any_body_of_a_named_call_has_its_answer(bridge: BridgeGateway, name: str, body: bytes) -> None:
     answer = bridge.post(f"/skills/invoke/{name}", body)
     assert answer.status_code < 500, answer.text

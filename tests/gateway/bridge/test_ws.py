@@ -196,6 +196,7 @@ def test_a_client_that_leaves_before_the_reply_has_its_turn_interrupted(bridge: 
     bridge.gates["ws early"].open()
 
 
+@pytest.mark.full
 def test_a_client_that_stops_reading_is_given_up_and_disturbs_nobody(
     bridge: BridgeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

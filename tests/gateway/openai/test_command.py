@@ -41,6 +41,7 @@ def client_of(serving: Serving) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{serving.address}/v1", api_key="any", max_retries=0)
 
 
+@pytest.mark.full
 def test_flags_reach_the_chats(one_home: Home, told: ChatModel) -> None:
     flags = ("--model-alias", "gpt-4o=gpt-5.5:high", "--strict-params", "--instructions", "codex")
     serving = Serving(one_home, *flags)
@@ -59,6 +60,7 @@ def test_flags_reach_the_chats(one_home: Home, told: ChatModel) -> None:
     assert line["model"] == "gpt-5.5"
 
 
+@pytest.mark.full
 def test_the_end_of_the_gateway_ends_held_turns_and_streams(one_home: Home, told: ChatModel) -> None:
     gate = told.close_gate()
     serving = Serving(one_home, "--max-streams", "3")

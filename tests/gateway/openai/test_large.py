@@ -83,6 +83,7 @@ def test_as_many_messages_as_are_taken_are_answered_beside_a_stream(
         assert len(rules.seen[-1]["input"]) > n
 
 
+@pytest.mark.full
 def test_more_messages_are_refused_before_codex_is_asked(
     chats: ChatGateway, client: openai.OpenAI, rules: ChatModel
 ) -> None:

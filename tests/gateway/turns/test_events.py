@@ -73,6 +73,7 @@ def test_an_ended_turn_is_shown_from_its_file_with_or_without_the_pieces(one_hom
         assert (types[-1], "delta" in types, "message" in types) == ("end", has_deltas, True)
 
 
+@pytest.mark.full
 def test_the_death_of_a_worker_ends_the_stream_and_so_does_deleting_the_turn(
     one_home: Home, face: TurnsFaceServer
 ) -> None:
@@ -125,6 +126,7 @@ def test_the_turns_of_the_command_line_and_of_others_are_followed_at_once_withou
         assert not any(turn.id in whole for turn in turns if turn is not turns[number % 3])
 
 
+@pytest.mark.full
 def test_a_client_that_takes_nothing_costs_a_piece_of_the_file_and_holds_up_no_other(
     one_home: Home, face: TurnsFaceServer
 ) -> None:

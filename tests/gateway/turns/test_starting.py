@@ -186,6 +186,7 @@ def test_a_turn_that_may_do_more_than_callers_is_not_gone_on_with(one_home: Home
     assert second.status_code != 403, second.text
 
 
+@pytest.mark.full
 def test_a_turn_that_worked_in_a_worktree_counts_as_of_where_it_was_started(one_home: Home, serve: Serve) -> None:
     one_home.model([say("One."), say("Two.")])
     one_home.project.rmdir()
