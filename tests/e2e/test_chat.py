@@ -538,7 +538,7 @@ def test_a_model_and_an_effort_that_codex_does_not_have_are_refused_when_they_ar
     for line, words in (
         ("/model gpt-99-nope", "Codex lists no model 'gpt-99-nope'"),
         ("/effort bogus", "has no effort 'bogus'"),
-        ("/model", "the model of the next messages"),
+        ("/model", "arrows or number, Enter takes"),  # the list itself: the menu of commands has its title, too
     ):
         terminal.enter(line)
         terminal.wait_for(words)
@@ -701,11 +701,11 @@ def test_a_conversation_is_edited_shown_compacted_forked_and_resumed_from_a_list
     terminal.press("Escape")
     terminal.wait_for("›\nready")
     terminal.enter("/resume")
-    terminal.wait_for("go on with")
+    terminal.wait_for("arrows or number, Enter takes")
     terminal.press("Down", "Escape")
     terminal.wait_for("›\nready")
     terminal.enter("/resume")
-    terminal.wait_for("go on with")
+    terminal.wait_for("arrows or number, Enter takes")
     terminal.press("1", "Enter")  # the fork, which goes on here, is not listed
     terminal.wait_for(f"thread {thread_id} in")
     leave(terminal)
