@@ -42,6 +42,22 @@ def pytest_sessionstart(session):
         path.with_suffix(".y").touch()
 """
 _TEST = "from small.half import one\nfrom small.whole import two\n\ndef test_it(): assert one.f() == two.f()\n"
+_PROPERTY = """
+from hypothesis import given, settings, strategies as st
+from small.whole import two
+
+examples = []
+
+@settings(database=None)
+@given(st.integers())
+def test_a(number):
+    examples.append(number)
+    if len(examples) > 50:
+        two.late()
+
+def test_b():
+    two.afterwards()
+"""
 _MODULES = {
     "half/one.py": "def f(): return 1\n\ndef never_called():\n    return 2\n",
     "whole/two.py": "def f(): return 1\n",
@@ -124,6 +140,18 @@ def test_a_missed_floor_turns_a_green_run_red_and_the_last_line_stays_pytests(
     assert f"{word} its floor of {floor} %" in run.stdout
     assert "coverage of whole: 100.00 % reaches its floor of 100 %" in run.stdout
     assert "one.py" in (small / "coverage.txt").read_text()
+
+
+@pytest.mark.full
+def test_the_first_examples_of_a_property_are_measured_and_what_comes_after_it_is_again(small: Path) -> None:
+    (small / "test_a_property.py").write_text(_PROPERTY)
+    module = small / "small" / "whole" / "two.py"
+    more = "\ndef late():\n    return 3\n\ndef afterwards():\n    return 4\n"
+    module.write_text(module.read_text() + more)
+    run = run_python(small, "-m", "pytest", "-q", *FULL, floor=50)
+    assert run.stdout.splitlines()[-1].startswith("3 passed in"), run.stdout
+    (row,) = [line for line in (small / "coverage.txt").read_text().splitlines() if "two.py" in line]
+    assert row.split()[-1] == str(more.count("\n", 0, more.index("return 3")) + 2)
 
 
 @pytest.mark.full

@@ -28,7 +28,7 @@ _PROMPT_HINTS = {  # by the beginning of click's message
 }
 _NUMBERS = (  # click's words for them → ours
     (re.compile(r"is not in the range x>=(\S+?)\.?$"), r"is less than \1"),
-    (re.compile(r"is not a valid int(eger)?( range)?\b"), "is no whole number"),
+    (re.compile(r"is not a valid int(eger)?( range)?\.?$"), "is no whole number"),
 )
 _REVIEW_HINT = "A review has no prompt, schema, images, sandbox or approvals; --instructions says what to look at. "
 _CONTEXT = {"help_option_names": ["-h", "--help"]}

@@ -32,6 +32,7 @@ def mounting() -> tuple[str, ...]:
     return (*NAMESPACE, "sh", "-c")
 
 
+@pytest.mark.full
 def test_a_home_below_a_file_is_73_also_for_those_who_read(shell: Shell) -> None:
     (shell.root / "file").write_text("a file")
     shell.env["CODEX_SERVER_HOME"] = str(shell.root / "file" / "home")

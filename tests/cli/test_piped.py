@@ -207,6 +207,7 @@ def unread_bytes(fd: int) -> int:
 
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
 @pytest.mark.measured
+@pytest.mark.full
 def test_a_caller_may_write_in_pieces(shell: Shell, taking: str, kind: str) -> None:
     ours, theirs = reversed(os.pipe()) if kind == "pipe" else (end.detach() for end in socket.socketpair())
     process = subprocess.Popen(
@@ -226,6 +227,7 @@ def test_a_caller_may_write_in_pieces(shell: Shell, taking: str, kind: str) -> N
     assert (process.returncode, stderr, prompts(shell)) == (0, b"", ["x\n\nabc"])
 
 
+@pytest.mark.full
 def test_a_caller_that_writes_and_stays_is_heard_as_far_as_it_came(shell: Shell) -> None:
     theirs, ours = os.pipe()
     os.write(ours, b"some of it")

@@ -123,6 +123,7 @@ def test_a_request_that_is_too_large_for_the_pipe_arrives_all_the_same(tmp_path:
     ],
     ids=["at-once", "after-a-request", "between-two", "deaf"],
 )
+@pytest.mark.full
 def test_one_that_goes_away_is_reported_with_its_stderr_tail(
     tmp_path: Path, lines: list[str], expected: str, timeout_s: float
 ) -> None:
@@ -149,6 +150,7 @@ def test_one_that_met_others_while_it_started_is_started_again(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("limit_ms", "timeout_s"), [(400, 60), (60_000, 1)], ids=["retries", "time"])
+@pytest.mark.full
 def test_one_that_meets_others_for_ever_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit_ms: float, timeout_s: float
 ) -> None:

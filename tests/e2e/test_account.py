@@ -245,6 +245,7 @@ def test_a_provider_of_ones_own_needs_no_login(home: Home) -> None:
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_models_are_listed_without_a_login_and_kept_for_the_checks(home: Home) -> None:
     kept = home.path / "models.json"
     assert not kept.exists()

@@ -439,7 +439,6 @@ def test_questions_are_answered_by_number_and_in_words(one_home: Home, chat: Cha
 
 
 @pytest.mark.parametrize("text", ["y", "y\ny\n"])
-@pytest.mark.full
 def test_what_was_typed_before_a_request_was_drawn_is_no_consent(one_home: Home, text: str) -> None:
     turn = begun(one_home)
     below = ["sh", "-c", '"$0" chat --turn last; exit $?', COMMAND]  # a command of its own tmux would let go on at once
@@ -486,7 +485,6 @@ def test_half_of_a_secret_is_swallowed_where_its_question_is_withdrawn(one_home:
 
 
 @pytest.mark.measured
-@pytest.mark.full
 def test_commands_choose_what_the_next_message_is_asked_with(one_home: Home, chat: Chat) -> None:
     one_home.model(lambda request: say(f"You said {request.prompt}."))
     make_repository(one_home.project)

@@ -90,7 +90,6 @@ def errors_of(home: Home, turn: Turn) -> list[Json]:
     ],
     ids=["cancelled", "deadline", "stalled", "codex killed", "worker killed", "worker stopped", "usage limit"],
 )
-@pytest.mark.full
 def test_every_end_keeps_usage_limits_stderr_tail_and_the_part_that_had_come(
     one_home: Home, kind: str, app_server: str, options: list[list[str]], end: Callable[[Home, Turn], None]
 ) -> None:

@@ -65,6 +65,7 @@ def test_codex_killed_after_it_has_opened_the_thread(one_home: Home, signum: sig
 
 
 @KILLS
+@pytest.mark.full
 def test_codex_killed_in_the_middle_of_an_answer(home: Home, signum: signal.Signals) -> None:
     turn, _ = home.start_held()
     turn.app_server().send_signal(signum)
@@ -94,7 +95,6 @@ def test_codex_killed_after_it_has_completed_the_turn(one_home: Home, signum: si
 
 
 @pytest.mark.parametrize("method", ["initialize", "thread/start", "turn/start"])
-@pytest.mark.full
 def test_a_request_that_is_never_answered(one_home: Home, method: str) -> None:
     shorten_requests(one_home, 300, repr([method]))
     turn = start_with(one_home, f"no {method}")
@@ -109,6 +109,7 @@ def test_a_turn_whose_end_is_never_told_is_complete_once_codex_has_it_on_record(
     assert "thread/turns/list" in methods(turn)
 
 
+@pytest.mark.full
 def test_a_turn_that_falls_silent_and_has_no_end_on_record_is_stalled(one_home: Home) -> None:
     shorten(one_home, STALL=2000)
     turn = start_with(one_home, "loses the end")

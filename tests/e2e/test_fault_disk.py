@@ -175,6 +175,7 @@ def test_a_turn_whose_directory_becomes_read_only_goes_on_and_its_end_is_publish
     assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
 
 
+@pytest.mark.full
 def test_a_deleted_turn_directory_ends_the_turn(one_home: Home) -> None:
     turn = start_silent(one_home)
     delete_tree(turn.path)

@@ -143,7 +143,6 @@ def test_a_turn_that_writes_writes_in_the_project_and_reads_no_more_than_that(ma
     ],
     ids=["reads", "writes", "network"],
 )
-@pytest.mark.full
 def test_what_the_profile_does_not_fit_runs_nothing(
     managed: Managed, access: str, more: str, unfit: list[tuple[list[str], str]]
 ) -> None:

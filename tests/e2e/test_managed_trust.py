@@ -38,7 +38,6 @@ VERBS = [in_full(["new", "hi"]), in_full(["review", "--uncommitted"]), ["new", "
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
-@pytest.mark.full
 def test_a_turn_under_a_list_whose_default_profile_writes_trusts_no_project(home: Home, verb: list[str]) -> None:
     untrusted = Untrusted(home, WORKSPACE)
     assert untrusted.managed.run(*verb).code == 0

@@ -154,6 +154,7 @@ def test_a_thread_keeps_its_provider_and_so_has_models_that_codex_does_not_know(
     home.turn(run.json["turn_id"]).wait()
 
 
+@pytest.mark.full
 def test_where_codex_cannot_tell_no_model_is_refused(one_home: Home) -> None:
     model = one_home.chatgpt([say("Hello")])
     one_home.wrap_codex(f'''[ -e "$0.told" ] || {{ touch "$0.told"; exit 1; }}; exec {one_home.codex} "$@"''')

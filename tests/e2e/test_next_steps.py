@@ -66,7 +66,6 @@ def run_as_it_stands(home: Home, words: list[str]) -> Turn:
     ],
     ids=["429", "context window", "400", "wrong answer", "usage limit"],
 )
-@pytest.mark.full
 def test_after_a_failure_the_command_of_the_hint_asks_for_the_same(
     one_home: Home, failure: ReplyLike, verb: str, kind: str
 ) -> None:

@@ -79,7 +79,6 @@ def is_complete(turn: Turn) -> bool:
 
 
 @pytest.mark.parametrize("times", [2, pytest.param(8, marks=pytest.mark.full)])
-@pytest.mark.full
 def test_going_on_right_after_the_end_never_meets_a_busy_thread(one_home: Home, times: int) -> None:
     one_home.model([say("done")])
     turn = one_home.start("new", "hi")

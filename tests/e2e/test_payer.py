@@ -123,6 +123,7 @@ def test_with_any_auth_it_goes_on_and_the_record_says_who_paid(home: Home) -> No
     assert model.model_requests[-1].headers["authorization"] == "Bearer sk-paid"
 
 
+@pytest.mark.full
 def test_a_thread_of_a_keyless_provider_goes_on_without_a_login(home: Home) -> None:
     with_chatgpt(home, KEYLESS)
     thread = made_by_codex(home, "p")
@@ -176,7 +177,6 @@ def test_a_thread_of_the_chatgpt_plan_goes_on_whatever_is_configured_now(home: H
     assert (fork.code, meta_of(home, fork)["payer"]) == (0, "none")
 
 
-@pytest.mark.full
 def test_a_configured_key_is_refused_at_once_but_not_for_a_thread_that_does_not_use_it(home: Home) -> None:
     with_chatgpt(home, KEYS["env_key"])
     first = home.run("new", "hi", "--wait", "--full").json["turn_id"]
@@ -199,6 +199,7 @@ def test_a_profile_chooses_its_provider(home: Home, keys: str, payer: str) -> No
     assert (run.code, meta_of(home, run)["payer"]) == (0, payer)
 
 
+@pytest.mark.full
 def test_a_fork_with_the_provider_of_a_profile_is_made_once(home: Home) -> None:
     model = home.chatgpt([say("answered")])
     first = home.run("new", "hi", "--wait", "--full").json["turn_id"]
@@ -229,7 +230,6 @@ def test_a_profile_that_names_one_of_codex_own_is_judged_by_what_codex_says_of_i
 
 
 @needs_root
-@pytest.mark.full
 def test_a_key_in_the_system_wide_configuration_is_nobodys_consent(home: Home) -> None:
     model = home.chatgpt([say("never")])
     machine = Machine(home, f'model_provider = "p"\n{provider(model, KEYS["bearer"])}')

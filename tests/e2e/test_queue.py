@@ -179,6 +179,7 @@ def test_the_deadline_of_a_turn_counts_while_it_is_queued(one_home: Home) -> Non
     assert first.wait()["state"] == "complete"
 
 
+@pytest.mark.full
 def test_a_turn_that_is_deleted_in_the_queue_ends(one_home: Home) -> None:
     (first,), gate, _ = start_full(one_home)
     second, third = queued(one_home), queued(one_home)
@@ -205,6 +206,7 @@ def test_a_second_continue_is_refused_though_the_first_is_queued(one_home: Home)
     assert waiting.wait()["state"] == "complete"
 
 
+@pytest.mark.full
 def test_a_queued_worker_holds_its_lock_under_the_pid_that_its_record_names(one_home: Home) -> None:
     _, gate, _ = start_full(one_home)
     second = queued(one_home)

@@ -195,6 +195,7 @@ def test_a_thread_in_which_a_message_waits_is_busy_and_nothing_is_made(home: Hom
 
 
 @pytest.mark.parametrize("option", ["--fork", in_full("--fork-if-busy")])
+@pytest.mark.full
 def test_a_fork_goes_on_without_what_waits(home: Home, option: str) -> None:
     turn, thread_id = a_thread(home)
     queue_message(home, thread_id)

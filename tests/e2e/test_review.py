@@ -17,6 +17,7 @@ FULL_ACCESS = ("--sandbox", "danger-full-access", "--skip-git-check")
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077], ids="{:03o}".format)
+@pytest.mark.full
 def test_commands_run_under_the_users_umask_and_our_files_are_the_users_alone(one_home: Home, umask: int) -> None:
     model = one_home.model([run_command("umask; touch made; mkdir made.d", call_id="umask"), say("done")])
     run = subprocess.run(

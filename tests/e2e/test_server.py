@@ -190,7 +190,6 @@ def test_turns_share_our_own_server_and_its_threads_are_those_of_every_other_tur
     assert shared.turn(third["turn_id"]).meta["server"] == server
 
 
-@pytest.mark.full
 def test_a_shared_server_that_is_killed_costs_its_turns_and_the_next_turn_has_another(shared: Home) -> None:
     sleep = nap(shared)
     shared.model([reply(say(FIRST_HALF), run_command(sleep)), say("Two.")])

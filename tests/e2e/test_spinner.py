@@ -102,6 +102,7 @@ def test_a_queued_turn_says_so(one_home: Home) -> None:
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_ctrl_c_leaves_what_was_said_and_how_to_come_back(one_home: Home) -> None:
     turn = hold(one_home)
     with follow_last(one_home) as terminal:

@@ -116,6 +116,7 @@ def test_a_turn_that_waits_for_another_start_is_starting_and_can_be_ended_at_onc
     assert _asked(turn, "initialize") <= _starts(one_home)
 
 
+@pytest.mark.full
 def test_the_deadline_holds_between_two_starts(one_home: Home) -> None:
     _collide(one_home, NEVER)
     one_home.model([say(WHOLE)])

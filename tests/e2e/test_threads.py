@@ -44,6 +44,7 @@ def refused(home: Home, *words: str, code: int) -> Json:
     return run.error
 
 
+@pytest.mark.full
 def test_a_thread_goes_by_the_name_that_it_was_given_in_codex(home: Home) -> None:
     first, second = threads(home, 2)
     name(home, {first: "My feature", second: "face"})  # which could be the beginning of an id, too

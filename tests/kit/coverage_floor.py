@@ -10,6 +10,7 @@ reported.
 from __future__ import annotations
 
 import io
+import sys
 import warnings
 from collections.abc import Callable, Generator
 from functools import wraps
@@ -27,9 +28,9 @@ FLOORS = {  # folders of the package → per cent of lines and branches, rounded
     ("gateway",): 96,
 }
 UNMEASURED = frozenset({"test_import_law.py", "test_words.py"})
-"""Test files that read the source, and run nothing of it in the tests' own process."""
+"""Test files that read the source and the documents; what little they run is measured elsewhere."""
 EXAMPLES = 25
-"""So many examples of a property are measured, as many as an everyday run tries: traced, each takes twice as long."""
+"""So many examples of a property are measured at most: traced, each takes twice as long."""
 
 _ROOT = Path(__file__).parents[2]
 _TESTS = Path(__file__).parents[1]
@@ -68,7 +69,8 @@ class Measurement:
         self.environment = {"COVERAGE_PROCESS_START": str(_CONFIG), "COVERAGE_FILE": data_file}
         self._coverage = Coverage(data_file=data_file, config_file=str(_CONFIG))
         self._coverage.start()
-        self._n_examples, self._is_paused = 0, False
+        self._n_examples = 0
+        self._tracer: Any = None  # of a pause: what measures
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Have each property tell of its examples."""
@@ -81,15 +83,16 @@ class Measurement:
         @wraps(test)
         def run(*args: Any, **kwargs: Any) -> None:
             self._n_examples += 1
-            if self._n_examples == EXAMPLES:
+            if self._n_examples == EXAMPLES + 1:
                 self._pause()
             test(*args, **kwargs)
 
         return run
 
     def _pause(self) -> None:
-        self._is_paused = True
-        self._coverage.stop()
+        """Measure nothing of this thread; that of a server which a test has started goes on being measured."""
+        self._tracer = sys.gettrace()
+        sys.settrace(None)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -97,11 +100,12 @@ class Measurement:
         self._n_examples = 0
         if item.path in {_TESTS / name for name in UNMEASURED}:
             self._pause()
-        result = yield
-        if self._is_paused:
-            self._is_paused = False
-            self._coverage.start()
-        return result
+        try:
+            return (yield)
+        finally:
+            if self._tracer is not None:
+                sys.settrace(self._tracer)
+                self._tracer = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 
 from tests.kit.browser import Tab, expect
 
+_PRESSES = 20
+_SAID_OF_REQUEST = "node => node.closest('article.request')?.querySelector('[role=alert]')?.textContent"
+
 
 class PageFace:
     """The page in a tab.
@@ -93,12 +96,13 @@ class PageFace:
             press: how; by default with the mouse.
         """
         node = button.element_handle()
-        is_ignored = "node => node.isConnected && !node.disabled && node.getAttribute('aria-disabled') === 'true'"
-        while True:
+        said = node.evaluate(_SAID_OF_REQUEST)
+        for _ in range(_PRESSES):
             expect(button).to_have_attribute("aria-disabled", "false")
             (press or button.click)()
-            if not node.evaluate(is_ignored):
+            if node.evaluate("node => !node.isConnected || node.disabled") or node.evaluate(_SAID_OF_REQUEST) != said:
                 return
+        raise AssertionError("the page takes no decision")
 
     def say(self, text: str) -> None:
         """Steer or continue it."""

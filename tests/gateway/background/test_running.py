@@ -188,7 +188,6 @@ def test_a_response_outlives_its_client_and_the_gateway_and_its_conversation_goe
     assert not any({"way 0", "way 1", "way 2"} < {*said_to(each, "user")} for each in model.model_requests)
 
 
-@pytest.mark.full
 def test_what_a_response_may_do_is_what_serve_was_started_with_and_how_it_ends_is_its_status(
     home: Home, clients: list[Any]
 ) -> None:

@@ -70,7 +70,6 @@ def thread(bridge: BridgeGateway) -> Iterator[str]:
 
 @MANY
 @given(body=BODIES, header=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=70) | st.none())
-@pytest.mark.full
 def test_any_body_of_rpc_has_its_answer(bridge: BridgeGateway, thread: str, body: bytes, header: str | None) -> None:
     body = body.replace(THREAD, thread.encode())
     answer = bridge.post("/rpc", body, **({} if header is None else {"x_codex_client": header}))

@@ -41,7 +41,6 @@ def client_of(serving: Serving) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{serving.address}/v1", api_key="any", max_retries=0)
 
 
-@pytest.mark.full
 def test_flags_reach_the_chats(one_home: Home, told: ChatModel) -> None:
     flags = ("--model-alias", "gpt-4o=gpt-5.5:high", "--strict-params", "--instructions", "codex")
     serving = Serving(one_home, *flags)

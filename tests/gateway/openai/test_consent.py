@@ -23,7 +23,6 @@ from tests.kit.support import wait_until
 MESSAGES: list[Any] = [{"role": "user", "content": "say hello"}]
 
 
-@pytest.mark.full
 def test_no_chat_bills_an_api_key_unless_the_configuration_allows_it(
     tmp_path: Path, one_codex: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -173,6 +173,7 @@ def test_a_used_up_limit_says_when_it_ends(accounts: ChatGateway) -> None:
     assert len(accounts.rules.seen) == 1
 
 
+@pytest.mark.full
 def test_without_a_login_nothing_is_asked(tmp_path: Path, one_codex: Path) -> None:
     def write_home(home: Path, model: ScriptedModel) -> None:
         write_chatgpt_login(home, model.origin, features={"plugins": False, "shell_snapshot": False})

@@ -107,7 +107,6 @@ text(tried.join("; ")); text(JSON.stringify(ALL_TOOLS));
 
 @pytest.mark.parametrize("model", ["gpt-5.5", "gpt-6.1-sol", "unknown-model"])
 @pytest.mark.parametrize("has_tools", [True, False], ids=["with tools", "without"])
-@pytest.mark.full
 def test_nothing_that_a_model_tries_has_an_effect(
     open_house: ChatGateway, tmp_path: Path, model: str, *, has_tools: bool
 ) -> None:

@@ -120,6 +120,31 @@ def test_a_form_has_its_askers_words_and_limits_and_takes_what_it_requires(house
     assert replies_of(turn)[-1]["content"] == {"colour": "blue", "places": ["prd-1", "stg-1"]}
 
 
+def test_the_buttons_of_a_turn_that_was_just_opened_wait_their_time_whatever_was_open_before(
+    house: PageHouse, face: PageFace
+) -> None:
+    ask = reply(run_command("echo", escalated=True, justification="once"))
+    turns = [_start(house, face, house.model.on(f"Turn {number}", ask, say("Over."))) for number in range(2)]
+    face.page.goto(f"{house.url}/#/")
+    time_until_they_count = """([first, second]) => new Promise(resolve => {
+      let since = 0;
+      new MutationObserver(() => {
+        const shown = document.getElementById("turn").dataset.turn;
+        const buttons = [...document.querySelectorAll("#pending > article.request button")];
+        if (!buttons.length) return;
+        if (shown === first) location.hash = `#/turn/${second}`;
+        if (shown !== second) return;
+        since ||= performance.now();
+        const isOver = buttons.every(button => button.getAttribute("aria-disabled") === "false");
+        if (isOver) resolve(performance.now() - since);
+      }).observe(document.getElementById("pending"), {childList: true, subtree: true, attributes: true});
+      location.hash = `#/turn/${first}`;
+    })"""
+    assert face.page.evaluate(time_until_they_count, [turn.id for turn in turns]) >= 500
+    for turn in turns:
+        house.home.call("cancel", turn.id)
+
+
 def test_a_click_that_was_meant_for_one_request_does_not_decide_the_next(house: PageHouse, face: PageFace) -> None:
     marks = [house.home.root / f"mark {number}" for number in range(2)]
     asks = [reply(run_command(f"touch '{mark}'", escalated=True, justification="once")) for mark in marks]

@@ -160,6 +160,11 @@ def test_everything_is_done_by_the_keyboard(tab: Tab, house: PageHouse, turns: d
     face.decide(face.at("#pending button[type=submit]"), press=lambda: keys.press("Enter"))
     face.wait_for_state("complete")
     expect(face.at("#turn-title")).to_be_focused()
+    face.at("#say-write").focus()
+    keys.press("?")  # a letter is not for a box to tick
+    expect(face.at("#help-dialog")).to_be_visible()
+    keys.press("Escape")
+    expect(face.at("#help-dialog")).to_be_hidden()
     keys.press("s")
     keys.type("go on")
     keys.press("Control+Enter")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from prompt_toolkit.history import History
 
-from codex_server_cli.cli.chat.editor.pastes import Pastes
+from codex_server_cli.cli.chat.editor.pastes import Pastes, with_line_feeds
 
 _TIMES = 10  # a line of earlier conversations is folded only where it is so much longer than a short paste
 
@@ -35,8 +35,14 @@ class LineHistory(History):
         return map(self._folded, self._earlier())
 
     def _folded(self, line: str) -> str:
-        """A stored line with its paste folded: all but its first line, which begins with what was typed before it."""
+        """A stored line with its paste folded: all but its first line, which begins with what was typed before it.
+
+        One that begins as a command does is folded whole: alone, its first line would be one.
+        """
+        line = with_line_feeds(line)
         first, end, rest = line.partition("\n")
+        if line.startswith(("/", "!")):
+            return self._pastes.fold(line, _TIMES)
         return self._pastes.fold(first, _TIMES) + self._pastes.fold(end + rest, _TIMES)
 
     def store_string(self, string: str) -> None:

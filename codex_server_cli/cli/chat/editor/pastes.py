@@ -19,6 +19,11 @@ MOST_LINES, MOST_CHARS = 10, 2000
 _FIRST, _LAST = 0xF0000, 0xFFFFD  # of a plane for private use: no keyboard and no font has them
 
 
+def with_line_feeds(text: str) -> str:
+    """The text with every line end as the editor has it."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 class Pastes:
     """The pastes of one chat."""
 
@@ -31,7 +36,7 @@ class Pastes:
         Args:
             times: how much longer than a paste it must be for that; what was typed once may be edited.
         """
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        text = with_line_feeds(text)
         is_short = text.count("\n") < times * MOST_LINES and len(text) <= times * MOST_CHARS
         if is_short and not any(_FIRST <= ord(char) <= _LAST for char in text):
             return text
@@ -55,7 +60,8 @@ class Pastes:
         text = self._texts.get(char)
         if text is None:
             return char
-        count = len(text.strip("\n").split("\n"))
+        text = text.strip("\n")
+        count = len(text.split("\n"))
         return f"[pasted {count} lines]" if count > 1 else f"[pasted {len(text)} characters]"
 
     def _holds(self, line: str) -> bool:

@@ -45,8 +45,13 @@ export function startKeys() {
 }
 
 /** @param {EventTarget|null} target */
-function isTyping(target) {
+function isField(target) {
   return target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");
+}
+
+/** @param {EventTarget|null} target whether a letter is for it, as it is not for a box to tick */
+function isTyping(target) {
+  return isField(target) && !(/** @type {HTMLElement} */ (target).matches("[type=checkbox], [type=radio]"));
 }
 
 /** Escape: out of a field, out of the filter, back to the list. */
@@ -55,7 +60,7 @@ function leave() {
   if (document.activeElement === filter && filter.value) {
     filter.value = "";
     filter.dispatchEvent(new Event("input"));
-  } else if (isTyping(document.activeElement)) {
+  } else if (isField(document.activeElement)) {
     /** @type {HTMLElement} */ (document.activeElement).blur();
   } else if (location.hash !== "" && location.hash !== "#/") {
     location.hash = "#/";

@@ -83,7 +83,16 @@ def test_the_words_before_a_paste_of_an_earlier_chat_stay_words_which_a_search_f
         (f"explain this: {LOG}", "explain this: line 0[pasted 4999 lines]"),
         (f"explain this:\n{LOG}and that", "explain this:[pasted 5001 lines]"),
         ("x" * 50_000, "[pasted 50000 characters]"),
+        (f"/usr/bin/x fails:\n{LOG}", "[pasted 5001 lines]"),
+        (f"!{LOG}", "[pasted 5000 lines]"),
+        ("", ""),
     ):
         stored = [line]
         (found,) = LineHistory(stored.copy, stored.append, pastes).load_history_strings()
         assert (pastes.labelled(found), pastes.expand(found)) == (shown, line)
+
+
+def test_line_ends_of_an_earlier_chat_are_those_of_the_editor_and_no_more_than_before() -> None:
+    pastes, line = Pastes(), "see\r\n" + LOG.replace("\n", "\r\n")
+    (found,) = LineHistory([line].copy, [line].append, pastes).load_history_strings()
+    assert pastes.expand(found) == f"see\n{LOG}"

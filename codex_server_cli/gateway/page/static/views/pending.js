@@ -76,6 +76,7 @@ export class PendingView {
 
   /** Let no button count for a moment; the focus stays. */
   settle() {
+    if (this.isClosed) return;
     this.settlesAt = performance.now() + HASTE_MS;
     this.drawButtons();
     clearTimeout(this.settling);
@@ -192,15 +193,16 @@ export class PendingView {
     try {
       await post(`turns/${encodeURIComponent(this.turn)}/${verb}`, { request: String(entry.id), ...more });
       announce(SAID.get(verb) ?? "");
-      if (this.isClosed) return;
+      if (this.isClosed) return store.refresh();
       node?.remove();
       this.settle(); // what was below it has moved up
       byId("turn-title").focus();
       await this.onDecided();
     } catch (problem) {
-      if (this.isClosed) return;
       const hint = problem instanceof ApiError && problem.hint ? ` ${problem.hint}` : "";
-      setText(error, `${/** @type {Error} */ (problem).message}.${hint}`);
+      const words = `${/** @type {Error} */ (problem).message}.${hint}`;
+      if (this.isClosed) return announce(words); // whoever has left it believes it decided
+      setText(error, words);
       buttons.forEach((button) => (button.disabled = false));
       this.refresh();
     }
