@@ -378,6 +378,7 @@ def test_what_cannot_be_a_prompt_is_refused_with_one_line(shell: Shell) -> None:
         assert shell.left == []
 
 
+@pytest.mark.measured
 def test_more_than_a_prompt_may_have_is_refused_with_one_line(shell: Shell) -> None:
     for arguments, stdin, expected in TOO_MUCH:
         run = shell.run("new", *arguments, stdin=stdin)

@@ -24,6 +24,7 @@ def hasty(taking: str) -> str:
 
 
 @pytest.mark.parametrize("arguments", [["-"], ["x", "-"], ["--file", "-"]])
+@pytest.mark.measured
 def test_a_dash_on_an_idle_pipe_says_what_it_waits_for(shell: Shell, hasty: str, arguments: list[str]) -> None:
     reading, writing = os.pipe()
     with subprocess.Popen(
@@ -59,6 +60,7 @@ def test_a_pipeline_that_says_nothing_for_long_is_told_of_and_read(shell: Shell)
     assert prompt.read_text() == "x\n\ndata\n"
 
 
+@pytest.mark.measured
 def test_a_review_says_that_it_takes_nothing_from_stdin(shell: Shell, taking: str) -> None:
     (shell.project / "a.txt").write_text("text")
     for words in ("init -q", "add .", "-c user.name=n -c user.email=e commit -qm x"):

@@ -31,6 +31,7 @@ def run_into(shell: Shell, stdout: int, *arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     "command", ["list-turns", "list-turns --json", "status last", "tail last", "tail last -f", "wait last"]
 )
+@pytest.mark.measured
 def test_a_reader_that_goes_away_is_no_failure_worth_a_word(shell: Shell, turns: TurnsOnDisk, command: str) -> None:
     turn = turns.complete(cwd=str(shell.project))
     turn.out.write_text("x" * 200_000 + "\n")
@@ -155,6 +156,7 @@ def test_words_survive_a_locale_that_knows_no_umlauts(shell: Shell, turns: Turns
 
 
 @pytest.mark.parametrize("command", ["wait", "wait --timeout 60", "tail --follow", "tail --follow --events"])
+@pytest.mark.measured
 def test_ctrl_c_ends_the_command_and_never_the_turn(shell: Shell, turns: TurnsOnDisk, command: str) -> None:
     turn_id = turns.running().turn_id
     process = shell.spawn(*command.split(), turn_id)

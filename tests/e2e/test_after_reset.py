@@ -85,6 +85,7 @@ def test_where_no_limit_holds_the_turn_starts_at_once(one_home: Home) -> None:
     assert sorted(path.name for path in (one_home.path / "queue").iterdir()) == ["order", "slot-0", "wake"]
 
 
+@pytest.mark.measured
 def test_a_provider_without_limits_holds_nobody(one_home: Home) -> None:
     one_home.model([say("Done.")])
     turn = one_home.start("new", "hi", "--after-reset")

@@ -419,6 +419,7 @@ def test_an_approval_that_is_given_elsewhere_is_withdrawn_and_the_draft_comes_ba
     leave(terminal)
 
 
+@pytest.mark.measured
 def test_questions_are_answered_by_number_and_in_words(one_home: Home, chat: Chat) -> None:
     why = {**QUESTION, "id": "q2", "header": "Why", "question": "Why that?"}
     model = one_home.model([question(QUESTION, why), question(), say("Well then.")])
@@ -566,6 +567,7 @@ def test_a_model_and_an_effort_that_codex_does_not_have_are_refused_when_they_ar
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_a_conversation_is_begun_anew_and_an_earlier_one_resumed(one_home: Home, chat: Chat) -> None:
     one_home.model(lambda request: say(f"You said {request.prompt}."))
     terminal = chat(one_home, "one")

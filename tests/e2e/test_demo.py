@@ -34,6 +34,7 @@ def test_the_demo_runs_a_turn_and_leaves_nothing(demo_home: Home) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_the_home_of_the_demo_can_be_kept_for_a_look(demo_home: Home) -> None:
     run = demo_home.run("demo", "--keep")
     assert run.code == 0, run

@@ -124,6 +124,7 @@ def test_what_codex_never_told_is_null(one_home: Home) -> None:
 
 
 @pytest.mark.parametrize("defect", ["run._drive", "run.sweep"])
+@pytest.mark.measured
 def test_a_defect_of_ours_ends_the_turn_and_its_place_is_in_the_log(one_home: Home, defect: str) -> None:
     change_workers(one_home, f"from codex_server_cli.worker import run\n{defect} = lambda *_, **__: 1 / 0")
     one_home.model([say("Hello")])

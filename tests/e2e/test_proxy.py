@@ -208,6 +208,7 @@ def test_so_does_one_that_has_requests_without_a_reply(one_home: Home) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_a_request_without_a_reply_keeps_it_for_seconds_only(one_home: Home) -> None:
     pin(one_home, "import signal; sys.stdin.read(); signal.pause()")
     with proxied(one_home) as client:

@@ -47,6 +47,7 @@ def test_each_question_is_answered_by_its_id_and_a_declined_one_lets_the_turn_go
     ]
 
 
+@pytest.mark.measured
 def test_a_reply_that_does_not_fit_changes_nothing(one_home: Home) -> None:
     turn = PlayedTurn(one_home, **ASKING)
     turn.ask(QUESTION, WHY)

@@ -93,6 +93,7 @@ def test_messages_keep_their_order_and_their_ids(home: Home) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_where_codex_was_quicker_the_message_is_put_back_all_the_same(home: Home) -> None:
     for _ in range(3):
         gate = Gate()
@@ -133,6 +134,7 @@ def test_a_worker_that_was_killed_with_a_message_in_its_hands_loses_nothing(home
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_what_cannot_be_put_back_is_kept_until_recover_can(home: Home) -> None:
     broken = home.root / "broken"
     home.wrap_codex(f'[ -e {broken} ] && exit 1\nexec {home.codex} "$@"')

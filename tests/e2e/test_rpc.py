@@ -107,6 +107,7 @@ def test_a_server_that_is_too_busy_is_asked_again(one_home: Home) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_no_reply_in_time_is_124_and_a_server_that_ends_is_69(one_home: Home) -> None:
     pin(one_home, "read(); read()")
     run = one_home.run("rpc", "x", "--timeout", "4")

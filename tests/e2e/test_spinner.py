@@ -75,6 +75,7 @@ def test_a_window_that_changes_its_size_leaves_nothing_of_it(one_home: Home) -> 
         assert terminal.history() == turn.out.rstrip("\n")
 
 
+@pytest.mark.measured
 def test_it_says_who_is_waited_for_and_what_to_type(one_home: Home) -> None:
     turn = PlayedTurn(one_home, approval=Approval.ASK)
     turn.ask_approval("touch asked")

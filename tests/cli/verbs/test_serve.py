@@ -77,6 +77,7 @@ def test_a_directory_that_takes_no_socket_is_73(shell: Shell) -> None:
         assert_serve_refused(shell, 73, "cannot make the socket", "--listen", f"unix:{shell.root}/closed/s")
 
 
+@pytest.mark.measured
 def test_a_codex_that_does_not_start_ends_it_with_69_and_leaves_no_socket(shell: Shell) -> None:
     path = shell.root / "s"
     assert_serve_refused(shell, 69, "the shared app-server did not start", "--listen", f"unix:{path}")

@@ -40,6 +40,7 @@ def detached(server: SharedServer) -> str:
     return f"env -i setsid {nap(server)} >/dev/null 2>&1 & sleep 0.5"
 
 
+@pytest.mark.measured
 def test_an_outdated_generation_runs_its_turn_to_the_end_while_the_next_one_takes_new_ones(
     server: SharedServer,
 ) -> None:
