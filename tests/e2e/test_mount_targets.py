@@ -135,7 +135,7 @@ def _start_beside_denied(home: Home, *options: str) -> Turn:
 
 @pytest.mark.parametrize(
     ("options", "end"),
-    [in_full(WRITE, cancel), in_full(WRITE, kill_worker), (ASK, cancel)],
+    [(WRITE, cancel), (WRITE, kill_worker), (ASK, cancel)],
     ids=["cancel", "kill", "approved"],
 )
 @pytest.mark.full

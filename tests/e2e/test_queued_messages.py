@@ -11,7 +11,6 @@ import pytest
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, say
-from tests.kit.cases import in_full
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Turn
 from tests.kit.support import AppServer, Json, codex_env, delete_tree, wait_until
 
@@ -196,7 +195,7 @@ def test_a_thread_in_which_a_message_waits_is_busy_and_nothing_is_made(home: Hom
     assert queued(home, thread_id) == [WORDS]
 
 
-@pytest.mark.parametrize("option", ["--fork", in_full("--fork-if-busy")])
+@pytest.mark.parametrize("option", ["--fork", "--fork-if-busy"])
 @pytest.mark.full
 def test_a_fork_goes_on_without_what_waits(home: Home, option: str) -> None:
     turn, thread_id = a_thread(home)
@@ -221,7 +220,7 @@ def test_an_active_goal_makes_a_thread_busy_and_a_paused_one_does_not(home: Home
     assert home.start("continue", "--turn", turn.id, "and?").wait()["answer"] == "two"
 
 
-@pytest.mark.parametrize("option", [(), in_full(("--fork-if-busy",))])
+@pytest.mark.parametrize("option", [(), ("--fork-if-busy",)])
 @pytest.mark.full
 def test_a_message_that_is_queued_while_our_turn_waits_for_a_slot_is_seen_before_the_thread_is_opened(
     home: Home, option: tuple[str, ...]

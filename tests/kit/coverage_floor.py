@@ -91,7 +91,7 @@ class Measurement:
 
     def _pause(self) -> None:
         """Measure nothing of this thread; that of a server which a test has started goes on being measured."""
-        self._tracer = sys.gettrace()
+        self._tracer = self._tracer or sys.gettrace()  # it may be paused already
         sys.settrace(None)
 
     @pytest.hookimpl(wrapper=True)

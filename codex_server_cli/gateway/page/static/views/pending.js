@@ -201,7 +201,7 @@ export class PendingView {
     } catch (problem) {
       const hint = problem instanceof ApiError && problem.hint ? ` ${problem.hint}` : "";
       const words = `${/** @type {Error} */ (problem).message}.${hint}`;
-      if (this.isClosed) return announce(words); // whoever has left it believes it decided
+      if (this.isClosed) return announce(words); // the user has left, and believes that it was decided
       setText(error, words);
       buttons.forEach((button) => (button.disabled = false));
       this.refresh();
