@@ -31,7 +31,7 @@ from codex_server_cli.settings.environment import codex_environment
 LOGIN_GUIDE = """\
 Turns use your ChatGPT subscription through Codex's own login. To log in:
   codex-server login            opens a browser
-  codex-server login --device   with a browser elsewhere: prints a URL and a code
+  codex-server login --device   with a browser elsewhere: a URL and a code
 The account needs a plan that includes Codex (Plus, Pro, Business, Edu or Enterprise).
 Then run the same command again. `codex-server doctor` checks the login; `codex-server demo` needs none."""
 

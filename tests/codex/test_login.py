@@ -276,3 +276,9 @@ def test_a_broken_config_is_bad_input_because_every_turn_would_fail_on_it(
 def test_a_config_that_cannot_be_read_is_bad_input(home: Path) -> None:
     (home / "config.toml").mkdir()
     assert "Is a directory" in (refusal(home) or NotLoggedInError("")).message
+
+
+def test_the_commands_of_the_guide_are_not_broken_on_a_terminal_of_80_columns() -> None:
+    commands = [line for line in login.LOGIN_GUIDE.splitlines() if line.startswith("  ")]
+    assert commands
+    assert max(map(len, commands)) <= 80
