@@ -73,12 +73,14 @@ class Tab:
         page: Playwright's.
         requests: the URL of each request that it made, also of workers and frames.
         complaints: errors of its console, uncaught ones, and violations of its security policy.
+        forgiven: words of the complaints that a test provokes.
     """
 
     def __init__(self, context: Any) -> None:
         self.page = context.new_page()
         self.requests: list[str] = []
         self.complaints: list[str] = []
+        self.forgiven: list[str] = []
         context.on("request", lambda request: self.requests.append(request.url))
         self.page.on("websocket", lambda socket: self.requests.append(socket.url))
         self.page.on("console", self._note_message)
@@ -93,14 +95,14 @@ class Tab:
         return [url for url in self.requests if _origin(url) not in {*origins, None}]
 
     def misdeeds(self, *origins: str) -> list[str]:
-        """What it asked for elsewhere, and all that it complained of, until now."""
+        """What it asked for elsewhere, and all that it complained of until now, but for what is forgiven."""
         self.page.evaluate("0")  # what was said before it has come in then
-        return self.foreign_requests(*origins) + self.complaints
+        unforgiven = [each for each in self.complaints if not any(word in each for word in self.forgiven)]
+        return self.foreign_requests(*origins) + unforgiven
 
     def forgive(self, *words: str) -> None:
-        """Drop the complaints that a test has provoked: those with one of these words."""
-        self.page.evaluate("0")
-        self.complaints[:] = [each for each in self.complaints if not any(word in each for word in words)]
+        """Forgive complaints with one of these words, also later ones: a response may still be on its way."""
+        self.forgiven += words
 
     def faults(self) -> list[Finding]:
         """What axe finds in the page as it is now, of serious or critical impact."""

@@ -29,6 +29,17 @@ def test_a_request_to_another_origin_an_error_and_a_breach_of_the_policy_are_see
         assert any("undefined" in complaint for complaint in tab.complaints)
 
 
+def test_a_complaint_that_is_forgiven_is_no_misdeed_however_late_it_comes_and_every_other_is(
+    chromium: Chromium,
+) -> None:
+    with OtherSite({"/": f"{HEAD}<main><h1>Shown</h1></main>"}) as site, chromium.tab() as tab:
+        tab.page.goto(site.url)
+        tab.forgive("404")
+        tab.page.evaluate("fetch('/nosuch').then(() => console.error('something else'))")
+        assert [each for each in tab.misdeeds(site.url) if "favicon" not in each] == ["something else"]
+        assert any("404" in complaint for complaint in tab.complaints)
+
+
 def test_faults_for_those_who_cannot_see_and_a_page_wider_than_a_phone_are_seen_under_a_strict_policy(
     chromium: Chromium,
 ) -> None:
