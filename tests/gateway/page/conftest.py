@@ -1,8 +1,9 @@
-"""Fixtures of the tests of the page in a browser: a Chromium for each file, one house for all of them."""
+"""Fixtures of the tests of the page: a Chromium for each file, one house for all of them, its pure modules for node."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +11,10 @@ from tests.e2e.conftest import Initialised, initialised
 from tests.kit.browser import Chromium, Tab, absence
 from tests.kit.page_face import PageFace
 from tests.kit.page_house import PageHouse, make_house
+from tests.kit.page_text import NODE, copy_modules
 from tests.kit.support import codex_binaries
 
-__all__ = ["chromium", "face", "house", "initialised", "tab"]
+__all__ = ["chromium", "face", "house", "initialised", "modules", "tab"]
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +55,11 @@ def tab(chromium: Chromium, house: PageHouse) -> Iterator[Tab]:
 def face(tab: Tab) -> PageFace:
     """The page, as a person uses it."""
     return PageFace(tab)
+
+
+@pytest.fixture(scope="session")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page's modules of text and logic, for `tests.kit.page_text.run`."""
+    if NODE is None:
+        pytest.skip("node is not installed")
+    return copy_modules(tmp_path_factory.mktemp("text"))

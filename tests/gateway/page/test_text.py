@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,51 +11,14 @@ from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.record.attach.attachment import REATTACH
 from codex_server_cli.core.record.item_text import item_block, unwrapped
-from codex_server_cli.gateway.page import static_files
 from codex_server_cli.render.approvals import question_text
 from codex_server_cli.render.escape import neutralise
 from codex_server_cli.render.style.when import age
 from codex_server_cli.render.turns.states import state_words
+from tests.kit.page_text import each, run
 from tests.kit.support import Json
 
-NODE = shutil.which("node")
-TEXT = Path(static_files.__file__).parent / "static" / "text"
 NASTY = "a\x00\x1b[31m\r\n\t\x7f\x9b\u202e\u2066\u200b\u200d\ufeff\u2028\U000e0041 é 漢 🏴"
-
-pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
-
-_RUNNER = """
-const [module, body, input] = JSON.parse(process.argv[1]);
-const found = await import(module);
-const run = new (async () => {}).constructor("m", "input", body);
-process.stdout.write(JSON.stringify((await run(found, input)) ?? null));
-"""
-
-
-@pytest.fixture(scope="module")
-def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The modules where node takes them for what they are: the package has no `package.json`."""
-    folder = tmp_path_factory.mktemp("text")
-    for path in TEXT.iterdir():
-        shutil.copy(path, folder)
-    (folder / "package.json").write_text('{"type": "module"}')
-    return folder
-
-
-def run(modules: Path, module: str, body: str, given: Any = None) -> Any:
-    """What a function body returns that is given the module `m` and the `input`."""
-    assert NODE
-    call = json.dumps([(modules / f"{module}.js").as_uri(), body, given])
-    command = [NODE, "--input-type=module", "-e", _RUNNER, call]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def each(modules: Path, module: str, name: str, given: list[Any]) -> list[Any]:
-    """What a function of one parameter makes of each of these."""
-    found: list[Any] = run(modules, module, f"return input.map((each) => m.{name}(each))", given)
-    return found
 
 
 def test_hostile_text_is_shown_as_on_a_terminal(modules: Path) -> None:

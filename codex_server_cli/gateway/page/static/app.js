@@ -5,7 +5,7 @@ import { login, resumed, startDialogs } from "./dialogs.js";
 import { byId, setText } from "./dom.js";
 import { startKeys } from "./keys.js";
 import { store } from "./store.js";
-import { startList } from "./views/list.js";
+import { drawTitle, startList } from "./views/list.js";
 import { startStartForm } from "./views/start.js";
 import { leaveTurn, showTurn, startTurnView } from "./views/turn.js";
 import { leaveUsage, showUsage } from "./views/usage.js";
@@ -29,6 +29,7 @@ function route() {
   if (turn) byId("turn-title").focus({ preventScroll: true });
   if (isUsage) byId("usage-title").focus({ preventScroll: true });
   window.scrollTo(0, 0);
+  drawTitle();
 }
 
 /** @param {string} words of trouble; "" where it is over */

@@ -6,6 +6,8 @@
 import { safe } from "./text/safe.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+/** How much of what was said stays, for who reads it a little later. */
+const SAID = 3;
 
 /**
  * @param {string} tag like `p`, or `p.class`
@@ -66,10 +68,12 @@ export function setText(node, text) {
   if (node.textContent !== shown) node.textContent = shown;
 }
 
-/** Say something to a screen reader, politely. */
+/** Say something to a screen reader, politely: also the same again, and what comes at once after it. */
 /** @param {string} words */
 export function announce(words) {
-  setText(byId("status"), words);
+  const node = byId("status");
+  node.append(el("p", null, words));
+  while (node.children.length > SAID) node.firstElementChild.remove();
 }
 
 /** Text that may be of either direction, on its own. */

@@ -1,9 +1,10 @@
 /**
- * What the page knows of all turns: the list, asked for again and again while the page is visible. Owns how often, and
- * what has changed since. Never here: the DOM.
+ * What the page knows of all turns: the list, asked for again and again while the page is visible, and further back where
+ * that is wanted. Owns how often, and what has changed since. Never here: the DOM.
  */
 
 import { ApiError, get, pause } from "./api.js";
+import { Listing, PAGE } from "./text/listing.js";
 import { isRunning } from "./text/words.js";
 
 /** @typedef {import("./text/words.js").Turn} Turn */
@@ -12,19 +13,20 @@ const FIELDS = "turn_id,short_id,name,state,phase,elapsed_s,usage,started_at,fin
 const BUSY_MS = 1000;
 const IDLE_MS = 3000;
 const HIDDEN_MS = 15_000;
-const PAGE = 50;
 
 class Store extends EventTarget {
   constructor() {
     super();
-    /** @type {Turn[]} the newest first */
-    this.turns = [];
-    this.hasMore = false;
-    this.isLoaded = false;
-    this.limit = PAGE;
+    this.listing = new Listing();
     /** @type {import("./api.js").Session} */
     this.session = { open: false };
+    this._isDue = false;
     this._wake = new AbortController();
+  }
+
+  /** @returns {Turn[]} the newest first, as far back as was asked for */
+  get turns() {
+    return this.listing.turns;
   }
 
   /** @param {string} id @returns {Turn|undefined} */
@@ -32,44 +34,89 @@ class Store extends EventTarget {
     return this.turns.find((turn) => turn.turn_id === id);
   }
 
+  /** Show those that hold these words alone, and look for them further back. */
+  /** @param {string} words */
+  find(words) {
+    this.listing.find(words);
+    this._seek();
+  }
+
   /** Show more of the past. */
   more() {
-    this.limit += PAGE;
-    this.refresh();
+    this.listing.more();
+    this._seek();
+  }
+
+  /** A turn is not there any more. */
+  /** @param {string} id */
+  forget(id) {
+    if (this.listing.drop(id)) this.dispatchEvent(new Event("change"));
   }
 
   /** Ask now. */
   refresh() {
+    this._isDue = true;
     this._wake.abort();
   }
 
-  /** Ask for the list for as long as the page is open. */
+  /** Ask for the list for as long as the page is open: one request at a time. */
   async run() {
     for (;;) {
+      this._isDue = false;
+      this._wake = new AbortController();
+      let isSeeking = false;
       try {
-        this._take(await get(`turns?limit=${this.limit}&fields=${FIELDS}`));
+        const until = performance.now() + this._everyMs;
+        await this._look();
+        while (this._isSeeking && performance.now() < until) await this._ask(this.listing.next);
+        isSeeking = this._isSeeking;
       } catch (error) {
         if (error instanceof ApiError) this.dispatchEvent(new CustomEvent("trouble", { detail: error }));
       }
-      this._wake = new AbortController();
-      const isBusy = this.turns.some(isRunning);
-      await pause(document.hidden ? HIDDEN_MS : isBusy ? BUSY_MS : IDLE_MS, this._wake.signal);
+      if (!this._isDue && !isSeeking) await pause(this._everyMs, this._wake.signal);
     }
   }
 
-  /** @param {{turns: Turn[], before?: string}} document */
-  _take(document) {
+  /** @returns {boolean} whether older turns are to be asked for, before anything else */
+  get _isSeeking() {
+    return this.listing.isSeeking && !this._isDue && !document.hidden;
+  }
+
+  /** @returns {number} how often what is new is asked for, milliseconds */
+  get _everyMs() {
+    return document.hidden ? HIDDEN_MS : this.turns.some(isRunning) ? BUSY_MS : IDLE_MS;
+  }
+
+  _seek() {
+    this.dispatchEvent(new Event("change"));
+    if (this.listing.isSeeking) this.refresh();
+  }
+
+  /** What is new, and what has become of those that run and are older. */
+  async _look() {
+    await this._ask({ after: "", limit: PAGE });
+    const older = this.listing.nextRunning();
+    if (older) await this._ask(older);
+  }
+
+  /** @param {{after: string, limit: number}} page */
+  async _ask({ after, limit }) {
+    const from = after ? `&before=${after}` : "";
+    this._take(await get(`turns?limit=${limit}${from}&fields=${FIELDS}`), after);
+  }
+
+  /** @param {import("./text/listing.js").Page} page @param {string} after */
+  _take(page, after) {
     const before = new Map(this.turns.map((turn) => [turn.turn_id, turn]));
-    this.turns = document.turns;
-    this.hasMore = document.before !== undefined;
-    const newest = [...before.keys()][0] ?? "";
-    for (const turn of this.turns) {
+    const newest = this.turns[0]?.turn_id ?? "";
+    const isFirst = !this.listing.isLoaded;
+    this.listing.take(page, after);
+    for (const turn of page.turns) {
       const old = before.get(turn.turn_id);
       const isOlder = !old && turn.turn_id < newest; // one of the past that was asked for is no news
-      const changed = this.isLoaded && !isOlder && (old?.phase !== turn.phase || old?.state !== turn.state);
+      const changed = !isFirst && !isOlder && (old?.phase !== turn.phase || old?.state !== turn.state);
       if (changed) this.dispatchEvent(new CustomEvent("moved", { detail: { turn, old } }));
     }
-    this.isLoaded = true;
     this.dispatchEvent(new Event("change"));
   }
 }

@@ -1,22 +1,38 @@
 /** The list of turns: live, filtered, walked by keys. Owns which row is looked at. */
 
-import { announce, byId, el, fill, setText } from "../dom.js";
+import { announce, byId, el, setText } from "../dom.js";
 import { store } from "../store.js";
-import { age, isRunning, lookOf, startedMs, stateWords, titleOf, tokens } from "../text/words.js";
+import { age, counted, isRunning, lookOf, startedMs, stateWords, titleOf, tokens } from "../text/words.js";
 
 /** @typedef {import("../text/words.js").Turn} Turn */
 
 const AGE_MS = 15_000;
-/** @type {Map<string, HTMLElement>} id → its row */
+/** How many match is told to a screen reader when nothing has been typed for so long. */
+const TOLD_MS = 700;
+/** @type {Map<string, HTMLElement>} id → its row, of those that are shown */
 const rows = new Map();
 let open = "";
+let telling = 0;
+/** How many rows there were when more were asked for; -1 where none were. */
+let rowsBefore = -1;
 
 /** Draw it whenever something has changed. */
 export function startList() {
   store.addEventListener("change", draw);
   store.addEventListener("moved", (event) => tell(/** @type {CustomEvent} */ (event).detail));
-  byId("filter").addEventListener("input", draw);
-  byId("more").addEventListener("click", () => store.more());
+  byId("filter").addEventListener("input", () => {
+    store.find(byId("filter").value);
+    tellMatches();
+  });
+  byId("filter").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (event.isComposing || !["Enter", "ArrowDown"].includes(event.key)) return;
+    event.preventDefault();
+    focusRow(0);
+  });
+  byId("more").addEventListener("click", () => {
+    rowsBefore = byId("turn-list").children.length;
+    store.more();
+  });
   setInterval(draw, AGE_MS);
 }
 
@@ -33,42 +49,71 @@ export function move(by) {
   if (!links.length) return;
   const now = links.findIndex((link) => link === document.activeElement);
   const from = now >= 0 ? now : links.findIndex((link) => link.getAttribute("aria-current") === "true");
-  const next = links[from < 0 ? (by > 0 ? 0 : links.length - 1) : Math.min(links.length - 1, Math.max(0, from + by))];
-  next.focus();
-  next.scrollIntoView({ block: "nearest" });
+  focusRow(from < 0 ? (by > 0 ? 0 : links.length - 1) : Math.max(0, from + by));
+}
+
+/** @param {number} index of a row; the last one where there are fewer */
+function focusRow(index) {
+  const all = byId("turn-list").children;
+  const link = all[Math.min(index, all.length - 1)]?.querySelector("a");
+  link?.focus();
+  link?.scrollIntoView({ block: "nearest" });
 }
 
 function draw() {
-  const wanted = byId("filter").value.trim().toLowerCase();
-  const shown = store.turns.filter((turn) => !wanted || textOf(turn).includes(wanted));
-  const list = byId("turn-list");
-  const nodes = shown.map(rowOf);
-  const isSame = nodes.length === list.children.length && nodes.every((node, index) => node === list.children[index]);
-  if (!isSame) place(list, nodes);
-  for (const id of [...rows.keys()]) if (!store.turn(id)) rows.delete(id);
-  byId("more").hidden = !store.hasMore;
-  const words = !store.isLoaded ? "Loading…" : !store.turns.length ? "There is no turn yet. Start one: n" : !shown.length ? noMatch() : "";
-  setText(byId("list-note"), words);
+  const { listing } = store;
+  const nodes = listing.shown.map(rowOf);
+  place(byId("turn-list"), nodes);
+  for (const [id, row] of rows) if (!row.isConnected) rows.delete(id);
+  if (rowsBefore >= 0 && !listing.isSeeking) tellMore(nodes.length);
+  byId("more").hidden = !listing.hasMore;
+  setText(byId("list-note"), listing.words);
   const waiting = store.turns.filter((turn) => turn.pending?.length && isRunning(turn)).length;
-  document.title = `${waiting ? `(${waiting}) ` : ""}codex-server`;
+  byId("turn-list").dataset.waiting = String(waiting);
+  drawTitle();
 }
 
-/** @returns {string} */
-function noMatch() {
-  return store.hasMore ? `None of the newest ${store.turns.length} turns matches. “Older turns” looks further back.` : "No turn matches.";
+/** The title of the window: how many turns wait for somebody, and what is shown. */
+export function drawTitle() {
+  const { view } = document.body.dataset;
+  const name = view === "turn" ? byId("turn-title").textContent : view === "usage" ? "Usage" : "";
+  const waiting = Number(byId("turn-list").dataset.waiting ?? 0);
+  const title = `${waiting ? `(${waiting}) ` : ""}${name ? `${name} · ` : ""}codex-server`;
+  if (document.title !== title) document.title = title;
 }
 
-/** Put the rows in their order; one with the focus keeps it. */
+/** Say how many match, once that is known. */
+/** @param {boolean} [isSaid] whether it was said already that older ones are looked through */
+function tellMatches(isSaid = false) {
+  clearTimeout(telling);
+  if (!store.listing.filter) return;
+  telling = window.setTimeout(() => {
+    const { isSeeking, words } = store.listing;
+    if (!isSeeking) announce(words);
+    else if (!isSaid) announce("Searching older turns…");
+    if (isSeeking) tellMatches(true);
+  }, TOLD_MS);
+}
+
+/** Say how many more there are; the button may go, with the focus on it. */
+/** @param {number} count of the rows that there are */
+function tellMore(count) {
+  announce(count > rowsBefore ? `${counted(count - rowsBefore, "more turn")} shown.` : "There are no more.");
+  if (document.activeElement === byId("more") && !store.listing.hasMore) focusRow(rowsBefore);
+  rowsBefore = -1;
+}
+
+/** Bring the rows into their order. One that stays is not touched, so that it keeps the focus; from one that goes the next has it. */
 /** @param {Element} list @param {HTMLElement[]} nodes */
 function place(list, nodes) {
-  const focused = document.activeElement;
-  fill(list, nodes);
-  if (focused instanceof HTMLElement && list.contains(focused)) focused.focus();
-}
-
-/** @param {Turn} turn */
-function textOf(turn) {
-  return `${titleOf(turn)} ${turn.turn_id} ${stateWords(turn)} ${turn.cwd ?? ""}`.toLowerCase();
+  const wanted = new Set(nodes);
+  const before = /** @type {HTMLElement[]} */ ([...list.children]);
+  const focused = before.findIndex((node) => node.contains(document.activeElement));
+  for (const node of before) if (!wanted.has(node)) node.remove();
+  nodes.forEach((node, index) => {
+    if (list.children[index] !== node) list.insertBefore(node, list.children[index] ?? null);
+  });
+  if (focused >= 0 && !before[focused].isConnected) focusRow(focused);
 }
 
 /** @param {Turn} turn @returns {HTMLElement} its row, brought up to date */

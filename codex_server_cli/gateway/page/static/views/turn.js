@@ -9,7 +9,7 @@ import { oneLine } from "../text/safe.js";
 import { duration, isRunning, lookOf, startedMs, stateWords, titleOf, tokens } from "../text/words.js";
 import { filesOf } from "./diff.js";
 import { itemNode, keepOpen } from "./item.js";
-import { setOpen } from "./list.js";
+import { drawTitle, setOpen } from "./list.js";
 import { PendingView } from "./pending.js";
 import { closeDraft, drawSaying, openDraft, startSaying } from "./say.js";
 
@@ -109,6 +109,7 @@ class TurnView {
       this.status = { ...(this.status ?? {}), turn_id: this.id, state: "missing", phase: null, error: null };
       this.pending.close();
       this.drawHead();
+      store.forget(this.id);
     }
   }
 
@@ -217,6 +218,7 @@ class TurnView {
     const { glyph, look } = lookOf(turn);
     const prompt = store.turn(this.id)?.prompt ?? [...this.items.items.values()].find((item) => item.kind === "userMessage")?.text;
     setText(byId("turn-title"), titleOf({ ...turn, prompt }));
+    drawTitle();
     const mark = byId("turn-glyph");
     mark.className = `glyph ${look}`;
     setText(mark, glyph);
