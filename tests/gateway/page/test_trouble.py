@@ -95,10 +95,15 @@ def test_a_session_that_ends_while_the_page_is_open_is_asked_for_again_and_what_
         tab.page.reload()
         expect(face.items("agentMessage")).to_contain_text("echo: typed before the loss")
         expect(face.at("#login-dialog")).to_be_hidden()
+        other.open(turn_id)
+        for each in (face, other):
+            each.at("#say-text").fill("for my eyes")
         tab.page.get_by_role("button", name="Log out").click()
         for each in (face, other):
             expect(each.at("#login-dialog")).to_be_visible()
             expect(each.at("#turn-list > li")).to_have_count(0)
+            expect(each.at("#say-text")).to_have_value("")
+            assert each.page.evaluate("sessionStorage.length") == 0
         face.at("#token").fill(house.token)
         face.at("#login-send").click()
         expect(face.at("#login-dialog")).to_be_hidden()

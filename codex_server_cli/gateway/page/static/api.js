@@ -39,6 +39,8 @@ export const hooks = {
   login: async () => {},
   /** Another tab has opened a session: there is nothing to ask for any more. */
   resumed: () => {},
+  /** The session was ended by the user. */
+  closed: () => {},
   /** @param {Session} session that was opened or found */
   opened: (session) => void session,
   /** @param {boolean} isReachable */
@@ -74,7 +76,7 @@ addEventListener("storage", (event) => {
   if (event.key !== KEY) return;
   proof = event.newValue ?? "";
   if (proof) hooks.resumed(); // another tab has logged in
-  else location.reload(); // it has logged out: nothing stays readable here
+  else hooks.closed(); // it has logged out
 });
 
 /**

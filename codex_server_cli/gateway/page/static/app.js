@@ -3,6 +3,7 @@
 import { ApiError, closeSession, hooks, pause, renew, Unreachable } from "./api.js";
 import { login, resumed, startDialogs } from "./dialogs.js";
 import { byId, setText } from "./dom.js";
+import { forgetDrafts, startDrafts } from "./drafts.js";
 import { startKeys } from "./keys.js";
 import { store } from "./store.js";
 import { drawTitle, startList } from "./views/list.js";
@@ -39,6 +40,10 @@ function notice(words) {
 
 hooks.login = login;
 hooks.resumed = resumed;
+hooks.closed = () => {
+  forgetDrafts();
+  location.reload(); // nothing stays readable here
+};
 hooks.opened = (session) => {
   store.session = { ...store.session, ...session };
   const isNew = version !== "" && session.version !== undefined && session.version !== version;
@@ -61,8 +66,9 @@ store.addEventListener("change", () => notice(""));
 byId("logout").addEventListener("click", async () => {
   try {
     await closeSession();
-    location.reload();
+    hooks.closed();
   } catch {
+    forgetDrafts();
     news = "You are logged out here, but serve does not answer: there the session ends by itself.";
     notice("");
   }
@@ -85,6 +91,7 @@ async function begin() {
   await store.run();
 }
 
+startDrafts();
 startDialogs();
 startKeys();
 startList();

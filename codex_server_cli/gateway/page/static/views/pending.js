@@ -2,10 +2,12 @@
 
 import { ApiError, get, post } from "../api.js";
 import { announce, byId, el, fill, isolated, setText } from "../dom.js";
+import { dropDrafts } from "../drafts.js";
 import { store } from "../store.js";
-import { answerOf, askedOf, isFree, isRequired, isSeveral, limitsOf } from "../text/questions.js";
+import { answerOf, askedOf, isRequired } from "../text/questions.js";
 import { duration } from "../text/words.js";
 import { askedChangesNodes } from "./item.js";
+import { chosenIn, freeNode, keepAnswers, questionNode, restoreAnswers, textIn } from "./question.js";
 
 /** After something has come up, gone or moved, for so long no button counts: the click was meant for what was there before. */
 const HASTE_MS = 500;
@@ -56,6 +58,7 @@ export class PendingView {
       return; // the view of the turn tells why; what is shown stays
     }
     if (this.isClosed || call !== this.calls) return; // a later answer is newer
+    dropDrafts(this.draftsOf(), entries.map((/** @type {any} */ entry) => this.draftsOf(entry.id)));
     const texts = new Map(entries.map((/** @type {any} */ entry) => [String(entry.id), JSON.stringify({ ...entry, expires_in_s: null })]));
     for (const [id, { node, text }] of this.shown) {
       if (texts.get(id) === text) continue; // what has become another request is another one to read
@@ -150,6 +153,8 @@ export class PendingView {
     const form = el(
       "form.reply",
       {
+        autocomplete: "off",
+        oninput: () => keepAnswers(form, questions, this.draftsOf(entry.id)),
         onsubmit: (/** @type {Event} */ event) => {
           event.preventDefault();
           this.answer(entry, form, questions, error);
@@ -160,7 +165,13 @@ export class PendingView {
         el("button.primary", { type: "submit" }, "Answer"),
         el("button.decline", { type: "button", onclick: () => this.decide(entry, "decline", {}, error) }, "Decline")),
     );
+    restoreAnswers(form, questions, this.draftsOf(entry.id));
     return form;
+  }
+
+  /** @param {string} [request] @returns {string} the beginning of the names of its drafts; of all of the turn, where none is given */
+  draftsOf(request) {
+    return `reply ${this.turn} ${request === undefined ? "" : `${request} `}`;
   }
 
   /** @param {any} entry @param {HTMLFormElement} form @param {any[]} questions @param {HTMLElement} error */
@@ -193,6 +204,7 @@ export class PendingView {
     try {
       await post(`turns/${encodeURIComponent(this.turn)}/${verb}`, { request: String(entry.id), ...more });
       announce(SAID.get(verb) ?? "");
+      dropDrafts(this.draftsOf(entry.id));
       if (this.isClosed) return store.refresh();
       node?.remove();
       this.settle(); // what was below it has moved up
@@ -216,33 +228,4 @@ function factNode(name, value) {
   return text.includes("\n")
     ? el("div", null, el("p.dim", null, words), el("pre", { tabindex: 0, role: "group", "aria-label": words }, isolated("code", text)))
     : el("p", null, `${words}: `, el("bdi", null, text));
-}
-
-/** @param {any} question @param {string} name @returns {Node} */
-function questionNode(question, name) {
-  const options = /** @type {any[]} */ (question.options ?? []);
-  const limits = limitsOf(question);
-  const legend = el("legend", null, el("bdi", null, askedOf(question) || "?"), limits ? el("span.dim", null, " (", el("bdi", null, limits), ")") : null);
-  const type = isSeveral(question) ? "checkbox" : "radio";
-  const choices = options.map((option) =>
-    el("label.choice", null, el("input", { type, name, value: option.label }), " ", el("bdi", null, option.label),
-      option.description ? el("span.dim", null, " — ", el("bdi", null, option.description)) : null),
-  );
-  const other = el("input", { type: question.isSecret ? "password" : "text", autocomplete: "off", "data-other": true, "aria-label": options.length ? "another answer" : "answer", placeholder: options.length ? "or something else" : null });
-  return el("fieldset", { "data-question": question.id }, legend, choices, isFree(question) ? other : null);
-}
-
-/** @param {string} name @returns {Node} */
-function freeNode(name) {
-  return el("p", { "data-question": "" }, el("label", { for: `${name}-free` }, "Answer"), el("textarea", { id: `${name}-free`, rows: 3, "data-other": true }));
-}
-
-/** @param {HTMLElement} field @returns {string} what was typed */
-function textIn(field) {
-  return /** @type {HTMLInputElement|null} */ (field.querySelector("[data-other]"))?.value ?? "";
-}
-
-/** @param {HTMLElement} field @returns {string[]} what was chosen */
-function chosenIn(field) {
-  return [...field.querySelectorAll("input:checked")].map((node) => /** @type {HTMLInputElement} */ (node).value);
 }

@@ -2,15 +2,11 @@
 
 import { ApiError, post } from "../api.js";
 import { announce, byId, setText } from "../dom.js";
+import { draft, endKey, keepDraft, keyOf } from "../drafts.js";
 import { store } from "../store.js";
 import { isRunning } from "../text/words.js";
 
 /** @typedef {import("../text/words.js").Turn} Turn */
-
-/** By turn: what was typed is there again after a look at another one. @type {Map<string, string>} */
-const drafts = new Map();
-let key = "";
-let lastCall = "";
 
 /** Wire the form. */
 /** @param {() => Turn|null} shown the turn that is shown */
@@ -20,21 +16,23 @@ export function startSaying(shown) {
     const turn = shown();
     if (turn) say(turn);
   });
+  byId("say-text").addEventListener("input", () => keepDraft(nameOf(byId("turn").dataset.turn), byId("say-text").value));
   byId("say-text").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.repeat) byId("say").requestSubmit();
   });
 }
 
-/** @param {string} id of the turn that is shown from now on */
-export function openDraft(id) {
-  byId("say-text").value = drafts.get(id) ?? "";
-  byId("say-write").checked = false;
-  setText(byId("say-error"), "");
+/** @param {string} id of a turn @returns {string} of what is typed below it */
+function nameOf(id) {
+  return `say ${id}`;
 }
 
-/** @param {string} id of the turn that is left */
-export function closeDraft(id) {
-  drafts.set(id, byId("say-text").value);
+/** What was typed is there again after a look at another turn, and a reload; what it may do is not. */
+/** @param {string} id of the turn that is shown from now on */
+export function openDraft(id) {
+  byId("say-text").value = draft(nameOf(id));
+  byId("say-write").checked = false;
+  setText(byId("say-error"), "");
 }
 
 /** @param {Turn} turn */
@@ -58,7 +56,7 @@ async function say(turn) {
   byId("say-send").disabled = true;
   try {
     const next = isRunning(turn) ? await steer(turn, text) : await goOn(turn, text);
-    drafts.delete(turn.turn_id);
+    if (draft(nameOf(turn.turn_id)).trim() === text) keepDraft(nameOf(turn.turn_id), "");
     if (byId("turn").dataset.turn === turn.turn_id && field.value.trim() === text) field.value = ""; // what was typed since stays
     if (next) location.hash = `#/turn/${next}`;
     store.refresh();
@@ -83,15 +81,9 @@ async function steer(turn, text) {
 async function goOn(turn, prompt) {
   const write = byId("say-write").checked && store.session.may?.write;
   const body = { prompt, ...(write ? { write: true } : {}) };
-  const call = JSON.stringify([turn.turn_id, body]);
-  if (lastCall !== call) key = newKey();
-  lastCall = call;
-  const started = await post(`turns/${encodeURIComponent(turn.turn_id)}/continue`, body, { "Idempotency-Key": key });
-  lastCall = ""; // the same words once more are meant as a turn of their own
+  const name = nameOf(turn.turn_id);
+  const headers = { "Idempotency-Key": keyOf(name, body) };
+  const started = await post(`turns/${encodeURIComponent(turn.turn_id)}/continue`, body, headers);
+  endKey(name);
   return started.turn_id;
-}
-
-/** @returns {string} a key for one start; without `randomUUID`, which plain http lacks beyond this machine */
-export function newKey() {
-  return crypto.randomUUID?.() ?? [...crypto.getRandomValues(new Uint32Array(4))].join("-");
 }

@@ -3,11 +3,11 @@
 import { ApiError, get, post } from "../api.js";
 import { openDialog } from "../dialogs.js";
 import { byId, el, fill, setText } from "../dom.js";
+import { draft, dropDrafts, endKey, keepDraft, keyOf } from "../drafts.js";
 import { store } from "../store.js";
-import { newKey } from "./say.js";
 
-let key = "";
-let lastCall = "";
+/** What is typed, and kept. */
+const FIELDS = ["start-prompt", "start-name", "start-cwd"];
 let hasModels = false;
 
 /** Wire the form. */
@@ -17,6 +17,7 @@ export function startStartForm() {
     event.preventDefault();
     send();
   });
+  for (const id of FIELDS) byId(id).addEventListener("input", () => keepDraft(id, byId(id).value));
   byId("start-cancel").addEventListener("click", () => byId("start-dialog").close());
   byId("start-prompt").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.repeat) byId("start").requestSubmit();
@@ -26,6 +27,7 @@ export function startStartForm() {
 /** Open it; what was typed before is still there, but no consent of then. */
 export function openStart() {
   const may = store.session.may;
+  for (const id of FIELDS) byId(id).value ||= draft(id);
   byId("start-sandbox").value = "read-only";
   byId("start-ask").checked = false;
   byId("start-cwd").placeholder = store.session.cwd ?? "";
@@ -73,16 +75,16 @@ async function send() {
     return;
   }
   const sent = body();
-  const call = JSON.stringify(sent);
-  if (call !== lastCall) key = newKey(); // the same again starts no second turn
-  lastCall = call;
   setText(byId("start-error"), "");
   byId("start-send").disabled = true;
   try {
-    const started = await post("turns", sent, { "Idempotency-Key": key });
+    const started = await post("turns", sent, { "Idempotency-Key": keyOf("start", sent) });
+    endKey("start");
     byId("start-dialog").close();
-    if (byId("start-prompt").value === sent.prompt) byId("start").reset(); // what was typed since stays
-    lastCall = "";
+    if (byId("start-prompt").value === sent.prompt) {
+      byId("start").reset(); // what was typed since stays
+      dropDrafts("start-");
+    }
     store.refresh();
     location.hash = `#/turn/${started.turn_id}`;
   } catch (error) {

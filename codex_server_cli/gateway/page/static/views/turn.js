@@ -11,7 +11,7 @@ import { filesOf } from "./diff.js";
 import { itemNode, keepOpen } from "./item.js";
 import { drawTitle, setOpen } from "./list.js";
 import { PendingView } from "./pending.js";
-import { closeDraft, drawSaying, openDraft, startSaying } from "./say.js";
+import { drawSaying, openDraft, startSaying } from "./say.js";
 
 /** @typedef {import("../text/words.js").Turn} Turn */
 
@@ -77,7 +77,6 @@ class TurnView {
   }
 
   close() {
-    closeDraft(this.id);
     this.abort.abort();
     clearTimeout(this.timer);
     this.pending.close();
