@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.browser import Tab, expect
+from tests.kit.browser import PHONE, Chromium, Tab, expect
 from tests.kit.page_face import PageFace
 from tests.kit.page_house import PageHouse
 from tests.kit.turns_on_disk import TurnsOnDisk
@@ -137,3 +137,19 @@ def test_it_is_said_that_older_turns_are_searched_and_that_ends_with_the_filter(
     with tab.page.expect_response(lambda response: "turns?limit=50" in response.url):
         held[0].continue_()
     assert len(asked.sought) == len(held) == 1
+
+
+@pytest.mark.usefixtures("old")
+def test_on_a_phone_the_way_back_leads_to_where_one_was_in_the_list(chromium: Chromium, house: PageHouse) -> None:
+    with chromium.tab(size=PHONE, is_mobile=True, has_touch=True) as tab:
+        face = PageFace(tab)
+        tab.page.goto(house.url)
+        expect(face.at("#turn-list > li")).to_have_count(50)
+        turn_id = str(face.at("#turn-list > li").nth(40).get_attribute("data-turn"))
+        face.row(turn_id).get_by_role("link").tap()
+        face.wait_for_turn(turn_id)
+        expect(face.at("#turn-list")).to_be_hidden()
+        face.at("#turn .back").tap()
+        expect(face.row(turn_id)).to_be_in_viewport()
+        expect(face.row(turn_id).get_by_role("link")).to_be_focused()
+        assert tab.misdeeds(house.url) == []

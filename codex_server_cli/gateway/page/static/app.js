@@ -6,7 +6,7 @@ import { byId, setText } from "./dom.js";
 import { forgetDrafts, startDrafts } from "./drafts.js";
 import { startKeys } from "./keys.js";
 import { store } from "./store.js";
-import { drawTitle, startList } from "./views/list.js";
+import { drawTitle, focusTurn, startList } from "./views/list.js";
 import { startStartForm } from "./views/start.js";
 import { leaveTurn, showTurn, startTurnView } from "./views/turn.js";
 import { leaveUsage, showUsage } from "./views/usage.js";
@@ -18,6 +18,7 @@ let news = "";
 
 /** Show what the address names. */
 function route() {
+  const left = document.body.dataset.view === "turn" ? byId("turn").dataset.turn : "";
   const turn = TURN.exec(location.hash)?.[1];
   const isUsage = location.hash === "#/usage";
   document.body.dataset.view = turn ? "turn" : isUsage ? "usage" : "list";
@@ -30,6 +31,7 @@ function route() {
   if (turn) byId("turn-title").focus({ preventScroll: true });
   if (isUsage) byId("usage-title").focus({ preventScroll: true });
   window.scrollTo(0, 0);
+  if (left && !turn && !isUsage) focusTurn(left); // one goes on where one was
   drawTitle();
 }
 
@@ -72,6 +74,11 @@ byId("logout").addEventListener("click", async () => {
     news = "You are logged out here, but serve does not answer: there the session ends by itself.";
     notice("");
   }
+});
+
+byId("skip").addEventListener("click", (/** @type {Event} */ event) => {
+  event.preventDefault(); // the address names what is shown
+  byId("main").focus();
 });
 
 /** Get a session first, for as long as that takes. */

@@ -73,6 +73,6 @@ export function startDialogs() {
   for (const id of ["confirm-yes", "confirm-no"]) {
     byId(id).addEventListener("click", () => byId("confirm-dialog").close(id === "confirm-yes" ? "yes" : "no"));
   }
-  byId("help-button").addEventListener("click", () => openDialog("help-dialog"));
+  byId("help-button").addEventListener("click", () => openDialog("help-dialog", "help-title"));
   byId("help-close").addEventListener("click", () => byId("help-dialog").close());
 }

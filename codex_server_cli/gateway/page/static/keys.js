@@ -3,19 +3,21 @@
 import { openDialog } from "./dialogs.js";
 import { byId } from "./dom.js";
 import { move } from "./views/list.js";
+import { toRequest } from "./views/pending.js";
 import { openStart } from "./views/start.js";
 
 const OFF = "codex-server-keys-off";
 
 /** @type {Map<string, () => void>} */
 const KEYS = new Map([
-  ["j", () => move(1)],
-  ["k", () => move(-1)],
-  ["/", () => byId("filter").focus()],
+  ["j", () => inList(() => move(1))],
+  ["k", () => inList(() => move(-1))],
+  ["/", () => inList(() => byId("filter").focus())],
   ["n", openStart],
   ["u", () => (location.hash = "#/usage")],
+  ["r", toRequest],
   ["s", () => byId("say-text").focus()],
-  ["?", () => openDialog("help-dialog")],
+  ["?", () => openDialog("help-dialog", "help-title")],
 ]);
 
 /** Listen. */
@@ -42,6 +44,14 @@ export function startKeys() {
     event.preventDefault();
     act();
   });
+}
+
+/** Do something in the list, which a narrow window hides while it shows a turn. */
+/** @param {() => void} act */
+function inList(act) {
+  if (byId("turns").getClientRects().length) return act();
+  addEventListener("hashchange", act, { once: true }); // behind the one that shows the list
+  location.hash = "#/";
 }
 
 /** @param {EventTarget|null} target */

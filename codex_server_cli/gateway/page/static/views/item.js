@@ -9,6 +9,8 @@ import { codeNode, markdownNodes } from "./markdown.js";
 
 /** @typedef {import("../text/items.js").Item} Item */
 
+const FOCUSABLE = "a[href], summary, [tabindex]";
+const SCROLLED = "pre, .scroll";
 const MOST_CHARS = 100_000;
 const MOST_MARKDOWN_CHARS = 500_000;
 const SHORT_LINES = 14;
@@ -143,7 +145,7 @@ function changeNode(change, shown, open, most) {
 /** @param {Array<{step: string, status: string}>} steps @returns {Node[]|null} */
 function stepsBody(steps) {
   if (!steps.length) return null;
-  return [el("ul.steps", null, steps.map((step) => el("li", { dir: "auto" }, `${STEPS.get(step.status) ?? "☐"} ${step.step}`)))];
+  return [el("ul.steps", { role: "list" }, steps.map((step) => el("li", { dir: "auto" }, `${STEPS.get(step.status) ?? "☐"} ${step.step}`)))];
 }
 
 /** @param {Item} item @returns {Node[]|null} */
@@ -153,9 +155,22 @@ function otherBody(item) {
   return [isolated("p.dim", `${what}${status && status !== "completed" ? ` → ${status}` : ""}`)];
 }
 
-/** What the user has folded or unfolded stays so when an item is drawn again. */
+/** Draw an item again: what is folded, scrolled or has the focus stays so. */
 /** @param {HTMLElement} old @param {HTMLElement} made */
-export function keepOpen(old, made) {
+export function replaceItem(old, made) {
+  keepOpen(old, made);
+  const focused = [...old.querySelectorAll(FOCUSABLE)].findIndex((node) => node === document.activeElement);
+  const places = [...old.querySelectorAll(SCROLLED)].map((node) => [node.scrollLeft, node.scrollTop]);
+  old.replaceWith(made);
+  made.querySelectorAll(SCROLLED).forEach((node, index) => {
+    const [left, top] = places[index] ?? [0, 0];
+    if (left || top) node.scrollTo(left, top);
+  });
+  if (focused >= 0) /** @type {HTMLElement|undefined} */ (made.querySelectorAll(FOCUSABLE)[focused])?.focus({ preventScroll: true });
+}
+
+/** @param {HTMLElement} old @param {HTMLElement} made */
+function keepOpen(old, made) {
   const before = old.querySelectorAll("details");
   made.querySelectorAll("details").forEach((node, index) => {
     if (before[index]) node.open = before[index].open;

@@ -82,6 +82,13 @@ export function drawTitle() {
   if (document.title !== title) document.title = title;
 }
 
+/** Put the focus on a turn, if it is in the list. */
+/** @param {string} id */
+export function focusTurn(id) {
+  const row = rows.get(id);
+  if (row) focusRow([...byId("turn-list").children].indexOf(row));
+}
+
 /** Say how many match, once that is known. */
 /** @param {boolean} [isSaid] whether it was said already that older ones are looked through */
 function tellMatches(isSaid = false) {
@@ -122,7 +129,7 @@ function rowOf(turn) {
   if (!row) {
     row = /** @type {HTMLElement} */ (
       el("li", { "data-turn": turn.turn_id },
-        el("a", { href: `#/turn/${turn.turn_id}` },
+        el("a", { href: `#/turn/${turn.turn_id}`, onclick: () => turn.turn_id === open && byId("turn-title").focus() },
           el("span.glyph", { "aria-hidden": "true" }), el("span.title", { dir: "auto" }), el("span.facts")))
     );
     rows.set(turn.turn_id, row);

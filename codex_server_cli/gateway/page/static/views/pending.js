@@ -25,6 +25,16 @@ const SAID = new Map([
   ["reply", "Answered."],
 ]);
 
+/** @type {PendingView|null} of the turn that is shown */
+let current = null;
+
+/** Wire what is there once. */
+export function startPending() {
+  byId("to-request").addEventListener("click", toRequest);
+  addEventListener("scroll", drawWay, { passive: true });
+  addEventListener("resize", drawWay);
+}
+
 /** The requests of one turn. */
 export class PendingView {
   /** @param {string} turn @param {() => Promise<void>} onDecided */
@@ -33,11 +43,14 @@ export class PendingView {
     this.onDecided = onDecided;
     /** @type {Map<string, {node: HTMLElement, text: string}>} id of a request → its node, with what is typed into it, and the request */
     this.shown = new Map();
+    /** @type {Set<string>} ids of requests that were decided here */
+    this.decided = new Set();
     this.isClosed = false;
     this.calls = 0;
     this.settlesAt = 0;
     this.settling = 0;
     this.ticking = window.setInterval(() => this.drawTimes(), 1000);
+    current = this;
     fill(byId("pending"));
   }
 
@@ -46,6 +59,7 @@ export class PendingView {
     clearInterval(this.ticking);
     clearTimeout(this.settling); // the buttons are those of the next turn from now on
     fill(byId("pending"));
+    drawWay();
   }
 
   /** Ask what waits. */
@@ -62,9 +76,7 @@ export class PendingView {
     const texts = new Map(entries.map((/** @type {any} */ entry) => [String(entry.id), JSON.stringify({ ...entry, expires_in_s: null })]));
     for (const [id, { node, text }] of this.shown) {
       if (texts.get(id) === text) continue; // what has become another request is another one to read
-      node.remove();
-      this.shown.delete(id);
-      this.settle();
+      this.drop(id, node);
     }
     for (const entry of entries) {
       const id = String(entry.id);
@@ -75,6 +87,17 @@ export class PendingView {
       this.settle();
     }
     this.drawTimes();
+    drawWay();
+  }
+
+  /** @param {string} id @param {HTMLElement} node of a request that does not wait any more */
+  drop(id, node) {
+    const hadFocus = node.contains(document.activeElement);
+    node.remove();
+    this.shown.delete(id);
+    this.settle();
+    if (hadFocus) byId("turn-title").focus();
+    if (!this.decided.has(id)) announce("It waits for that no more: it was answered elsewhere, or the time was over.");
   }
 
   /** Let no button count for a moment; the focus stays. */
@@ -109,7 +132,7 @@ export class PendingView {
     const node = el(
       "article.request",
       { "data-request": entry.id, "data-kind": entry.kind, "aria-label": `request: ${entry.kind}` },
-      el("h2", null, el("span.glyph.warn", { "aria-hidden": "true" }, "!"), ` ${isReply ? "It asks you" : "It asks for your approval"}: ${entry.kind}`),
+      el("h2", { tabindex: -1 }, el("span.glyph.warn", { "aria-hidden": "true" }, "!"), ` ${isReply ? "It asks you" : "It asks for your approval"}: ${entry.kind}`),
       this.factsOf(entry),
     );
     node.append(isReply ? this.replyForm(entry, error) : this.approvalButtons(entry, error), error);
@@ -201,6 +224,7 @@ export class PendingView {
     const buttons = [...(node?.querySelectorAll("button") ?? [])];
     buttons.forEach((button) => (button.disabled = true));
     setText(error, "");
+    this.decided.add(String(entry.id));
     try {
       await post(`turns/${encodeURIComponent(this.turn)}/${verb}`, { request: String(entry.id), ...more });
       announce(SAID.get(verb) ?? "");
@@ -211,6 +235,7 @@ export class PendingView {
       byId("turn-title").focus();
       await this.onDecided();
     } catch (problem) {
+      this.decided.delete(String(entry.id));
       const hint = problem instanceof ApiError && problem.hint ? ` ${problem.hint}` : "";
       const words = `${/** @type {Error} */ (problem).message}.${hint}`;
       if (this.isClosed) return announce(words); // the user has left, and believes that it was decided
@@ -219,6 +244,20 @@ export class PendingView {
       this.refresh();
     }
   }
+}
+
+/** Go to the first request, if there is one. A second tap that comes at once is not for what lies below it then. */
+export function toRequest() {
+  const heading = byId("pending").querySelector("h2");
+  heading?.scrollIntoView();
+  heading?.focus();
+  current?.settle();
+}
+
+/** Whoever looks elsewhere sees that it asks. */
+function drawWay() {
+  const { top, bottom } = byId("pending").getBoundingClientRect();
+  byId("to-request").hidden = !byId("pending").childElementCount || (top < innerHeight && bottom > 0);
 }
 
 /** @param {string} name @param {unknown} value @returns {Node} */

@@ -8,9 +8,9 @@ import { Items } from "../text/items.js";
 import { oneLine } from "../text/safe.js";
 import { duration, isRunning, lookOf, startedMs, stateWords, titleOf, tokens } from "../text/words.js";
 import { filesOf } from "./diff.js";
-import { itemNode, keepOpen } from "./item.js";
+import { itemNode, replaceItem } from "./item.js";
 import { drawTitle, setOpen } from "./list.js";
-import { PendingView } from "./pending.js";
+import { PendingView, startPending } from "./pending.js";
 import { drawSaying, openDraft, startSaying } from "./say.js";
 
 /** @typedef {import("../text/words.js").Turn} Turn */
@@ -42,6 +42,7 @@ export function leaveTurn() {
 /** Wire what is there once. */
 export function startTurnView() {
   store.addEventListener("change", () => shown?.noteList());
+  startPending();
   startSaying(() => shown?.turn ?? null);
   byId("cancel-turn").addEventListener("click", () => shown?.cancel());
   byId("to-end").addEventListener("click", () => byId("stream").lastElementChild?.scrollIntoView({ block: "end" }));
@@ -92,7 +93,6 @@ class TurnView {
       await this.lookAgain();
       await follow(this.id, () => this.items.seq, (name, data) => this.take(name, data), this.abort.signal);
       await this.lookAgain();
-      byId("stream").setAttribute("aria-busy", "false");
     } catch (error) {
       if (!this.isClosed) this.trouble(error);
     }
@@ -187,8 +187,7 @@ class TurnView {
   place(id, node) {
     const old = this.nodes.get(id);
     if (old && node) {
-      keepOpen(old, node);
-      old.replaceWith(node);
+      replaceItem(old, node);
     } else if (node) {
       byId("stream").insertBefore(node, this.nodes.has(id) ? this.nodeAfter(id) : null);
     } else {
@@ -216,14 +215,13 @@ class TurnView {
     const isLive = isRunning(turn);
     const { glyph, look } = lookOf(turn);
     const prompt = store.turn(this.id)?.prompt ?? [...this.items.items.values()].find((item) => item.kind === "userMessage")?.text;
-    setText(byId("turn-title"), titleOf({ ...turn, prompt }));
+    setText(byId("turn-title"), this.status || turn.name || prompt ? titleOf({ ...turn, prompt }) : this.id);
     drawTitle();
     const mark = byId("turn-glyph");
     mark.className = `glyph ${look}`;
     setText(mark, glyph);
     setText(byId("turn-state"), stateWords(turn));
     byId("turn").dataset.state = turn.state;
-    byId("stream").setAttribute("aria-busy", String(isLive));
     this.drawFacts(turn);
     this.drawThread();
     byId("cancel-turn").hidden = !isLive;
