@@ -20,6 +20,10 @@ _TAP = """() => {
   document.getElementById("to-request").click();
   return document.querySelector("#pending button").getAttribute("aria-disabled");
 }"""
+_MARK = """() => {
+  const [strong] = document.querySelectorAll("#stream strong");
+  getSelection().setBaseAndExtent(strong.firstChild, 5, strong.nextSibling, 5);
+}"""
 
 
 def _link(face: PageFace, turn: PlayedTurn) -> Any:
@@ -138,4 +142,46 @@ def test_what_is_said_twice_is_said_twice_and_a_running_turn_can_be_read(
     expect(face.at("#status > p", has_text="It was told.")).to_have_count(2)
     assert tab.page.locator("[aria-busy=true]").count() == 0  # one screen reader hides what is in it
     expect(face.at("#turn-list")).to_have_attribute("role", "list")  # another takes a list without marks for none
+    turn.end()
+
+
+def test_the_focus_outlives_a_button_that_goes_or_is_held_while_something_is_sent(
+    tab: Tab, house: PageHouse, face: PageFace
+) -> None:
+    turn = PlayedTurn(house.home, "Press my buttons")
+    face.open(turn.id)
+    face.at("#say-text").fill("more")
+    face.at("#say-send").focus()
+    tab.page.keyboard.press("Enter")
+    expect(face.at("#say-text")).to_have_value("")
+    expect(face.at("#say-send")).to_be_enabled()
+    expect(face.at("#say-send")).to_be_focused()
+    face.at("#cancel-turn").focus()
+    tab.page.keyboard.press("Enter")
+    face.at("#confirm-yes").focus()
+    tab.page.keyboard.press("Enter")
+    face.wait_for_state("cancelled")
+    expect(face.at("#turn-title")).to_be_focused()
+    tab.page.get_by_role("button", name="New turn").click()
+    face.at("#start-prompt").fill("do it")
+    face.at("#start-cwd").fill("/there is no such place")
+    face.at("#start-send").focus()
+    tab.page.keyboard.press("Enter")
+    expect(face.at("#start-error")).to_contain_text("no such place")
+    expect(face.at("#start-send")).to_be_focused()
+    tab.forgive("400", "403")
+
+
+def test_what_is_marked_to_be_copied_stays_marked_while_more_comes(house: PageHouse, face: PageFace) -> None:
+    turn = PlayedTurn(house.home, "Copy while it writes")
+    turn.say("Take **this very** part, not ")
+    face.open(turn.id)
+    message = face.items("agentMessage")
+    expect(message.locator("strong")).to_have_text("this very")
+    face.page.evaluate(_MARK)
+    before = message.element_handle()
+    turn.say("that *one*")
+    expect(message.locator("em")).to_have_text("one")
+    assert not before.evaluate("node => node.isConnected")
+    assert face.page.evaluate("getSelection().toString()") == "very part"
     turn.end()

@@ -50,6 +50,7 @@ def test_a_restart_of_serve_in_mid_stream_loses_nothing_and_shows_nothing_twice(
     house.go_on(url)
     expect(face.items("agentMessage").locator(".markdown")).to_have_text("One, two,")
     expect(face.at("#connection")).to_be_empty()
+    expect(face.at("#status")).to_contain_text("serve answers again.")
     second.open()
     face.wait_for_state("complete")
     expect(face.items("agentMessage").locator(".markdown")).to_have_text(["One, two, three."])

@@ -2,7 +2,7 @@
 
 import { ApiError, closeSession, hooks, pause, renew, Unreachable } from "./api.js";
 import { login, resumed, startDialogs } from "./dialogs.js";
-import { byId, setText } from "./dom.js";
+import { announce, byId, setText } from "./dom.js";
 import { forgetDrafts, startDrafts } from "./drafts.js";
 import { startKeys } from "./keys.js";
 import { store } from "./store.js";
@@ -55,6 +55,7 @@ hooks.opened = (session) => {
   setText(byId("place"), session.cwd ?? "");
 };
 hooks.reachable = (isReachable) => {
+  if (isReachable && document.body.dataset.connection === "down") announce("serve answers again.");
   setText(byId("connection"), isReachable ? "" : "serve does not answer. Trying again…");
   document.body.dataset.connection = isReachable ? "up" : "down";
 };

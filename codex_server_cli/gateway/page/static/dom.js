@@ -76,6 +76,17 @@ export function announce(words) {
   while (node.children.length > SAID) node.firstElementChild.remove();
 }
 
+/** Let these buttons not be pressed until what they have sent is answered. */
+/** @param {HTMLButtonElement[]} buttons @returns {() => void} ends it; the one that had the focus, which the browser takes from it, has it again */
+export function hold(buttons) {
+  const focused = buttons.find((button) => button === document.activeElement);
+  for (const button of buttons) button.disabled = true;
+  return () => {
+    for (const button of buttons) button.disabled = false;
+    if (document.activeElement === document.body) focused?.focus();
+  };
+}
+
 /** Text that may be of either direction, on its own. */
 /** @param {string} tag @param {unknown} text @returns {any} */
 export function isolated(tag, text) {

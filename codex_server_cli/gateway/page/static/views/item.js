@@ -6,6 +6,7 @@ import { changeLines, changeWords } from "../text/diff.js";
 import { duration } from "../text/words.js";
 import { diffNode } from "./diff.js";
 import { codeNode, markdownNodes } from "./markdown.js";
+import { markedIn, markIn } from "./marked.js";
 
 /** @typedef {import("../text/items.js").Item} Item */
 
@@ -155,18 +156,20 @@ function otherBody(item) {
   return [isolated("p.dim", `${what}${status && status !== "completed" ? ` → ${status}` : ""}`)];
 }
 
-/** Draw an item again: what is folded, scrolled or has the focus stays so. */
+/** Draw an item again: what is folded, scrolled, marked or has the focus stays so. */
 /** @param {HTMLElement} old @param {HTMLElement} made */
 export function replaceItem(old, made) {
   keepOpen(old, made);
   const focused = [...old.querySelectorAll(FOCUSABLE)].findIndex((node) => node === document.activeElement);
   const places = [...old.querySelectorAll(SCROLLED)].map((node) => [node.scrollLeft, node.scrollTop]);
+  const marked = markedIn(old);
   old.replaceWith(made);
   made.querySelectorAll(SCROLLED).forEach((node, index) => {
     const [left, top] = places[index] ?? [0, 0];
     if (left || top) node.scrollTo(left, top);
   });
   if (focused >= 0) /** @type {HTMLElement|undefined} */ (made.querySelectorAll(FOCUSABLE)[focused])?.focus({ preventScroll: true });
+  markIn(made, marked);
 }
 
 /** @param {HTMLElement} old @param {HTMLElement} made */

@@ -1,7 +1,7 @@
 /** What a turn waits for, in full, and the answers to it. Nothing is approved that is not shown, and was there to read. */
 
 import { ApiError, get, post } from "../api.js";
-import { announce, byId, el, fill, isolated, setText } from "../dom.js";
+import { announce, byId, el, fill, hold, isolated, setText } from "../dom.js";
 import { dropDrafts } from "../drafts.js";
 import { store } from "../store.js";
 import { answerOf, askedOf, isRequired } from "../text/questions.js";
@@ -222,7 +222,7 @@ export class PendingView {
     if (this.isSettling) return;
     const node = this.shown.get(String(entry.id))?.node;
     const buttons = [...(node?.querySelectorAll("button") ?? [])];
-    buttons.forEach((button) => (button.disabled = true));
+    const release = hold(buttons);
     setText(error, "");
     this.decided.add(String(entry.id));
     try {
@@ -240,7 +240,7 @@ export class PendingView {
       const words = `${/** @type {Error} */ (problem).message}.${hint}`;
       if (this.isClosed) return announce(words); // the user has left, and believes that it was decided
       setText(error, words);
-      buttons.forEach((button) => (button.disabled = false));
+      release();
       this.refresh();
     }
   }

@@ -1,7 +1,7 @@
 /** The field below a turn: what is typed steers it while it runs, and continues its thread afterwards. */
 
 import { ApiError, post } from "../api.js";
-import { announce, byId, setText } from "../dom.js";
+import { announce, byId, hold, setText } from "../dom.js";
 import { draft, endKey, keepDraft, keyOf } from "../drafts.js";
 import { store } from "../store.js";
 import { isRunning } from "../text/words.js";
@@ -53,7 +53,7 @@ async function say(turn) {
     return;
   }
   setText(byId("say-error"), "");
-  byId("say-send").disabled = true;
+  const release = hold([byId("say-send")]);
   try {
     const next = isRunning(turn) ? await steer(turn, text) : await goOn(turn, text);
     if (draft(nameOf(turn.turn_id)).trim() === text) keepDraft(nameOf(turn.turn_id), "");
@@ -65,7 +65,7 @@ async function say(turn) {
     setText(byId("say-error"), `${/** @type {Error} */ (error).message}.${hint}`);
     field.focus();
   } finally {
-    byId("say-send").disabled = false;
+    release();
   }
 }
 

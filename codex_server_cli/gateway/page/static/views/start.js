@@ -2,7 +2,7 @@
 
 import { ApiError, get, post } from "../api.js";
 import { openDialog } from "../dialogs.js";
-import { byId, el, fill, setText } from "../dom.js";
+import { byId, el, fill, hold, setText } from "../dom.js";
 import { draft, dropDrafts, endKey, keepDraft, keyOf } from "../drafts.js";
 import { store } from "../store.js";
 
@@ -76,7 +76,7 @@ async function send() {
   }
   const sent = body();
   setText(byId("start-error"), "");
-  byId("start-send").disabled = true;
+  const release = hold([byId("start-send")]);
   try {
     const started = await post("turns", sent, { "Idempotency-Key": keyOf("start", sent) });
     endKey("start");
@@ -91,6 +91,6 @@ async function send() {
     const hint = error instanceof ApiError && error.hint ? ` ${error.hint}` : "";
     setText(byId("start-error"), `${/** @type {Error} */ (error).message}.${hint}`);
   } finally {
-    byId("start-send").disabled = false;
+    release();
   }
 }

@@ -224,7 +224,9 @@ class TurnView {
     byId("turn").dataset.state = turn.state;
     this.drawFacts(turn);
     this.drawThread();
+    const hadFocus = document.activeElement === byId("cancel-turn");
     byId("cancel-turn").hidden = !isLive;
+    if (hadFocus && !isLive) byId("turn-title").focus({ preventScroll: true });
     byId("to-end").hidden = document.documentElement.scrollHeight < 1.5 * window.innerHeight;
     drawSaying(turn);
     if (turn.error && !isLive) this.drawError(turn.error);
