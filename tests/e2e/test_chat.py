@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
 from collections.abc import Callable, Iterator
 from itertools import count as count_up
@@ -26,7 +27,7 @@ from codex_server_cli.demo.replies import (
 )
 from codex_server_cli.demo.request import Request
 from tests.e2e.test_queued_messages import is_taken, queue_message
-from tests.kit.escalations import QUESTION, escalated, question, replies_of
+from tests.kit.escalations import QUESTION, escalated, question, replies_of, wait_for_request
 from tests.kit.faults import change_python
 from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
 from tests.kit.played_turn import ASKING, PlayedTurn
@@ -582,6 +583,10 @@ def test_a_conversation_is_begun_anew_and_an_earlier_one_resumed(one_home: Home,
     terminal.enter(f"/resume {first.id}")
     terminal.wait_for(f"thread {first.meta['thread_id']}")
     wait_until(lambda: count(terminal, "You said one.") == 2, what="what was said last")
+    terminal.enter("/status")
+    screen = terminal.wait_for("0 in this chat · 120 in the last turn")
+    assert f"turn       {first.id} complete" in screen
+    assert "sandbox    read-only" in screen
     terminal.enter("three")
     terminal.wait_for("You said three.")
     wait_until(lambda: count(terminal, "✓") == 3, what="the third end")
@@ -641,6 +646,8 @@ def test_a_conversation_is_edited_shown_compacted_forked_and_resumed_from_a_list
     patch = "*** Begin Patch\n*** Update File: app.py\n@@\n-old\n+new\n*** End Patch"
 
     def model(request: Request) -> ReplyLike:
+        if request.prompt == "run it":
+            return reply(escalated(home))
         is_edit = request.prompt == "edit it" and not request.is_follow_up
         return reply(apply_patch(patch)) if is_edit else say(f"You said {request.prompt.splitlines()[0]}.")
 
@@ -708,6 +715,18 @@ def test_a_conversation_is_edited_shown_compacted_forked_and_resumed_from_a_list
     terminal.wait_for("arrows or number, Enter takes")
     terminal.press("1", "Enter")  # the fork, which goes on here, is not listed
     terminal.wait_for(f"thread {thread_id} in")
+    terminal.enter("/new")
+    other = home.start("new", "run it", "--approval", "ask", "--name", "asks")
+    wait_for_request(home, other)
+    for columns, mark in ((80, r"! waits  +\w+  "), (40, r"!  \w+")):
+        terminal.resize(columns, 24)
+        terminal.enter("/resume")
+        screen = terminal.wait_for("Enter takes")
+        assert re.search(rf"^❯  1 asks · run it  {mark}", screen, re.MULTILINE), screen
+        assert re.search(r"^   3 edit it  +\w+", screen, re.MULTILINE), screen
+        terminal.press("Escape")
+        terminal.wait_for("›\nready")
+    home.call("cancel", other.id)
     leave(terminal)
 
 
