@@ -317,6 +317,13 @@ def test_lines_are_written_pasted_and_remembered(one_home: Home, chat: Chat) -> 
     again.wait_for("› three\n  four\n")
     again.press("C-c")
     again.wait_for("›\nready")
+    again.press("C-r")
+    again.type("two")
+    again.wait_for("› one\n  two\nhistory, back: two\n")
+    again.type(" past")
+    again.wait_for("›\nhistory, back, no match: two past\n")
+    again.press("Escape")
+    again.wait_for("›\nready")
     leave(again)
 
 
