@@ -511,6 +511,8 @@ def test_commands_choose_what_the_next_message_is_asked_with(one_home: Home, cha
     for line, words in (
         ("/model gpt-5.5", "model gpt-5.5, from the next message on"),
         ("/effort high", "effort high, from the next message on"),
+        ("/model nosuch", "nosuch is not in Codex's list of models; a provider of your own may have it"),
+        ("/model gpt-5.5", "model gpt-5.5, from the next message on"),
         ("/model", "model: gpt-5.5; /model default leaves it to Codex"),
         ("/sandbox nonsense", "no such sandbox: nonsense"),
         ("/sandbox", "sandbox: workspace-write"),
@@ -524,6 +526,7 @@ def test_commands_choose_what_the_next_message_is_asked_with(one_home: Home, cha
     ):
         terminal.enter(line)
         terminal.wait_for(words)
+    assert terminal.history().count("is not in Codex's list") == 1
     terminal.enter("hello")
     terminal.wait_for("You said hello.")
     terminal.wait_for("ready · gpt-5.5 high · workspace-write")
