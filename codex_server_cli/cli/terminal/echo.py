@@ -24,13 +24,17 @@ def is_foreground() -> bool:
 
 
 class ControlEcho:
-    """The echo of control keys on the terminal that stdout is.
+    """The echo of control keys on one terminal.
+
+    Args:
+        fd: of the terminal.
 
     Attributes:
         is_hidden: whether it is off.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
         self.is_hidden = False
 
     def hide(self) -> None:
@@ -49,8 +53,8 @@ class ControlEcho:
 
     def _set(self, *, is_on: bool) -> None:
         with contextlib.suppress(termios.error):  # the terminal is gone
-            modes = termios.tcgetattr(sys.stdout.fileno())
+            modes = termios.tcgetattr(self._fd)
             if bool(modes[_MODES] & termios.ECHOCTL) is not is_on:
                 self.is_hidden = not is_on
                 modes[_MODES] ^= termios.ECHOCTL
-                termios.tcsetattr(sys.stdout.fileno(), termios.TCSANOW, modes)
+                termios.tcsetattr(self._fd, termios.TCSANOW, modes)

@@ -59,7 +59,7 @@ class Spinner:
         self._lock = threading.RLock()  # reentrant: a signal may come during a write
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._animate, name="spinner", daemon=True)
-        self._echo = ControlEcho()
+        self._echo = ControlEcho(sys.stdout.fileno())
         self._signals = restore_at_signals(self._leave, self._echo.hide)
 
     def __enter__(self) -> Spinner:

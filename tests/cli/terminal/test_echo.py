@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import termios
 from collections.abc import Iterator
 
@@ -17,13 +16,13 @@ LOCAL = 3
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A terminal, which is stdout."""
+    """A terminal that is ours."""
+    monkeypatch.setattr(echo, "is_foreground", lambda: True)
     master, slave = os.openpty()
     try:
-        with os.fdopen(slave, "w") as file:
-            monkeypatch.setattr(sys, "stdout", file)
-            yield slave
+        yield slave
     finally:
+        os.close(slave)
         os.close(master)
 
 
@@ -32,7 +31,7 @@ def shows_keys(terminal: int) -> bool:
 
 
 def test_control_keys_are_not_shown_until_it_is_over_and_what_is_typed_is(terminal: int) -> None:
-    control_echo = ControlEcho()
+    control_echo = ControlEcho(terminal)
     for _ in range(2):  # before and after the job was stopped
         assert shows_keys(terminal)
         control_echo.hide()
@@ -47,17 +46,17 @@ def test_a_terminal_that_shows_none_stays_so(terminal: int) -> None:
     modes = termios.tcgetattr(terminal)
     modes[LOCAL] &= ~termios.ECHOCTL
     termios.tcsetattr(terminal, termios.TCSANOW, modes)
-    control_echo = ControlEcho()
+    control_echo = ControlEcho(terminal)
     control_echo.hide()
     control_echo.restore()
     assert not shows_keys(terminal)
 
 
 def test_the_terminal_of_another_job_is_left_alone(terminal: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    control_echo = ControlEcho()
+    control_echo = ControlEcho(terminal)
     control_echo.hide()
     monkeypatch.setattr(echo, "is_foreground", lambda: False)
     control_echo.restore()
     assert not shows_keys(terminal)
-    ControlEcho().hide()
+    ControlEcho(terminal).hide()
     assert not control_echo.is_hidden
