@@ -6,7 +6,6 @@ echoed as ever.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import sys
@@ -41,12 +40,14 @@ class ControlEcho:
         """Turn it off, where the terminal has it; nothing in the background, whose terminal is another job's."""
         if not is_foreground():
             return
-        atexit.register(self.restore)  # an interrupt may come before the caller can restore it
-        self._set(is_on=False)
+        try:
+            self._set(is_on=False)
+        except KeyboardInterrupt:  # for the user's shell: the caller has nothing to restore yet
+            self.restore()
+            raise
 
     def restore(self) -> None:
         """Turn it on again, where it was on."""
-        atexit.unregister(self.restore)
         if self.is_hidden and is_foreground():
             self._set(is_on=True)
         self.is_hidden = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import termios
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -60,3 +61,19 @@ def test_the_terminal_of_another_job_is_left_alone(terminal: int, monkeypatch: p
     assert not shows_keys(terminal)
     ControlEcho(terminal).hide()
     assert not control_echo.is_hidden
+
+
+def test_an_interrupt_in_the_very_moment_leaves_the_terminal_as_it_was(
+    terminal: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_modes, control_echo = termios.tcsetattr, ControlEcho(terminal)
+
+    def interrupted(*modes: Any) -> None:
+        set_modes(*modes)
+        monkeypatch.setattr(termios, "tcsetattr", set_modes)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(termios, "tcsetattr", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        control_echo.hide()
+    assert shows_keys(terminal)
