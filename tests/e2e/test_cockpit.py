@@ -173,8 +173,8 @@ def test_all_that_a_turn_asks_comes_up_one_after_the_other_and_each_has_a_key_of
         terminal.resize(40, 20)
         terminal.wait_for(shows(f"^   codex-server pending {turn.id[-4:]} · 1 of 2"))
         terminal.press("a")
-        screen = terminal.wait_for("1 of 2 ·")
-        assert "$ echo first" in screen
+        screen = terminal.wait_for("$ echo first")
+        assert "1 of 2 ·" in screen
         assert "y approve it  s for this turn  Esc later" in screen
         turn.ask_approval("echo third")
         terminal.wait_for("1 of 3 ·")
