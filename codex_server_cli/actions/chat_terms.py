@@ -19,6 +19,7 @@ from codex_server_cli.core.model.codex_config import layered
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.disk.codex_sessions import provider_of_thread
 from codex_server_cli.disk.model_cache import read_efforts
+from codex_server_cli.errors import CodexServerError
 from codex_server_cli.settings.config import Config, read_config
 from codex_server_cli.settings.places import Settings
 
@@ -41,6 +42,19 @@ def check_model(settings: Settings, options: StartOptions, target: ChatTarget) -
     if request.asked_model is not None or request.asked_effort is not None:
         codex = find_codex(config.codex, settings.search_path).path
         start.check_model(settings, codex, request, choice, is_default=options.model is None)
+
+
+def is_unlisted(settings: Settings, options: StartOptions, target: ChatTarget) -> bool:
+    """Whether Codex lists no such model, which a provider of one's own may have all the same (`check_model` refuses it
+    with any other); false where that is not known."""
+    if not _is_ours(settings, options, target, read_config(settings.config_path)):
+        return False
+    from codex_server_cli.actions import account  # as in `models`
+
+    try:
+        return options.model not in [each.name for each in account.read_models(settings)]
+    except CodexServerError:  # the turn will tell
+        return False
 
 
 def check_login(settings: Settings, options: StartOptions, target: ChatTarget) -> None:

@@ -24,6 +24,7 @@ from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.event_log import read_events
 from codex_server_cli.core.protocol.jsonl import LineDecoder
 from codex_server_cli.core.protocol.rpc import Message
+from codex_server_cli.disk.codex_sessions import ThreadSummary
 from codex_server_cli.disk.files import tail_text, write_all
 from codex_server_cli.disk.safe_open import opened_regular
 from codex_server_cli.disk.turn.follow import GrowingFile, wakeups
@@ -35,6 +36,8 @@ from codex_server_cli.worker.launch import Launch
 
 HISTORY_BYTES = 256 * 1024
 """How much of the history's end is read."""
+
+_NAMED = 200  # of the newest turns: so many are looked at for the names of conversations
 
 MOST_LINE_CHARS = 64 * 1024
 """A longer line is not stored: a few of them would be all that the history holds."""
@@ -210,6 +213,46 @@ def last_entries(settings: Settings, choice: ThreadChoice, limit: int) -> list[T
         return list(threads.show(settings, choice.thread_id, limit=limit).entries)
     except CodexServerError:  # deleted or archived in Codex, or another user's
         return []
+
+
+def last_turn(settings: Settings, thread_id: str) -> TurnView | None:
+    """The newest turn of a thread; None where all that was said in it was said elsewhere."""
+    return next(iter(read.list_turns(settings, 1, read.TurnFilter(thread_ids=frozenset([thread_id])))), None)
+
+
+class Resumable(NamedTuple):
+    """A conversation to go on with.
+
+    Attributes:
+        name: its own in Codex, else that of its newest turn with one.
+        running: the turn that runs in it, if any.
+    """
+
+    thread: ThreadSummary
+    name: str | None
+    running: TurnView | None
+
+
+def resumable(settings: Settings, limit: int, but: str | None) -> list[Resumable]:
+    """The newest conversations, wherever they were; those of others than us, too.
+
+    Args:
+        but: the thread that is left out.
+
+    Raises:
+        HomeError: as `threads.recent`.
+    """
+    names = {view.thread_id: view.meta.get("name") for view in reversed(_newest_named(settings))}
+    running = {view.thread_id: view for view in reversed(read.running(settings)) if view.state is State.RUNNING}
+    return [
+        Resumable(each, each.name or names.get(each.thread_id), running.get(each.thread_id))
+        for each in threads.recent(settings, limit=limit, cwd=None, search=None)
+        if each.thread_id != but
+    ]
+
+
+def _newest_named(settings: Settings) -> list[TurnView]:
+    return [view for view in read.list_turns(settings, _NAMED, read.TurnFilter()) if view.meta.get("name")]
 
 
 # --- the input history: prompt_toolkit's format

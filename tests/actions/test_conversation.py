@@ -14,6 +14,7 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.disk.files import write_json
 from codex_server_cli.errors import AmbiguousError, BadInputError, NotFoundError
 from codex_server_cli.settings.places import Settings
+from tests.disk.test_codex_sessions import Sessions, meta_line, user_line
 from tests.kit.turns_on_disk import WHOLE_TURN, TurnsOnDisk
 
 THREAD = "01a1fa62-b67e-7a01-a798-fd4067f1c682"
@@ -29,6 +30,28 @@ def settings(tmp_path: Path) -> Settings:
 def turns(settings: Settings) -> Iterator[TurnsOnDisk]:
     with TurnsOnDisk(settings.turns_path) as turns:
         yield turns
+
+
+# --- the conversations there are
+
+
+def test_a_conversation_has_the_name_of_its_newest_named_turn_and_the_turn_that_runs(
+    settings: Settings, turns: TurnsOnDisk
+) -> None:
+    sessions = Sessions(settings.codex_home)
+    quiet, busy, here = (sessions.write(meta_line("/srv") + user_line(f"do {word}")) for word in ("a", "b", "c"))
+    turns.complete(thread_id=quiet, name="first try")
+    named = turns.complete(thread_id=quiet, name="second try")
+    last = turns.complete(thread_id=quiet)
+    running = turns.running(thread_id=busy)
+    found = chat.resumable(settings, 9, here)
+    assert [(each.thread.thread_id, each.thread.first_prompt) for each in found] == [(busy, "do b"), (quiet, "do a")]
+    assert [each.name for each in found] == [None, "second try"]
+    assert [each.running and each.running.turn_id for each in found] == [running.turn_id, None]
+    newest = chat.last_turn(settings, quiet)
+    assert newest is not None
+    assert (newest.turn_id, newest.turn_id > named.turn_id) == (last.turn_id, True)
+    assert chat.last_turn(settings, here) is None
 
 
 # --- the history

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
 from collections.abc import Callable, Iterator
 from itertools import count as count_up
@@ -26,7 +27,7 @@ from codex_server_cli.demo.replies import (
 )
 from codex_server_cli.demo.request import Request
 from tests.e2e.test_queued_messages import is_taken, queue_message
-from tests.kit.escalations import QUESTION, escalated, question, replies_of
+from tests.kit.escalations import QUESTION, escalated, question, replies_of, wait_for_request
 from tests.kit.faults import change_python
 from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
 from tests.kit.played_turn import ASKING, PlayedTurn
@@ -316,6 +317,13 @@ def test_lines_are_written_pasted_and_remembered(one_home: Home, chat: Chat) -> 
     again.wait_for("› three\n  four\n")
     again.press("C-c")
     again.wait_for("›\nready")
+    again.press("C-r")
+    again.type("two")
+    again.wait_for("› one\n  two\nhistory, back: two\n")
+    again.type(" past")
+    again.wait_for("›\nhistory, back, no match: two past\n")
+    again.press("Escape")
+    again.wait_for("›\nready")
     leave(again)
 
 
@@ -503,6 +511,8 @@ def test_commands_choose_what_the_next_message_is_asked_with(one_home: Home, cha
     for line, words in (
         ("/model gpt-5.5", "model gpt-5.5, from the next message on"),
         ("/effort high", "effort high, from the next message on"),
+        ("/model nosuch", "nosuch is not in Codex's list of models; a provider of your own may have it"),
+        ("/model gpt-5.5", "model gpt-5.5, from the next message on"),
         ("/model", "model: gpt-5.5; /model default leaves it to Codex"),
         ("/sandbox nonsense", "no such sandbox: nonsense"),
         ("/sandbox", "sandbox: workspace-write"),
@@ -516,6 +526,7 @@ def test_commands_choose_what_the_next_message_is_asked_with(one_home: Home, cha
     ):
         terminal.enter(line)
         terminal.wait_for(words)
+    assert terminal.history().count("is not in Codex's list") == 1
     terminal.enter("hello")
     terminal.wait_for("You said hello.")
     terminal.wait_for("ready · gpt-5.5 high · workspace-write")
@@ -582,6 +593,10 @@ def test_a_conversation_is_begun_anew_and_an_earlier_one_resumed(one_home: Home,
     terminal.enter(f"/resume {first.id}")
     terminal.wait_for(f"thread {first.meta['thread_id']}")
     wait_until(lambda: count(terminal, "You said one.") == 2, what="what was said last")
+    terminal.enter("/status")
+    screen = terminal.wait_for("0 in this chat · 120 in the last turn")
+    assert f"turn       {first.id} complete" in screen
+    assert "sandbox    read-only" in screen
     terminal.enter("three")
     terminal.wait_for("You said three.")
     wait_until(lambda: count(terminal, "✓") == 3, what="the third end")
@@ -641,6 +656,8 @@ def test_a_conversation_is_edited_shown_compacted_forked_and_resumed_from_a_list
     patch = "*** Begin Patch\n*** Update File: app.py\n@@\n-old\n+new\n*** End Patch"
 
     def model(request: Request) -> ReplyLike:
+        if request.prompt == "run it":
+            return reply(escalated(home))
         is_edit = request.prompt == "edit it" and not request.is_follow_up
         return reply(apply_patch(patch)) if is_edit else say(f"You said {request.prompt.splitlines()[0]}.")
 
@@ -708,6 +725,18 @@ def test_a_conversation_is_edited_shown_compacted_forked_and_resumed_from_a_list
     terminal.wait_for("arrows or number, Enter takes")
     terminal.press("1", "Enter")  # the fork, which goes on here, is not listed
     terminal.wait_for(f"thread {thread_id} in")
+    terminal.enter("/new")
+    other = home.start("new", "run it", "--approval", "ask", "--name", "asks")
+    wait_for_request(home, other)
+    for columns, mark in ((80, r"! waits  +\w+  "), (40, r"!  \w+")):
+        terminal.resize(columns, 24)
+        terminal.enter("/resume")
+        screen = terminal.wait_for("Enter takes")
+        assert re.search(rf"^❯  1 asks · run it  {mark}", screen, re.MULTILINE), screen
+        assert re.search(r"^   3 edit it  +\w+", screen, re.MULTILINE), screen
+        terminal.press("Escape")
+        terminal.wait_for("›\nready")
+    home.call("cancel", other.id)
     leave(terminal)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import apply_patch, reply, say
 from codex_server_cli.demo.replies import hold as hold_reply
+from codex_server_cli.render.turns.cockpit.machine import FOLLOWING_HASTE_S
 from tests.kit.escalations import QUESTION, escalated, replies_of
 from tests.kit.home import COMMAND, Home
 from tests.kit.played_turn import ASKING, PlayedTurn, hold, let_go
@@ -148,7 +150,7 @@ def test_a_long_request_is_read_to_its_end_first_and_one_that_is_gone_is_not_dec
         terminal.paste("y")
         terminal.wait_for("a paste is no command")
         assert one_home.run("approve", turn.id, "0").code == 0
-        terminal.wait_for("it waits no more, or has changed: nothing was decided")
+        terminal.wait_for("approved, from elsewhere")
         terminal.press("x")
         terminal.wait_for("it asks nothing")
         turn.ask_approval("; ".join(f"echo {number} of many commands" for number in range(90)))
@@ -160,6 +162,36 @@ def test_a_long_request_is_read_to_its_end_first_and_one_that_is_gone_is_not_dec
         press_until(terminal, "y", f"{turn.id[-4:]}: declined")
         terminal.press("q")
         assert terminal.wait_for_exit() == 0
+
+
+@pytest.mark.measured
+def test_all_that_a_turn_asks_comes_up_one_after_the_other_and_each_has_a_key_of_its_own(one_home: Home) -> None:
+    turn = PlayedTurn(one_home, name="asker", **ASKING)
+    turn.ask_approval("echo first")
+    turn.ask(QUESTION)
+    with watch(one_home) as terminal:
+        terminal.resize(40, 20)
+        terminal.wait_for(shows(f"^   codex-server pending {turn.id[-4:]} · 1 of 2"))
+        terminal.press("a")
+        screen = terminal.wait_for("$ echo first")
+        assert "1 of 2 ·" in screen
+        assert "y approve it  s for this turn  Esc later" in screen
+        turn.ask_approval("echo third")
+        terminal.wait_for("1 of 3 ·")
+        press_until(terminal, "y", "Which colour?")
+        terminal.press("y")  # was meant for the first
+        screen = terminal.wait_for("too soon: read it first, then type")
+        assert "2 of 3 ·" in screen
+        assert replies_of(turn) == [{"decision": "accept"}]
+        press_until(terminal, "2", "> 2▏")
+        press_until(terminal, "Enter", "$ echo third")
+        terminal.wait_for("3 of 3 ·")
+        assert one_home.run("decline", turn.id, "2").code == 0
+        terminal.wait_for("declined, from elsewhere")
+        terminal.press("q")
+        assert terminal.wait_for_exit() == 0
+    given = [{"decision": "accept"}, {"answers": {"q1": {"answers": ["Blue"]}}}, {"decision": "decline"}]
+    assert replies_of(turn) == given
 
 
 @pytest.mark.measured
@@ -206,13 +238,20 @@ def test_a_text_that_is_shown_survives_being_stopped_and_a_foreign_write(one_hom
 
 
 def press_until(terminal: Terminal, key: str, text: str) -> None:
-    """Press a key until a text is shown: one that comes too soon after a request is not taken for its answer."""
+    """Press a key until a text is shown: one that comes too soon after a request is not taken for its answer.
+
+    Nor are those that follow it as fast, so it is pressed at the pace of someone who reads.
+    """
+    pressed_s = float("-inf")
 
     def is_shown() -> bool:
+        nonlocal pressed_s
         screen = terminal.screen()
-        if "too soon" in screen or "decline it" in screen or "approve it" in screen:
+        may_press = "too soon" in screen or "Esc later" in screen
+        if may_press and text not in screen and time.monotonic() - pressed_s > 1.5 * FOLLOWING_HASTE_S:
             terminal.press(key)
-        return text in terminal.screen()
+            pressed_s = time.monotonic()
+        return text in screen
 
     wait_until(is_shown, what=repr(text))
 

@@ -161,6 +161,7 @@ def test_a_codex_that_cannot_start_fails_the_turn_with_its_reason(one_home: Home
     assert "the loader said no" in run.json["error"]["message"]
 
 
+@pytest.mark.measured
 def test_a_worker_told_to_stop_by_the_system_ends_its_turn_in_order(home: Home) -> None:
     turn, _ = home.start_held()
     turn.worker().terminate()

@@ -278,7 +278,7 @@ def test_of_two_hundred_turns_with_forty_kills_none_is_lost(one_home: Home) -> N
             continue
         assert number in victims
         assert ended["state"] in ("abandoned", "failed")
-        assert answer.startswith(ended["answer"] or "")
+        assert answer.startswith(ended.get("answer") or "")  # nothing had come yet
         if has_codex_completed(one_home, turn):
             run = one_home.run("recover", turn.id)
             assert (run.code, run.json["state"], run.json["answer"]) == (0, "complete", answer)

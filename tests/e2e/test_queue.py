@@ -218,6 +218,7 @@ def test_a_queued_worker_holds_its_lock_under_the_pid_that_its_record_names(one_
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_a_higher_limit_counts_for_those_that_are_queued_already(one_home: Home) -> None:
     (first,), gate, _ = start_full(one_home)
     second, third = queued(one_home), queued(one_home)

@@ -93,6 +93,7 @@ def test_it_is_switched_on_a_device_paired_listed_and_unpaired_and_it_is_switche
 
 
 @pytest.mark.full
+@pytest.mark.measured
 def test_each_change_is_a_line(one_remote: Remote) -> None:
     home, backend = one_remote.home, one_remote.backend
     following = home.spawn("remote", "status", "--follow", "--json")

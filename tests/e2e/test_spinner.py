@@ -111,7 +111,7 @@ def test_ctrl_c_leaves_what_was_said_and_how_to_come_back(one_home: Home) -> Non
         terminal.press("C-c")
         assert terminal.wait_for_exit() == 130
         hint = f"The turn goes on: codex-server tail {turn.id} --follow"
-        assert terminal.history().replace("^C", "").split() == f"{turn.out} {hint}".split()
+        assert terminal.history().split() == f"{turn.out} {hint}".split()  # without the terminal's ^C
     assert turn.status()["state"] == "running"
 
 
@@ -124,7 +124,17 @@ def test_ctrl_z_leaves_nothing_of_it_and_it_comes_back_afterwards(one_home: Home
         terminal.press("C-z")
         screen = terminal.wait_for("Stopped")
         assert not SPINNER.search(screen)
-        terminal.enter("fg; echo code $?")
+        assert "^Z" not in screen
+        terminal.enter("stty -a | tr ' ;' '\\n' | grep echoctl")
+        terminal.wait_for(shows("(?m)^echoctl$"))  # the shell's again
+        terminal.enter("clear; fg")
+        terminal.wait_for(shows(SPINNER.pattern))
+        terminal.press("C-c")
+        screen = terminal.wait_for("The turn goes on:")
+        assert (screen.count("The first half,"), "^C" in screen) == (1, False)
+        terminal.enter("clear; stty -a | tr ' ;' '\\n' | grep echoctl")
+        terminal.wait_for(shows("(?m)^echoctl$"))
+        terminal.enter(f"{COMMAND} tail last --follow; echo code $?")
         terminal.wait_for(shows(SPINNER.pattern))
         let_go(turn)
         assert not SPINNER.search(terminal.wait_for("code 0"))

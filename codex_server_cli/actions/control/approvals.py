@@ -14,8 +14,10 @@ from codex_server_cli.actions.read import read
 from codex_server_cli.core.inputs import check_prompt, is_blank
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.protocol.event_log import read_events
+from codex_server_cli.core.record.decisions import ending_in
 from codex_server_cli.core.result.next_step import go_on_command
-from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.files import read_json, tail_text
 from codex_server_cli.disk.turn import inbox
 from codex_server_cli.disk.turn.contents import requests_in
 from codex_server_cli.disk.turn.layout import TurnDir
@@ -35,6 +37,7 @@ from codex_server_cli.settings.places import Settings
 REPLY_TIMEOUT_S = 30.0
 """How long a worker may take to answer: usually milliseconds, longer on a busy machine or if Codex has to be asked."""
 
+_TAIL_BYTES = 256 * 1024  # of the events: a turn says little between the end of a request and the look at it
 _POLL_S = 0.01
 _PROBE_S = 0.5
 _ERROR_OF_EXIT = {int(each.exit_code): each for each in (BadInputError, NotFoundError, BusyError, HomeError)}
@@ -47,6 +50,12 @@ def pending_of(view: TurnView) -> list[dict[str, Any]]:
     network, permissions, changes, grant_root, server, tool, arguments, url, questions`; null where not applicable.
     """
     return requests_in(TurnDir(Path(view.path))) if view.state is State.RUNNING else []
+
+
+def ending_of(view: TurnView, entry: dict[str, Any]) -> str | None:
+    """How a request that has just left `pending_of` ended; see `decisions.ending_in`."""
+    log = tail_text(TurnDir(Path(view.path)).events, _TAIL_BYTES).encode()
+    return ending_in(read_events(log), str(entry["id"]))
 
 
 def find_waiting(settings: Settings, selector: str) -> TurnDir:

@@ -34,7 +34,7 @@ COMMANDS = {
     "sandbox": ("[S]", "what their commands may touch"),
     "decline": ("[WHY]", "refuse what is asked"),
     "limits": ("", "how much of the usage limits is used up"),
-    "status": ("", "thread, turn, model, tokens"),
+    "status": ("", "thread, turn, model, sandbox, tokens"),
     "help": ("", "this list, and the keys"),
     "quit": ("", "leave; a turn that runs goes on"),
 }

@@ -6,17 +6,18 @@ import difflib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from codex_server_cli.actions import conversation as actions
 from codex_server_cli.cli.chat.calls import off_loop
 from codex_server_cli.cli.chat.command_names import COMMANDS, Command, help_text
 from codex_server_cli.cli.chat.option_commands import OptionCommands
 from codex_server_cli.cli.chat.state import ChatState
+from codex_server_cli.cli.chat.status import status_facts
 from codex_server_cli.cli.chat.thread_commands import ThreadCommands
 from codex_server_cli.core.history.entries import ThreadEntry
 from codex_server_cli.core.record.item_text import bounded
 from codex_server_cli.errors import CodexServerError
 from codex_server_cli.render.chat_blocks import Block, BlockKind
 from codex_server_cli.render.limits import limits_text
-from codex_server_cli.render.status_line import short_count
 from codex_server_cli.render.tables import short_path
 
 _OTHER_NAMES = {"exit": "quit", "?": "help"}
@@ -92,16 +93,10 @@ class SlashCommands:
         self._chat.say(Block(BlockKind.NOTE, limits_text(limits, time.time()).rstrip("\n")))
 
     async def _status(self, _argument: str) -> None:
-        view, choice = self._chat.view, self._chat.target.choice
-        thread_id = (view.thread_id if view is not None else None) or (choice.thread_id if choice else None)
-        facts = {
-            "thread": thread_id or "none yet",
-            "turn": f"{view.turn_id} {view.phase or view.state}" if view is not None else "none yet",
-            "directory": (view.meta.get("cwd") if view else None) or (choice.cwd if choice else None) or "this one",
-            "model": self._chat.options.model or (view.meta.get("model") if view else None) or "what Codex chooses",
-            "approval": self._chat.options.approval,
-            "tokens": short_count(self._chat.tokens),
-        }
+        settings, view, choice = self._chat.settings, self._chat.view, self._chat.target.choice
+        if view is None and choice is not None:  # it was resumed, and nothing has been said yet
+            view = await off_loop(lambda: actions.last_turn(settings, choice.thread_id))
+        facts = status_facts(self._chat, view)
         pad = max(map(len, facts))
         self._chat.note("\n".join(f"{name.ljust(pad)}  {value}" for name, value in facts.items()))
 

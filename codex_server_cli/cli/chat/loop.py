@@ -233,7 +233,7 @@ class Chat:
 
     async def switch_to(self, target: ChatTarget) -> None:
         """Switch to a thread: show which it is, and follow the turn that runs there."""
-        self.target, self.view, self.meta = target, None, {}
+        self.target, self.view, self.meta, self.chat_blocks = target, None, {}, ChatBlocks()
         self._commands.note_location()
         if target.choice is not None:
             choice = target.choice

@@ -83,6 +83,9 @@ class OptionCommands:
             await off_loop(lambda: chat_terms.check_model(self._chat.settings, options, target))
         self._chat.options = self._chat.options._replace(**chosen)
         self._chat.note(f"{name} {value}, from the next message on")
+        is_model = name == "model" and value != _DEFAULT
+        if is_model and await off_loop(lambda: chat_terms.is_unlisted(self._chat.settings, options, target)):
+            self._chat.note(f"{value} is not in Codex's list of models; a provider of your own may have it")
 
     def _tell(self, name: str) -> None:
         current = getattr(self._chat.options, name) or "what Codex chooses"

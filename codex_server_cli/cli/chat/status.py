@@ -1,9 +1,15 @@
-"""The facts in the status line of a chat. `render.status_line` renders them."""
+"""The facts in the status line of a chat, which `render.status_line` renders, and those of `/status`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from codex_server_cli.cli.chat.state import ChatState
-from codex_server_cli.render.status_line import Status
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.render.status_line import Status, short_count
+from codex_server_cli.render.turns.cockpit.listing import tokens_of
+from codex_server_cli.render.turns.states import state_words
 
 
 def status_of(chat: ChatState) -> Status:
@@ -22,6 +28,33 @@ def status_of(chat: ChatState) -> Status:
         tokens=chat.tokens + (usage["total_tokens"] if usage else 0),
         limits=chat.limits,
     )
+
+
+def status_facts(chat: ChatState, last: TurnView | None) -> dict[str, str]:
+    """What `/status` tells, in its order.
+
+    Args:
+        last: the newest turn of the conversation; None where it has none here.
+    """
+    choice, status = chat.target.choice, status_of(chat)
+    thread_id, cwd = (choice.thread_id, choice.cwd) if choice is not None else (None, None)
+    meta: Mapping[str, Any] = {}
+    turn = "none yet" if choice is None else "none of codex-server"
+    tokens = f"{short_count(status.tokens)} in this chat"
+    if last is not None:
+        meta, turn, thread_id = last.meta, f"{last.turn_id} {state_words(last)}", last.thread_id or thread_id
+        used = tokens_of(last) if chat.chat_turn is None else None
+        tokens += f" · {short_count(used)} in the last turn" if used is not None else ""
+    return {
+        "thread": thread_id or "none yet",
+        "turn": turn,
+        "directory": meta.get("cwd") or cwd or "this one",
+        "model": status.model or meta.get("model") or "what Codex chooses",
+        "effort": status.effort or meta.get("effort") or "what Codex chooses",
+        "sandbox": status.sandbox or "read-only",
+        "approval": str(chat.options.approval),
+        "tokens": tokens,
+    }
 
 
 def _phase(chat: ChatState) -> str:

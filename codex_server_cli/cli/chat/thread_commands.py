@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from codex_server_cli.actions import conversation as actions
-from codex_server_cli.actions.conversation import ChatTarget
+from codex_server_cli.actions.conversation import ChatTarget, Resumable
 from codex_server_cli.actions.read import read
 from codex_server_cli.actions.read.changes import Changed, changes
-from codex_server_cli.actions.start import threads
 from codex_server_cli.cli.chat.calls import off_loop
 from codex_server_cli.cli.chat.state import ChatState
 from codex_server_cli.core.model.turn import parse_time_ms
 from codex_server_cli.render.chat_blocks import diff_block
-from codex_server_cli.render.style.when import age
-from codex_server_cli.render.tables import short_path
-from codex_server_cli.render.turns.choices import choice_rows
+from codex_server_cli.render.turns.conversations import ConversationRow, conversation_rows
 from codex_server_cli.settings.places import Settings
 
 _LISTED = 50
@@ -64,19 +62,15 @@ class ThreadCommands:
         """The id of the thread that the user chooses of the newest ones, wherever they were."""
         settings, choice = self._chat.settings, self._chat.target.choice
         here = choice.thread_id if choice is not None else None
-        recent = await off_loop(lambda: threads.recent(settings, limit=_LISTED, cwd=None, search=None))
-        found = [each for each in recent if each.thread_id != here]
+        found = await off_loop(lambda: actions.resumable(settings, _LISTED, here))
         if not found:
             self._chat.note("there is no other conversation")
             return None
         now_ms, home = time.time_ns() // 1_000_000, str(settings.user_home)
-        rows = [
-            (each.name or each.first_prompt or each.thread_id, age(parse_time_ms(each.updated_at), now_ms), each.cwd)
-            for each in found
-        ]
-        shown = [(title, when, short_path(cwd, home, 30)) for title, when, cwd in rows]
-        index = await self._chat.screen.picker.pick("go on with", lambda width: choice_rows(shown, width))
-        return None if index is None else found[index].thread_id
+        rows = [_row(each) for each in found]
+        shown = partial(conversation_rows, rows, now_ms, home)
+        index = await self._chat.screen.picker.pick("go on with", shown)
+        return None if index is None else found[index].thread.thread_id
 
     async def _fork(self, _argument: str) -> None:
         if self._is_busy():
@@ -107,6 +101,12 @@ class ThreadCommands:
         else:
             self._chat.note(f"by turn {found.view.turn_id}")
             self._chat.say(diff_block(found.diff))
+
+
+def _row(found: Resumable) -> ConversationRow:
+    thread = found.thread
+    title = thread.first_prompt or ("" if found.name else thread.thread_id)
+    return ConversationRow(title, found.name, parse_time_ms(thread.updated_at), thread.cwd, found.running)
 
 
 def _last_changes(settings: Settings, thread_id: str) -> Changed | None:

@@ -18,7 +18,7 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.errors import CodexServerError, NotFoundError
 from codex_server_cli.render.style.ink import Ink
-from codex_server_cli.render.turns.cockpit import machine, pages
+from codex_server_cli.render.turns.cockpit import arrivals, pages
 from codex_server_cli.render.turns.cockpit.sheets import Sheet
 from codex_server_cli.render.turns.cockpit.state import Cancel, Decide, Entry, Intent, Look, OpenPage, Pane
 from codex_server_cli.settings.places import Settings
@@ -123,7 +123,7 @@ class BackgroundTasks:
     def _entry(self, act: Look) -> Entry | None:
         """The oldest request that the key may be meant for, else the oldest."""
         pending = approvals.pending_of(read.readable(read.find(self._settings, act.turn_id)))
-        fitting = [entry for entry in pending if act.intent is Intent.DECLINE or machine.fits(act.intent, entry)]
+        fitting = [entry for entry in pending if act.intent is Intent.DECLINE or arrivals.fits(act.intent, entry)]
         return next(iter([*fitting, *pending]), None)
 
     def _decide(self, act: Decide) -> str:

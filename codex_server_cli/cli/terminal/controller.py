@@ -19,7 +19,7 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.style.ink import Style
 from codex_server_cli.render.turns import board as layout
-from codex_server_cli.render.turns.cockpit import machine, pages
+from codex_server_cli.render.turns.cockpit import arrivals, machine, pages
 from codex_server_cli.render.turns.cockpit.attention import Attention
 from codex_server_cli.render.turns.cockpit.listing import arranged, index_of, kept, window
 from codex_server_cli.render.turns.cockpit.sheets import Sheet
@@ -30,6 +30,7 @@ from codex_server_cli.render.turns.cockpit.state import (
     Look,
     OnScreen,
     OpenPage,
+    OpenRequest,
     Pane,
     Quit,
     Redraw,
@@ -42,7 +43,7 @@ _MIN_LINES_FOR_WORDS = 12
 _TITLE = 400
 _MESSAGE_S = 8.0
 """How long a message takes the place of the keys."""
-_KEYS = ("? help", "q quits")
+_KEYS = ("? help  q quits", "? help q", "? help")
 
 
 class Controller:
@@ -71,7 +72,7 @@ class Controller:
         self._first = 0  # of the board's turns on the screen
         self._sheet = Sheet(lambda _width: [])
         self._view: TurnView | None = None  # of the page
-        self._waiting = 1  # requests of its turn
+        self._place = (1, 1)  # of the request that is shown, among those of its turn
         self._attention = Attention()
         self._told_s = 0.0
         self._late: list[str] | None = None  # what was told after the end of the board
@@ -98,8 +99,11 @@ class Controller:
         if isinstance(key, Pasted):
             self.state = machine.paste(self.state, key.text)
             return True
-        self._seen = self._seen._replace(shown_s=self._attention.shown_s(self.state, time.monotonic()))
+        now_s = time.monotonic()
+        self._seen = self._seen._replace(shown_s=self._attention.shown_s(self.state, now_s))
         self.state, act = machine.press(self.state, key, self._seen)
+        if machine.is_hasty(self.state):
+            self._attention.begin_again(now_s)
         return act is None or self._do(act)
 
     def _do(self, act: Act) -> bool:
@@ -119,7 +123,7 @@ class Controller:
         text = f"{self.short(turn_id)}: {message}"
         if self._late is not None:
             self._late.append(text)
-        self.state = machine.told(self.state, text)
+        self.state = arrivals.told(self.state, text)
 
     def finish(self, timeout_s: float, catch_up: Callable[[], None]) -> list[str]:
         """What came of the decisions that were on their way when the user left: messages for people.
@@ -136,11 +140,11 @@ class Controller:
 
     def show_request(self, look: Look, entry: Entry | None) -> None:
         """Show what a turn asks; None where it asks nothing."""
-        self.state = machine.asked_for(self.state, look, entry)
+        self.state = arrivals.asked_for(self.state, look, entry)
 
     def open(self, act: OpenPage, view: TurnView, sheet: Sheet) -> None:
         """Show a page of a turn."""
-        self.state = machine.opened(self.state, act.pane, act.turn_id)
+        self.state = arrivals.opened(self.state, act.pane, act.turn_id)
         is_shown = self.state.pane is act.pane and self.state.selected == act.turn_id
         (self._sheet if is_shown else sheet).close()
         if is_shown:
@@ -155,6 +159,7 @@ class Controller:
     def refresh(self) -> None:
         """Look again at what the page is about."""
         self._forget_message()
+        self._go_on()
         if self.state.pane in (Pane.BOARD, Pane.HELP):
             self._sheet.close()
             self._view = None
@@ -162,14 +167,28 @@ class Controller:
         directory = self._board.directory(self.state.asked.turn_id if self.state.asked else str(self.state.selected))
         self._view = read.status(directory)  # before its text: the other order can miss the last of it
         if self._view.state is State.MISSING:
-            self.state = machine.deleted(self.state, self.short(directory.turn_id))
+            self.state = arrivals.deleted(self.state, self.short(directory.turn_id))
         elif self.state.asked is not None:
-            pending = approvals.pending_of(self._view)
-            self._waiting = len(pending)
-            if self.state.asked.entry not in pending:
-                self.state = machine.withdrawn(self.state)
+            self._look_after(self.state.asked, self._view)
         else:
             self._sheet.read(is_over=self._view.state is not State.RUNNING)
+
+    def _go_on(self) -> None:
+        """Show the next request of the turn whose last one has just been decided."""
+        decided = self.state.decided
+        if decided is not None:
+            view = read.status(self._board.directory(decided.turn_id))
+            self.state = arrivals.went_on(self.state, approvals.pending_of(view))
+
+    def _look_after(self, asked: OpenRequest, view: TurnView) -> None:
+        """Keep where a request stands among those of its turn; close one that waits no more."""
+        pending = approvals.pending_of(view)
+        if asked.entry in pending:
+            self._place = (asked.before + pending.index(asked.entry) + 1, asked.before + len(pending))
+            return
+        is_running = view.state is State.RUNNING
+        ending = approvals.ending_of(view, asked.entry)
+        self.state = arrivals.withdrawn(self.state, ending, None if is_running else view.state)
 
     def _forget_message(self) -> None:
         """Give the last line back to the keys after a while."""
@@ -177,7 +196,7 @@ class Controller:
         if self.state.message != self._message:
             self._message, self._told_s = self.state.message, now_s
         elif self._message and now_s - self._told_s > _MESSAGE_S:
-            self.state = machine.told(self.state, "")
+            self.state = arrivals.settled(self.state)
 
     # --- drawing
 
@@ -262,7 +281,7 @@ class Controller:
         if self._view is None:
             return [("Keys of watch", Style.BOLD)]
         prompt, name = self._board.prompt(self._view), self.short(self._view.turn_id)
-        page = pages.page_name(self.state, time.time_ns() // 1_000_000, self._waiting)
+        page = pages.page_name(self.state, time.time_ns() // 1_000_000, self._place)
         return pages.page_head(self._view, prompt, name, page, columns, is_timed=self.state.asked is None)
 
     def _room(self, lines: int) -> int:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from codex_server_cli.cli import output
+from codex_server_cli.cli.terminal.echo import ControlEcho, is_foreground
 from codex_server_cli.cli.terminal.restore import restore_at_signals
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
@@ -58,20 +59,32 @@ class Spinner:
         self._lock = threading.RLock()  # reentrant: a signal may come during a write
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._animate, name="spinner", daemon=True)
-        self._signals = restore_at_signals(self._erase, lambda: None)
+        self._echo = ControlEcho(sys.stdout.fileno())
+        self._signals = restore_at_signals(self._leave, self._echo.hide)
 
     def __enter__(self) -> Spinner:
         self._signals.__enter__()
         self._thread.start()
+        self._echo.hide()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._echo.restore()
         self._is_over.set()
         self._thread.join()
         self._erase()
         self._signals.__exit__(kind, error, trace)
+
+    def _leave(self) -> None:
+        self._echo.restore()
+        self._erase()
+
+    @property
+    def hides_keys(self) -> bool:
+        """Whether the terminal shows no `^C` where one is pressed."""
+        return self._echo.is_hidden
 
     def show(self, text: str) -> None:
         """Show more of the turn's text."""
@@ -131,7 +144,7 @@ class Spinner:
     def _redraw(self) -> None:
         """Draw the rows and the status in one write, so that nothing flickers."""
         shown = [*self._rows(), self._status] if self._status else self._rows()
-        if not shown or self._is_over.is_set() or not _is_foreground():
+        if not shown or self._is_over.is_set() or not is_foreground():
             self._erase()
             return
         below = len(shown) - 1
@@ -150,14 +163,6 @@ class Spinner:
             return []
         rows = tail_rows(self._growing, size.columns, max(min(_MAX_ROWS, size.lines // 2), 1))
         return ["", *(f"{_DIM}{row}{_PLAIN}" for row in rows)]
-
-
-def _is_foreground() -> bool:
-    """Whether we are the foreground job; a background job shares the terminal with what the user types."""
-    try:
-        return os.tcgetpgrp(sys.stdout.fileno()) == os.getpgrp()
-    except OSError:  # a terminal without job control
-        return True
 
 
 def _style(view: TurnView) -> str:

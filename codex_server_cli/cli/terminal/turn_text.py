@@ -91,12 +91,12 @@ def follow_turn(directory: Any, *, last_lines: int | None = None, is_below: bool
     read.readable(directory)
     blocks, printer = _blocks(directory, last_lines, is_end_told=True), _Printer(is_below=is_below)
     if not output.can_redraw():
-        _follow(directory, blocks, printer, output.show_styled, lambda _text: None)
+        _follow(directory, blocks, printer, output.show_styled, lambda _text: None, lambda: "\n")
         return
     turn_id = directory.turn_id
     short_id = shortened(Settings.load(), [turn_id])[turn_id]  # so that a command with it fits on a narrow terminal
     with Spinner(lambda: read.status(directory)._replace(turn_id=short_id), output.show_styled) as spinner:
-        _follow(directory, blocks, printer, spinner.show, spinner.grow)
+        _follow(directory, blocks, printer, spinner.show, spinner.grow, lambda: "" if spinner.hides_keys else "\n")
 
 
 def _blocks(directory: Any, last_lines: int | None, *, is_end_told: bool) -> ToldBlocks:
@@ -110,13 +110,19 @@ def _follow(
     printer: _Printer,
     show: Callable[[str], None],
     grow: Callable[[str], None],
+    after_key: Callable[[], str],
 ) -> None:
+    """Show what is complete, and what grows.
+
+    Args:
+        after_key: what stands between a Ctrl-C and the text: a line end below the terminal's ^C, where it shows that.
+    """
     try:
         for events in follow.messages(directory, follows=True):
             _show_all(printer.painted(block for event in events for block in blocks.feed(event)), show)
             grow(blocks.live_text)
     except KeyboardInterrupt:
-        show("\n" + printer.paint(blocks.end()))  # what was shown stays, below the terminal's ^C
+        show(after_key() + printer.paint(blocks.end()))  # what was shown stays
         raise
     view = read.status(directory)
     ends = [end_block(view)] if view.state is State.COMPLETE else []

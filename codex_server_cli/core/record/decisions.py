@@ -5,18 +5,23 @@ Owns the wording. Answers to secret questions are masked.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from codex_server_cli.core.protocol.rpc import Message, objects_in, text_in
+from codex_server_cli.core.protocol.rpc import Message, object_at, objects_in, params_of, text_in
 from codex_server_cli.core.record.approval_request import ApprovalRequest, RequestKind
 
 TAKEN_BACK = "taken back by Codex"
+OVERDUE = "declined: no answer in time"
+"""Outcomes that nobody decided."""
+
 TIMEOUT = "timeout"
 """Why a reply was sent: no decision was made in time. Stored as `why` in `events.jsonl`, because the wire's reply does
 not say it."""
 
 MAX_ANSWER_CHARS = 200
 _SECRET = "•" * 8
+_ANSWERED = "answered"
 _OUTCOMES = {"accept": "approved", "acceptForSession": "approved for the rest of the turn"}
 
 
@@ -26,19 +31,44 @@ def outcome_of_reply(request: ApprovalRequest, reply: Message, *, is_overdue: bo
     Args:
         is_overdue: whether no decision was made in time.
     """
+    outcome = _outcome(reply, is_overdue=is_overdue)
+    answers = _answers(request, _given(reply)) if outcome == _ANSWERED else ""
+    return f"{outcome}: {answers}" if answers else outcome
+
+
+def ending_in(events: Iterable[Message], request_id: str) -> str | None:
+    """How a request ended, in a few words without the answers; None where the events of its turn do not tell.
+
+    Args:
+        events: in the shape of `events.jsonl`, oldest first; earlier ones may be missing.
+        request_id: as users see it.
+    """
+    ending: str | None = None
+    for event in events:
+        if event.get("dir") == "out" and "method" not in event and str(event.get("id")) == request_id:
+            ending = _outcome(event, is_overdue=event.get("why") == TIMEOUT)
+        elif event.get("method") == "serverRequest/resolved" and str(params_of(event).get("requestId")) == request_id:
+            ending = ending or TAKEN_BACK
+    return ending
+
+
+def _given(reply: Message) -> Any:
+    result = object_at(reply, "result")
+    return result.get("answers") or result.get("content")
+
+
+def _outcome(reply: Message, *, is_overdue: bool) -> str:
     result = reply.get("result")
     if not isinstance(result, dict):
         return "refused"
-    given = result.get("answers") or result.get("content")
-    if given:
-        answers = _answers(request, given)
-        return f"answered: {answers}" if answers else "answered"
+    if _given(reply):
+        return _ANSWERED
     meta = result.get("_meta")
     is_for_session = result.get("scope") == "session" or (isinstance(meta, dict) and meta.get("persist") == "session")
     decision = "accept" if result.get("permissions") else result.get("decision") or result.get("action")
     if decision == "accept" and is_for_session:
         decision = "acceptForSession"
-    declined = "declined: no answer in time" if is_overdue else "declined"
+    declined = OVERDUE if is_overdue else "declined"
     return _OUTCOMES.get(str(decision), declined)
 
 

@@ -87,7 +87,7 @@ def _has_text_below(view: TurnView, width: int) -> bool:
 
 
 def header(views: Sequence[TurnView], keys: Sequence[str], width: int) -> Line:
-    """The first line: how many turns wait, run and are queued; at its end the `keys`, or the first, or none."""
+    """The first line: how many turns wait, run and are queued; at its end the first of `keys` that fits."""
     ranks = [rank(view) for view in views]
     waiting, running, queued = (ranks.count(number) for number in range(3))
     line: Line = []
@@ -97,7 +97,7 @@ def header(views: Sequence[TurnView], keys: Sequence[str], width: int) -> Line:
     if queued:
         line.append((f" · {queued} queued", Style.PLAIN))
     room = width - cells_of(line) - len(_GAP)
-    shown = next((text for text in (_GAP.join(keys), keys[0]) if cells_in(text) <= room), "")
+    shown = next((text for text in keys if cells_in(text) <= room), "")
     blank = " " * (room + len(_GAP) - cells_in(shown))
     return [*line, (blank, Style.PLAIN), (shown, Style.DIM)] if shown else cut(line, width)
 
@@ -199,9 +199,9 @@ def _answer_line(view: TurnView, drawn: BoardLook) -> Line:
     waiting = _waiting(view)
     command = of_turn("pending", drawn.short_ids.get(view.turn_id, view.turn_id))
     line: Line = [(_INDENT, Style.PLAIN), (command, Style.BOLD)]
+    if len(waiting) > 1:
+        line.append((f" · 1 of {len(waiting)}", Style.WARNING))
     left_s = time_left_s(waiting[0], drawn.now_ms) if waiting else None
     if left_s is not None:
         line.append((f" · {clock(left_s)} left", Style.DIM))
-    if len(waiting) > 1:
-        line.append((f" · {len(waiting) - 1} more", Style.WARNING))
     return line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from codex_server_cli.core.record.approval_request import ApprovalRequest, RequestKind
-from codex_server_cli.core.record.decisions import MAX_ANSWER_CHARS, outcome_of_reply
+from codex_server_cli.core.record.decisions import MAX_ANSWER_CHARS, ending_in, outcome_of_reply
 from tests.kit.cases import for_each
 
 Json = dict[str, Any]
@@ -46,6 +46,18 @@ def test_a_decision_is_told(result: Any, expected: str) -> None:
 def test_a_decision_that_nobody_took_says_so() -> None:
     decline = {"decision": "decline"}
     assert outcome(RequestKind.COMMAND, {}, decline, is_overdue=True) == "declined: no answer in time"
+
+
+def test_how_a_request_ended_is_told_by_the_events_of_its_turn() -> None:
+    approved, declined = ({"dir": "out", "id": 0, "result": {"decision": word}} for word in ("accept", "decline"))
+    resolved = {"dir": "in", "method": "serverRequest/resolved", "params": {"requestId": 0}}
+    call = {"dir": "out", "id": 0, "method": "turn/steer", "params": {}}
+    reply = {"dir": "in", "id": 0, "result": {}}
+    assert ending_in([call, reply, approved, resolved], "0") == "approved"
+    assert ending_in([{**declined, "why": "timeout"}, resolved], "0") == "declined: no answer in time"
+    assert ending_in([resolved], "0") == "taken back by Codex"
+    assert ending_in([{"dir": "out", "id": "a", "result": {"answers": {"q": {"answers": ["x"]}}}}], "a") == "answered"
+    assert ending_in([call, reply, {**approved, "id": 1}], "0") is None
 
 
 def test_one_answer_is_its_words_and_several_name_their_questions() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from codex_server_cli.core.history.stored_turn import NOTICE
 from codex_server_cli.demo.codex_home import write_custom_provider
 from codex_server_cli.demo.parts import ReplyLike
@@ -98,6 +100,7 @@ def test_the_turn_of_a_worker_that_was_killed_is_ended_with_its_command_and_the_
 
 
 @short_list
+@pytest.mark.measured
 def test_what_codex_had_finished_unseen_is_recovered(place: Place) -> None:
     place.model([reply(say("Looking.", phase="commentary"), run_command("echo hi")), say(FIRST_HALF, SECOND_HALF)])
     turn = ended(place, "new", "hi")

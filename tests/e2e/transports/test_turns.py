@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+import pytest
+
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import apply_patch, hold, reason, reply, run_command, say, update_plan
 from tests.e2e.test_code_review import make_repository_to_review, reviewers_text
@@ -171,6 +173,7 @@ def test_an_ephemeral_turn_answers_and_leaves_no_session(place: Place) -> None:
     assert (run.code, run.error["kind"]) == (65, "thread_missing")
 
 
+@pytest.mark.measured
 def test_a_review_is_the_answer_of_its_turn(place: Place) -> None:
     make_repository_to_review(place)
     path = place.project / "a.txt"

@@ -202,7 +202,7 @@ def test_a_long_answer_and_a_paste_of_thousands_of_lines_leave_the_page_quick(ho
     face.wait_for_state("complete")
     expect(face.items("agentMessage").last).to_contain_text("Really.")
     expect(face.items("userMessage")).to_contain_text("line 4999 of what was pasted")
-    assert longest_ms < 2000
+    assert longest_ms < _DEAD_MS
 
 
 def test_an_answer_of_megabytes_is_shown_as_text_and_leaves_the_page_alive(house: PageHouse, face: PageFace) -> None:
@@ -211,8 +211,12 @@ def test_an_answer_of_megabytes_is_shown_as_text_and_leaves_the_page_alive(house
     expect(face.items("agentMessage")).to_contain_text("too long to be laid out")
     expect(face.items("agentMessage")).to_contain_text("the end")
     expect(face.items("agentMessage").get_by_role("heading", name="Head")).to_have_count(0)
-    assert face.page.evaluate(_LONGEST_PAUSE_MS) < 3000
+    assert face.page.evaluate(_LONGEST_PAUSE_MS) < _DEAD_MS
 
+
+_DEAD_MS = 10_000
+"""A page that stands still for so long is taken for dead: far more than it takes on a loaded machine, also with other
+tests beside it, and less than a text of megabytes that is laid out."""
 
 _LONGEST_PAUSE_MS = """async () => {
   let longest = 0;

@@ -48,7 +48,7 @@ def shown(*rows: BoardRow, width: int = 80, **facts: Any) -> list[str]:
 
 
 def head(*views: TurnView, width: int = 80) -> str:
-    return painted(header(views, ("? help", "q quits"), width), PLAIN)
+    return painted(header(views, ("? help  q quits", "? help"), width), PLAIN)
 
 
 def test_a_turn_has_its_title_its_age_and_its_last_line_below_it() -> None:
@@ -89,10 +89,10 @@ def test_what_waits_for_a_person_stands_out_with_its_command() -> None:
     assert text == [
         " ! waits for approval  1m 12s  asker  12.3k  1m  ~/app  0001",
         "   run rm -rf build",
-        "   codex-server pending 0001 · 1m 30s left · 1 more",
+        "   codex-server pending 0001 · 1 of 2 · 1m 30s left",
     ]
     pieces = [piece for line in lines_of(row) for piece in line]
-    assert [text for text, style in pieces if style is Style.WARNING] == ["! waits for approval", " · 1 more"]
+    assert [text for text, style in pieces if style is Style.WARNING] == ["! waits for approval", " · 1 of 2"]
     assert shown(row, width=120)[1:] == [text[2]]
 
 

@@ -145,7 +145,7 @@ def test_git_that_hangs_holds_the_end_up_no_longer_than_it_may(
         started_s = time.monotonic()
         assert not turn_worktree.leave(turn.meta, fd, timeout_s=0.3)
         assert not worktree.remove(turn.path, repository.path, until_s=time.monotonic() + 0.3)
-        assert time.monotonic() - started_s < 5.0
+        assert time.monotonic() - started_s < 30  # of the minute that git would take
     assert not turn.path.exists()
     assert "refs/codex-server/n/base" in repository.refs
     worktrees = Worktrees(home)

@@ -24,9 +24,7 @@ from prompt_toolkit.layout.dimension import Dimension
 from prompt_toolkit.layout.menus import CompletionsMenu
 from prompt_toolkit.layout.processors import ConditionalProcessor, PasswordProcessor
 from prompt_toolkit.output.color_depth import ColorDepth
-from prompt_toolkit.search import stop_search
 from prompt_toolkit.utils import get_term_environment_variable
-from prompt_toolkit.widgets import SearchToolbar
 
 from codex_server_cli.cli.chat.editor.application import EditorApplication, Output
 from codex_server_cli.cli.chat.editor.escape import escape_keys, wait_for_escape
@@ -35,6 +33,7 @@ from codex_server_cli.cli.chat.editor.history import LineHistory
 from codex_server_cli.cli.chat.editor.look import STYLE, Shown
 from codex_server_cli.cli.chat.editor.pastes import PasteProcessor, Pastes
 from codex_server_cli.cli.chat.editor.picker import Picker
+from codex_server_cli.cli.chat.editor.search import HistorySearch, search_keys
 from codex_server_cli.cli.output import ink
 from codex_server_cli.cli.terminal.markdown import tail_rows
 
@@ -80,9 +79,7 @@ class Screen:
         self._reading: asyncio.TimerHandle | None = None
         self._discards = False  # the rest of a secret that is no longer asked for
         self.history, self._pastes, self.picker = history, pastes, Picker()
-        self._search = SearchToolbar(
-            ignore_case=True, backward_search_prompt="history, back: ", forward_search_prompt="history, on: "
-        )
+        self._search = HistorySearch(history, lambda: self.buffer.text).toolbar
         commands, files = completers
         self.buffer = Buffer(
             history=history,
@@ -93,7 +90,9 @@ class Screen:
         )
         self.application = EditorApplication(
             layout=Layout(self._layout(), focused_element=self.buffer),
-            key_bindings=merge_key_bindings([escape_keys(self._escape), self._line_keys(), self._keys()]),
+            key_bindings=merge_key_bindings(
+                [escape_keys(self._escape), self._line_keys(), search_keys(), self._keys()]
+            ),
             before_render=lambda application: wait_for_escape(application, is_urgent=self._show().can_interrupt),
             style=STYLE,
             color_depth=None if ink().is_coloured else ColorDepth.DEPTH_1_BIT,
@@ -223,7 +222,7 @@ class Screen:
     # --- keys
 
     def _line_keys(self) -> KeyBindings:
-        """The keys that change or send the line, and those that end a search."""
+        """The keys that change or send the line."""
         keys = KeyBindings()
 
         @keys.add("enter", filter=~is_searching)
@@ -240,11 +239,6 @@ class Screen:
         @keys.add(Keys.BracketedPaste, filter=~is_searching)
         def _(event: KeyPressEvent) -> None:
             self.buffer.insert_text(self._pastes.fold(event.data))
-
-        @keys.add("escape", filter=is_searching, eager=True)
-        @keys.add("c-c", filter=is_searching)
-        def _(event: KeyPressEvent) -> None:
-            stop_search()
 
         return keys
 

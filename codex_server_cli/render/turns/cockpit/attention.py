@@ -22,6 +22,10 @@ class Attention:
         if question != self._question:
             self._question, self._came_up_s = question, now_s
 
+    def begin_again(self, now_s: float) -> None:
+        """A key came too soon: those that follow it as fast are meant for the question no more than it was."""
+        self._came_up_s = now_s
+
     def shown_s(self, state: Cockpit, now_s: float) -> float:
         """Seconds since the question of this state was drawn first; 0 for one that has not been drawn."""
         return now_s - self._came_up_s if _question(state) == self._question else 0.0

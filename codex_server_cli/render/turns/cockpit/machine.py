@@ -10,13 +10,13 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.rpc import text_in
 from codex_server_cli.render import approvals as approval_text
+from codex_server_cli.render.turns.cockpit.arrivals import NOTHING_DECIDED, to_board
 from codex_server_cli.render.turns.cockpit.listing import index_of
 from codex_server_cli.render.turns.cockpit.state import (
     Act,
     Cancel,
     Cockpit,
     Decide,
-    Entry,
     Intent,
     LineBuffer,
     Look,
@@ -35,9 +35,12 @@ Step = tuple[Cockpit, Act | None]
 HASTE_S = 0.5
 """A key that is pressed so soon after a question came up was not meant for it."""
 
+FOLLOWING_HASTE_S = 1.0
+"""The same where a request came up by itself: longer than a key is held until it repeats itself."""
+
 _INTENTS = {"a": Intent.APPROVE, "x": Intent.DECLINE, "r": Intent.REPLY}
 _LEAVE = ("q", "escape")
-_NOTHING_DECIDED = "nothing was decided"
+_HASTY = "too soon: "
 
 
 def press(state: Cockpit, key: str, seen: OnScreen) -> Step:
@@ -46,7 +49,7 @@ def press(state: Cockpit, key: str, seen: OnScreen) -> Step:
     Args:
         key: a character, or a name: `enter`, `escape`, `up`, `page_down`, `ctrl-l`.
     """
-    state = state._replace(message="")
+    state = state._replace(message="", decided=None)
     if key == "ctrl-l":
         return state, Redraw()
     if state.confirming_cancel is not None:
@@ -91,7 +94,7 @@ def _on_board(state: Cockpit, key: str, seen: OnScreen) -> Step:
 
 def _on_page(state: Cockpit, key: str, seen: OnScreen) -> Step:
     if key in _LEAVE or (state.pane is Pane.HELP and key == "?"):
-        return _to_board(state), None
+        return to_board(state), None
     scrolled = _scrolled(state, key, seen)
     if scrolled is not None:
         return scrolled, None
@@ -100,7 +103,7 @@ def _on_page(state: Cockpit, key: str, seen: OnScreen) -> Step:
 
 def _on_request(state: Cockpit, key: str, seen: OnScreen, asked: OpenRequest) -> Step:
     if key in (*_LEAVE, "n"):
-        return _to_board(state, _NOTHING_DECIDED), None
+        return to_board(state, NOTHING_DECIDED), None
     scrolled = _scrolled(state, key, seen)
     if scrolled is not None:
         return scrolled, None
@@ -109,7 +112,20 @@ def _on_request(state: Cockpit, key: str, seen: OnScreen, asked: OpenRequest) ->
         return state, None
     if unread := _unread(seen, key, asked, "space, or G"):
         return state._replace(message=unread), None
-    return _to_board(state, "sending …"), Decide(asked, is_for_session)
+    return _sending(state, asked), Decide(asked, is_for_session)
+
+
+def _sending(state: Cockpit, asked: OpenRequest) -> Cockpit:
+    return to_board(state, "sending …")._replace(decided=asked)
+
+
+def is_hasty(state: Cockpit) -> bool:
+    """Whether the last key came too soon to be meant for the question that is shown."""
+    return state.message.startswith(_HASTY)
+
+
+def _is_too_soon(seen: OnScreen, asked: OpenRequest | None) -> bool:
+    return seen.shown_s < (FOLLOWING_HASTE_S if asked is not None and asked.before else HASTE_S)
 
 
 def _unread(seen: OnScreen, key: str, asked: OpenRequest | None = None, scrolls: str = "") -> str:
@@ -118,8 +134,8 @@ def _unread(seen: OnScreen, key: str, asked: OpenRequest | None = None, scrolls:
     Args:
         scrolls: the keys that lead to the end of the request.
     """
-    if seen.shown_s < HASTE_S:
-        return f"too soon: read it first, then {key}"
+    if _is_too_soon(seen, asked):
+        return f"{_HASTY}read it first, then {key}"
     return "" if asked is None or asked.is_seen else f"read it to its end first: {scrolls}"
 
 
@@ -162,12 +178,14 @@ def _type(state: Cockpit, key: str, seen: OnScreen, line: LineBuffer) -> Step:
     is_answer = state.asked is not None
     if key == "escape":
         if is_answer:
-            return _to_board(state, "nothing was sent"), None
+            return to_board(state, "nothing was sent"), None
         return state._replace(typing=None, filter=""), None
     if key == "enter":
         return _answered(state, seen, line) if is_answer else (state._replace(typing=None), None)
     if is_answer and key in ("up", "down", "page_up", "page_down"):
         return _scrolled(state, key, seen) or state, None
+    if state.asked is not None and state.asked.before and _is_too_soon(seen, state.asked):  # it may be a command
+        return state._replace(message=f"{_HASTY}read it first, then type"), None
     return _with_typing(state, typed(line, key)), None
 
 
@@ -193,7 +211,7 @@ def _answered(state: Cockpit, seen: OnScreen, line: LineBuffer) -> Step:
     asked = asked._replace(answers=answers, questions=asked.questions + 1, is_seen=False)
     if asked.questions < len(questions):
         return state._replace(asked=asked, typing=LineBuffer(), top=0), None
-    return _to_board(state, "sending …"), Decide(asked)
+    return _sending(state, asked), Decide(asked)
 
 
 # --- moving
@@ -233,62 +251,7 @@ def _scrolled(state: Cockpit, key: str, seen: OnScreen) -> Cockpit | None:
     return state._replace(top=top, is_following=state.pane is Pane.TAIL and top == last)
 
 
-def _to_board(state: Cockpit, message: str = "") -> Cockpit:
-    state = state._replace(asked=None, typing=None, confirming_cancel=None, message=message)
-    return state._replace(pane=Pane.BOARD, top=0, is_following=False)
-
-
-# --- what comes from elsewhere
-
-
 def drawn(state: Cockpit, seen: OnScreen) -> Cockpit:
     """The state once it is on the screen: a request whose last row is there has been seen."""
     is_end = seen.room > 0 and top_of(state, seen.rows, seen.room) + seen.room >= seen.rows
     return state._replace(asked=state.asked._replace(is_seen=True)) if state.asked is not None and is_end else state
-
-
-def told(state: Cockpit, message: str) -> Cockpit:
-    """The state with a message in its last line."""
-    return state._replace(message=message)
-
-
-def opened(state: Cockpit, pane: Pane, turn_id: str) -> Cockpit:
-    """A page of a turn is there; not shown where the user is at something else by now."""
-    if not _may_change(state) or state.selected != turn_id:
-        return state
-    return state._replace(pane=pane, top=0, is_following=pane is Pane.TAIL, message="")
-
-
-def asked_for(state: Cockpit, look: Look, entry: Entry | None) -> Cockpit:
-    """What a turn asks was looked up; None where nothing waits."""
-    if not _may_change(state) or state.selected != look.turn_id:
-        return state
-    if entry is None:
-        return told(state, "it asks nothing")
-    if not fits(look.intent, entry):
-        is_question = look.intent is Intent.APPROVE
-        what = "it asks a question: r answers it" if is_question else "it asks for approval: a approves it"
-        return told(state, f"{what}, x declines")
-    typing = LineBuffer() if look.intent is Intent.REPLY else None
-    asked = OpenRequest(look.turn_id, entry, look.intent)
-    return state._replace(pane=Pane.REQUEST, asked=asked, typing=typing, top=0, is_following=False, message="")
-
-
-def fits(intent: Intent, entry: Entry) -> bool:
-    """Whether a request can be decided so."""
-    return intent is Intent.DECLINE or (intent is Intent.REPLY) == approval_text.wants_words(entry)
-
-
-def withdrawn(state: Cockpit) -> Cockpit:
-    """The request that is shown waits no more, or is another by now."""
-    return _to_board(state, f"it waits no more, or has changed: {_NOTHING_DECIDED}")
-
-
-def deleted(state: Cockpit, name: str) -> Cockpit:
-    """The turn of the page was deleted."""
-    return _to_board(state, f"turn {name} was deleted")
-
-
-def _may_change(state: Cockpit) -> bool:
-    """Whether the user is at nothing that a page must not replace."""
-    return state.typing is None and state.confirming_cancel is None and state.pane in (Pane.BOARD, Pane.TAIL, Pane.DIFF)

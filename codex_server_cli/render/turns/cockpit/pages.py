@@ -31,6 +31,7 @@ from codex_server_cli.render.turns.titles import title
 
 _GAP = "  "
 _CURSOR = "▏"
+_SHORTER = {"approve it": "approve", "decline it": "decline", "for this turn": "whole turn"}  # of what a key does
 _HELP = (
     ("↑ ↓ j k", "another turn; g G first, last; PgUp PgDn"),
     ("Enter", "its text, as it grows"),
@@ -66,18 +67,19 @@ def page_head(view: TurnView, prompt: str, short_id: str, page: str, width: int,
     return cut([*line, (_GAP, Style.PLAIN), (title(view, prompt, max(room, 1)), Style.BOLD)], width)
 
 
-def page_name(state: Cockpit, now_ms: int, waiting: int = 1) -> str:
-    """What a page shows, in a few words; of a request also how long it waits yet, and how many others do.
+def page_name(state: Cockpit, now_ms: int, place: tuple[int, int] = (1, 1)) -> str:
+    """What a page shows, in a few words; of a request also which of several it is, and how long it waits yet.
 
     Args:
-        waiting: the requests of its turn.
+        place: its number among the requests of its turn, from 1 on, and how many these are.
     """
     if state.asked is None:
         return str(state.pane)
     left_s = time_left_s(state.asked.entry, now_ms)
     left = f"{clock(left_s)} left" if left_s is not None else ""
-    more = f"{waiting - 1} more wait{'s' * (waiting == 2)}" if waiting > 1 else ""
-    return " · ".join(filter(None, (left, more, f"{state.asked.intent}?")))
+    number, count = place
+    which = f"{number} of {count}" if count > 1 else ""
+    return " · ".join(filter(None, (which, f"{state.asked.intent}?", left)))
 
 
 def prompt_rows(prompt: str, width: int, ink: Ink) -> list[str]:
@@ -107,7 +109,8 @@ def asked_rows(asked: OpenRequest, width: int, ink: Ink) -> list[str]:
 
 def foot_height(state: Cockpit) -> int:
     """How many lines `foot` takes."""
-    return 2 if state.message and _is_answering(state) else 1
+    is_typing = state.asked is not None and state.typing is not None
+    return 2 if is_typing or (state.message and _is_answering(state)) else 1
 
 
 def foot(state: Cockpit, seen: OnScreen, view: TurnView | None, hidden: tuple[int, int], width: int) -> list[Line]:
@@ -120,27 +123,35 @@ def foot(state: Cockpit, seen: OnScreen, view: TurnView | None, hidden: tuple[in
     message = [cut([(one_line(neutralise(state.message), 1000), Style.WARNING)], width)] if state.message else []
     if state.confirming_cancel is not None:
         return [*message, cut([(f"cancel {seen.short(state.confirming_cancel)}? y/n", Style.WARNING)], width)]
-    if state.typing is not None:
+    if state.typing is not None and state.asked is None:
         return [*message, _typed_line(state, state.typing, width)]
-    return message or [_keys_line(state, view, hidden, width)]
+    keys = [_keys_line(state, view, hidden, width)]
+    if state.typing is not None:
+        return [*(message or keys), _typed_line(state, state.typing, width)]
+    return [*message, *keys] if state.asked is not None else message or keys
 
 
 def _is_answering(state: Cockpit) -> bool:
-    """Whether the next key answers a question or is typed: never is that hidden."""
-    return state.confirming_cancel is not None or state.typing is not None
+    """Whether the next key decides, answers or is typed: never is that hidden."""
+    return state.confirming_cancel is not None or state.typing is not None or state.asked is not None
 
 
 def _keys_line(state: Cockpit, view: TurnView | None, hidden: tuple[int, int], width: int) -> Line:
-    line: Line = []
-    if any(hidden):
-        arrows = [f"{arrow} {count} more" for arrow, count in zip("↑↓", hidden, strict=True) if count]
-        line.append((" ".join(arrows), Style.BOLD))
-    for keys, what in _keys(state, view):
-        added: Line = [*([(_GAP, Style.PLAIN)] if line else []), (keys, Style.BOLD), (f" {what}", Style.DIM)]
-        if cells_of(line) + cells_of(added) > width:
-            break
-        line += added
-    return cut(line, width)
+    """The keys, with what each does; where they do not fit, the last ones without it: each key that works is named."""
+    keys = _keys(state, view)
+    shorter = [(key, _SHORTER.get(what, what)) for key, what in keys]
+    tries = [_hints(keys, hidden, len(keys)), *(_hints(shorter, hidden, n) for n in range(len(keys), -1, -1))]
+    return cut(next((line for line in tries if cells_of(line) <= width), tries[-1]), width)
+
+
+def _hints(keys: Sequence[tuple[str, str]], hidden: tuple[int, int], worded: int) -> Line:
+    """What is hidden above and below, and the keys: so many of the first ones with what they do."""
+    arrows = [f"{arrow} {count} more" for arrow, count in zip("↑↓", hidden, strict=True) if count]
+    parts: list[Line] = [[(" ".join(arrows), Style.BOLD)]] if arrows else []
+    parts += [[(key, Style.BOLD), (f" {what}", Style.DIM)] for key, what in keys[:worded]]
+    if keys[worded:]:
+        parts.append([(" ".join(key for key, _ in keys[worded:]), Style.BOLD)])
+    return [piece for number, part in enumerate(parts) for piece in [(_GAP, Style.PLAIN)] * bool(number) + part]
 
 
 def _typed_line(state: Cockpit, line: LineBuffer, width: int) -> Line:
@@ -186,7 +197,9 @@ def _turn_keys(view: TurnView | None) -> tuple[tuple[str, str], ...]:
 
 
 def _verdict_keys(asked: OpenRequest) -> tuple[tuple[str, str], ...]:
+    if asked.intent is Intent.REPLY:
+        return (("Enter", "sends it"), ("Esc", "later"))
     if asked.intent is Intent.DECLINE:
         return (("y", "decline it"), ("Esc", "later"))
     session = (("s", "for this turn"),) if asked.entry.get("can_last") else ()
-    return (("y", "approve it"), ("Esc", "later"), *session)
+    return (("y", "approve it"), *session, ("Esc", "later"))

@@ -59,6 +59,7 @@ class OpenRequest(NamedTuple):
         is_seen: whether its last line was on the screen: nothing before that is consent.
         answers: to its questions, by their ids, so far.
         questions: how many of its questions are answered.
+        before: how many requests of its turn were decided right before it; where there are any, it came up by itself.
     """
 
     turn_id: str
@@ -67,6 +68,7 @@ class OpenRequest(NamedTuple):
     is_seen: bool = False
     answers: Mapping[str, list[str]] = {}
     questions: int = 0
+    before: int = 0
 
 
 class Cockpit(NamedTuple):
@@ -79,6 +81,7 @@ class Cockpit(NamedTuple):
         filter: what a turn's title, directory or state must hold; "" for any.
         typing: the filter or the answer that is being typed; None where keys are commands.
         asked: the request of the request pane.
+        decided: the request that was decided by the last key.
         confirming_cancel: the turn that is cancelled if the user confirms it; None where none is asked about.
         top: the first row that is shown of a page.
         is_following: whether a page stays at its end as it grows.
@@ -91,6 +94,7 @@ class Cockpit(NamedTuple):
     filter: str = ""
     typing: LineBuffer | None = None
     asked: OpenRequest | None = None
+    decided: OpenRequest | None = None
     confirming_cancel: str | None = None
     top: int = 0
     is_following: bool = False

@@ -28,6 +28,14 @@ def test_each_question_counts_anew_though_none_was_drawn_between_them() -> None:
         assert attention.shown_s(state, at_s + 1) == 1.0
 
 
+def test_a_key_that_came_too_soon_begins_it_anew() -> None:
+    attention = Attention()
+    attention.drawn(asked(), 0.0)
+    attention.begin_again(0.4)
+    attention.drawn(asked(), 0.5)
+    assert attention.shown_s(asked(), 1.0) == 0.6
+
+
 def test_typing_and_scrolling_do_not_begin_it_anew() -> None:
     attention = Attention()
     attention.drawn(asked(Intent.REPLY, QUESTION, is_seen=False), 0.0)

@@ -203,7 +203,7 @@ def test_a_second_key_decides_the_request_that_was_shown() -> None:
     for intent in (Intent.APPROVE, Intent.DECLINE):
         state = asked(intent)
         after, act = press(state, "y", SEEN)
-        assert after == Cockpit(selected="t1", message="sending …")
+        assert after == Cockpit(selected="t1", message="sending …", decided=state.asked)
         assert (act, state.asked is not None) == (Decide(OpenRequest("t1", APPROVAL, intent, is_seen=True)), True)
 
 
@@ -251,8 +251,8 @@ def test_questions_are_answered_one_by_one_and_sent_together() -> None:
     assert second.asked is not None
     assert (second.asked.questions, second.asked.answers, second.typing) == (1, {"q1": ["Long"]}, LineBuffer())
     done, act = pressed(machine.drawn(second, SEEN), "s", "o", "enter")
-    assert done == Cockpit(selected="t1", message="sending …")
     assert isinstance(act, Decide)
+    assert done == Cockpit(selected="t1", message="sending …", decided=act.asked)
     assert act.asked.answers == {"q1": ["Long"], "q2": ["so"]}
 
 
@@ -285,50 +285,3 @@ def test_while_an_answer_is_typed_its_request_scrolls_and_esc_sends_nothing() ->
     after, _ = press(state, "down", OnScreen(rows=9, room=2))
     assert (after.top, after.typing) == (1, LineBuffer())
     assert pressed(state, "q", "escape") == (Cockpit(selected="t1", message="nothing was sent"), None)
-
-
-# --- what comes from elsewhere
-
-
-def test_a_request_is_shown_where_its_key_was_pressed() -> None:
-    state = Cockpit(selected="t1", message="old")
-    shown = machine.asked_for(state, Look("t1", Intent.APPROVE), APPROVAL)
-    assert shown == Cockpit(Pane.REQUEST, "t1", asked=OpenRequest("t1", APPROVAL, Intent.APPROVE))
-    reply = machine.asked_for(state, Look("t1", Intent.REPLY), QUESTION)
-    assert reply.typing == LineBuffer()
-    assert machine.asked_for(state, Look("t1", Intent.DECLINE), QUESTION).pane is Pane.REQUEST
-
-
-def test_where_a_key_does_not_fit_what_is_asked_the_one_that_does_is_named() -> None:
-    state = Cockpit(selected="t1")
-    for intent, entry, message in (
-        (Intent.APPROVE, None, "it asks nothing"),
-        (Intent.APPROVE, QUESTION, "it asks a question: r answers it, x declines"),
-        (Intent.REPLY, APPROVAL, "it asks for approval: a approves it, x declines"),
-    ):
-        assert machine.asked_for(state, Look("t1", intent), entry) == Cockpit(selected="t1", message=message)
-
-
-def test_a_page_that_is_late_does_not_take_the_place_of_what_the_user_is_at() -> None:
-    at_else = [
-        Cockpit(selected="t2"),
-        Cockpit(selected="t1", typing=LineBuffer()),
-        Cockpit(selected="t1", confirming_cancel="t1"),
-        Cockpit(Pane.HELP, selected="t1"),
-        asked(),
-    ]
-    for state in at_else:
-        assert machine.opened(state, Pane.DIFF, "t1") == state
-        assert machine.asked_for(state, Look("t1", Intent.APPROVE), APPROVAL) == state
-    page = machine.opened(Cockpit(selected="t1"), Pane.TAIL, "t1")
-    assert page == Cockpit(Pane.TAIL, "t1", is_following=True)
-    assert machine.opened(page, Pane.DIFF, "t1") == Cockpit(Pane.DIFF, "t1")
-
-
-def test_what_goes_away_leads_back_to_the_board_and_is_told() -> None:
-    gone = "it waits no more, or has changed: nothing was decided"
-    assert machine.withdrawn(asked()) == Cockpit(selected="t1", message=gone)
-    page = Cockpit(Pane.TAIL, "t1", is_following=True)
-    assert machine.deleted(page, "7f3a") == Cockpit(selected="t1", message="turn 7f3a was deleted")
-    assert machine.deleted(page._replace(confirming_cancel="t1"), "7f3a").confirming_cancel is None
-    assert machine.told(page, "x").message == "x"

@@ -27,7 +27,8 @@ DIFF = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new line\x1b[2
 
 
 def foot(state: Cockpit, view: TurnView | None = RUNNING, hidden: tuple[int, int] = (0, 0), width: int = 80) -> str:
-    (line,) = pages.foot(state, SEEN, view, hidden, width)
+    *above, line = pages.foot(state, SEEN, view, hidden, width)
+    assert len(above) + 1 == pages.foot_height(state)
     return painted(line, PLAIN)
 
 
@@ -47,7 +48,7 @@ def foot(state: Cockpit, view: TurnView | None = RUNNING, hidden: tuple[int, int
         (Cockpit(Pane.TAIL), ENDED, "q back  d diff"),
         (Cockpit(Pane.DIFF), ENDED, "q back  Enter text"),
         (Cockpit(Pane.HELP), None, "q back"),
-        (asked(), WAITING, "y approve it  Esc later  s for this turn"),
+        (asked(), WAITING, "y approve it  s for this turn  Esc later"),
         (asked(entry={"answer_with": "approve"}), WAITING, "y approve it  Esc later"),
         (asked(Intent.DECLINE), WAITING, "y decline it  Esc later"),
     ],
@@ -57,23 +58,30 @@ def test_the_last_line_names_the_keys_there_are(state: Cockpit, view: TurnView |
 
 
 def test_the_last_line_tells_what_is_hidden_what_happened_and_what_is_asked() -> None:
-    assert foot(Cockpit(), hidden=(0, 3), width=30) == "↓ 3 more  Enter text  d diff"
-    assert foot(asked(), WAITING, width=40) == "y approve it  Esc later  s for this turn"
-    assert foot(asked(), WAITING, hidden=(0, 12), width=40) == "↓ 12 more  y approve it  Esc later"
-    assert foot(Cockpit(), hidden=(2, 3), width=24) == "↑ 2 more ↓ 3 more"
+    assert foot(Cockpit(), hidden=(0, 3), width=30) == "↓ 3 more  Enter text  d c / s"
+    assert foot(Cockpit(), hidden=(2, 3), width=24) == "↑ 2 more ↓ 3 more  Ente…"
     assert foot(Cockpit(), hidden=(2000, 3000), width=10) == "↑ 2000 mo…"
     assert foot(Cockpit(message="it has\nended \x1b[2J")) == "it has ended ␛[2J"
     assert foot(Cockpit(confirming_cancel=RUNNING.turn_id)) == "cancel 7f3a? y/n"
 
 
+def test_every_key_that_works_is_named_at_40_columns() -> None:
+    assert foot(asked(), WAITING, width=40) == "y approve it  s for this turn  Esc later"
+    assert foot(asked(), WAITING, hidden=(0, 12), width=40) == "↓ 12 more  y approve  s whole turn  Esc"
+    assert foot(asked(), WAITING, hidden=(5, 12), width=40) == "↑ 5 more ↓ 12 more  y approve  s Esc"
+    assert foot(asked(Intent.DECLINE), WAITING, hidden=(5, 12), width=40) == "↑ 5 more ↓ 12 more  y decline  Esc later"
+    assert foot(Cockpit(), WAITING, width=40) == "a approve  x decline  Enter d c / s"
+    assert foot(Cockpit(), WAITING, hidden=(1, 20), width=40) == "↑ 1 more ↓ 20 more  a x Enter d c / s"
+
+
 def test_no_message_takes_the_place_of_what_the_next_key_answers() -> None:
     reply = asked(Intent.REPLY, QUESTION)
-    for state in (Cockpit(confirming_cancel=RUNNING.turn_id), Cockpit(typing=LineBuffer("docs", 4)), reply):
+    for state in (Cockpit(confirming_cancel=RUNNING.turn_id), Cockpit(typing=LineBuffer("docs", 4)), reply, asked()):
         told = state._replace(message="482-1234: approved")
         above, last = (painted(line, PLAIN) for line in pages.foot(told, SEEN, RUNNING, (0, 0), 80))
         assert above == "482-1234: approved"
         assert last == foot(state)
-        assert (pages.foot_height(state), pages.foot_height(told)) == (1, 2)
+        assert (pages.foot_height(state), pages.foot_height(told)) == (1 + (state is reply), 2)
     assert pages.foot_height(Cockpit(message="482-1234: approved")) == 1
 
 
@@ -92,6 +100,7 @@ def test_what_is_typed_is_shown_by_its_end_with_the_cursor(width: int) -> None:
 def test_an_answer_is_typed_after_its_choices_and_a_secret_is_not_shown() -> None:
     reply = asked(Intent.REPLY, QUESTION)._replace(typing=LineBuffer("2", 1))
     assert foot(reply) == "type 1 or 2: 2▏"
+    assert painted(pages.foot(reply, SEEN, WAITING, (0, 0), 40)[0], PLAIN) == "Enter sends it  Esc later"
     assert foot(reply, width=16) == "> 2▏"
     secret: dict[str, Any] = {"questions": [{"id": "q", "question": "Key?", "isSecret": True}]}
     assert foot(asked(Intent.REPLY, secret)._replace(typing=LineBuffer("abc", 2))) == "type your answer: ••▏•"
@@ -107,14 +116,13 @@ def test_the_head_of_a_page_names_the_turn_and_how_it_stands() -> None:
     request = pages.page_head(
         WAITING, "Fix it", "7f3a", pages.page_name(asked(entry=TIMED), NOW_MS), 40, is_timed=False
     )
-    assert painted(request, PLAIN) == "! waits for approval · 7f3a · 1m 05s le…"
+    assert painted(request, PLAIN) == "! waits for approval · 7f3a · approve?…"
     assert head(RUNNING, 36) == "● answering · 12 s · 7f3a · tail  f…"
 
 
 def test_a_page_of_a_request_tells_how_long_it_waits_yet() -> None:
-    assert pages.page_name(asked(entry=TIMED), NOW_MS) == "1m 05s left · approve?"
-    assert pages.page_name(asked(entry=TIMED), NOW_MS, 3) == "1m 05s left · 2 more wait · approve?"
-    assert pages.page_name(asked(), NOW_MS, 2) == "1 more waits · approve?"
+    assert pages.page_name(asked(entry=TIMED), NOW_MS) == "approve? · 1m 05s left"
+    assert pages.page_name(asked(entry=TIMED), NOW_MS, (2, 3)) == "2 of 3 · approve? · 1m 05s left"
     assert pages.page_name(asked(), NOW_MS) == "approve?"
     assert pages.page_name(Cockpit(Pane.DIFF), NOW_MS) == "diff"
 
