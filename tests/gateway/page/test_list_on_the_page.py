@@ -123,7 +123,8 @@ def test_it_is_said_that_older_turns_are_searched_and_that_ends_with_the_filter(
     turn_id = str(face.at("#turn-list > li").last.get_attribute("data-turn"))
     link = face.row(turn_id).get_by_role("link")
     link.focus()
-    face.paste("#filter", turn_id)
+    with tab.page.expect_request("**/turns?limit=200*"):
+        face.paste("#filter", turn_id)
     expect(face.at("#turn-list > li")).to_have_count(1)
     expect(face.at("#list-note")).to_contain_text("Searching older turns… So far 1 turn matches, of ")
     expect(face.at("#status")).to_contain_text("Searching older turns…")
