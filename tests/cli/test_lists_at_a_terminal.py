@@ -9,6 +9,7 @@ from rich.cells import cell_len
 
 from codex_server_cli.disk.files import read_json, write_json
 from codex_server_cli.errors import ErrorKind
+from tests.kit.captures import captured_turns
 from tests.kit.home import COMMAND
 from tests.kit.shell import Shell
 from tests.kit.tmux import Terminal
@@ -43,6 +44,7 @@ def test_each_is_one_screen_that_a_person_reads(shell: Shell, turns: TurnsOnDisk
     add_thread(shell)
     failed = turns.failed(ErrorKind.NETWORK, "the network is gone")
     newest = turns.complete("Done.")
+    newest.events.write_bytes(captured_turns("approval_patch_accept")[0].events())
     newest.prompt.write_text(PROMPT)
     write_json(newest.meta, {**(read_json(newest.meta) or {}), "cwd": str(shell.project)})
     short = newest.turn_id[-4:] if newest.turn_id[-4:] != failed.turn_id[-4:] else newest.turn_id[-15:]
@@ -53,6 +55,7 @@ def test_each_is_one_screen_that_a_person_reads(shell: Shell, turns: TurnsOnDisk
     assert re.search(r"^f?1?c?682  +\w+  Explain in 日本語", plain, re.MULTILINE)
     assert re.search(rf"^next  +codex-server .*{short}", plain, re.MULTILINE)
     assert "\x1b[32m✓" in wide
+    assert "cap1.txt new, 1 line\n  \x1b[32m+hello" in wide
     assert "\x1b[31m✗" in wide
     assert all(cell_len(line) <= 80 for line in plain.splitlines())
 

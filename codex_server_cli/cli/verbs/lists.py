@@ -139,7 +139,7 @@ def _show_in_words(settings: Settings, shown: ShownTurn | ThreadView) -> None:
     from codex_server_cli.cli.terminal.turn_text import markdown_rows
     from codex_server_cli.render.turns.shown import shown_thread, shown_turn
 
-    entries, display = [(entry.type, entry.at, entry.text) for entry in shown.entries], output.display()
+    entries, display = shown.entries, output.display()
     if isinstance(shown, threads.ThreadView):
         output.show_styled(shown_thread(_thread_header(shown.summary), entries, display, markdown_rows))
     else:
