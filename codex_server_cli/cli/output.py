@@ -102,6 +102,21 @@ def err_ink() -> Ink:
     return Ink(is_coloured=sys.stderr.isatty() and terminal.can_redraw() and terminal.has_color())
 
 
+def say(text: str) -> None:
+    """Print a message of ours on stdout; on a terminal wrapped at words.
+
+    Args:
+        text: with its last line end.
+    """
+    show(f"{_wrapped(text[:-1], width())}\n" if is_terminal() else text)
+
+
+def _wrapped(text: str, columns: int) -> str:
+    from codex_server_cli.render.style.wrap import wrapped  # a pipe gets the text as it is
+
+    return "\n".join(wrapped(text, columns))
+
+
 def show_styled(text: str) -> None:
     """Print text on stdout that is already safe, with the sequences of `ink` in it.
 
@@ -140,10 +155,9 @@ def note(text: str, style: StyleName = "PLAIN") -> None:
     """
     safe = neutralise(text)
     if sys.stderr.isatty():
-        from codex_server_cli.render.style.ink import Style  # a pipe gets the text as it is
-        from codex_server_cli.render.style.wrap import wrapped
+        from codex_server_cli.render.style.ink import Style
 
-        safe = "\n".join(wrapped(safe, _error_width()))
+        safe = _wrapped(safe, _error_width())
         if safe.startswith(_NAME):
             safe = err_ink()(_NAME, Style[style]) + safe[len(_NAME) :]
     note_styled(safe + "\n")
@@ -165,6 +179,11 @@ def note_if(problem: str | None) -> None:
     """Print a problem that is no failure on stderr; nothing for None."""
     if problem is not None:
         note(f"{_NAME} {problem}", "YELLOW")
+
+
+def note_problem(problem: CodexServerError, style: StyleName = "YELLOW") -> None:
+    """Print an error on stderr that is none of the command's own, and its hint."""
+    note(f"{_NAME} {problem.message}" + (f"\n{problem.hint}" if problem.hint else ""), style)
 
 
 def show_error(error: CodexServerError, *, as_json: bool) -> None:

@@ -59,10 +59,15 @@ def test_each_is_one_screen_that_a_person_reads(shell: Shell, turns: TurnsOnDisk
     assert "\x1b[31m✗" in wide
     assert all(cell_len(line) <= 80 for line in plain.splitlines())
 
-    narrow = screen_of(shell, tmp_path / "narrow", 40, "NO_COLOR=1")
+    running = turns.running(name="runs")
+    narrow = screen_of(shell, tmp_path / "narrow", 40, "NO_COLOR=1", verbs=(*VERBS, "answer runs"))
     assert not re.search(r"\x1b\[[\d;]*3[0-7]m", narrow)
     assert re.search(rf"^✓ {short}  Explain in 日本語 wh", narrow, re.MULTILINE)
     assert re.search(r"^✓ codex-server\n    0\.", narrow, re.MULTILINE)
+
+    # The command in the hint of an error is broken at blanks, and a copy of it runs.
+    told = f"`codex-server wait \\\n{running.turn_id} --timeout 100 \\\n--print answer`. Its text so far:\n"
+    assert f"\nFirst:\n{told}`codex-server tail \\\n{running.turn_id}`" in narrow
 
     run = shell.run("show", THREAD[-4:])
     assert run.stdout.startswith(f"thread        {THREAD}\n")  # a pipe has the facts as ever

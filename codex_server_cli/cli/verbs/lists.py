@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
+from codex_server_cli.cli.no_home import note_absent_home, say_nothing
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.documents.fields import only, read_fields
 from codex_server_cli.core.documents.lean import without_empty
@@ -46,12 +47,11 @@ def list_turns(
     settings = Settings.load()
     wanted = read.TurnFilter(state, cwd, _thread_ids(settings, thread), start_ms, name, search)
     rows = [(view, read.prompt_beginning(view)) for view in read.list_turns(settings, limit, wanted)]
-    problem = read.absent_home(settings)
-    output.note_if(problem)
+    note_absent_home(settings)
     if json or full or names:
         output.show_json([_row(view, prompt, names, is_full=full) for view, prompt in rows])
     elif not rows and wanted == read.TurnFilter():
-        output.show("" if problem else 'No turns yet. Start one: codex-server new "your prompt"\n')
+        say_nothing(settings, 'No turns yet. Start one: codex-server new "your prompt"\n')
     elif rows and (is_long or output.is_terminal()):
         _show_rows(settings, rows, is_long=is_long)
     else:
