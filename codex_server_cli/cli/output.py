@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Literal
@@ -206,6 +207,11 @@ def abandon_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def refuse_stdout() -> None:
+    """Let every write to stdout fail, which its caller has closed."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdout.fileno())
+
+
 def show_bytes(data: bytes) -> None:
     """Print bytes on stdout as they are: for what never goes to a terminal."""
     # Bytes, because the locale may be ASCII while answers are not; an unencodable surrogate becomes "?".
@@ -217,5 +223,7 @@ def show_bytes(data: bytes) -> None:
         raise ReaderGoneError from error
     except OSError as error:
         abandon_stdout()
+        if error.errno == errno.EBADF:
+            raise HomeError("cannot write to stdout: it is closed") from error
         message = f"cannot write to stdout: {error.strerror}"
         raise HomeError(message, hint="What was done is done: codex-server list-turns shows it.") from error
