@@ -11,7 +11,7 @@ import os
 from typing import Any
 
 from codex_server_cli.cli import light_parser, output
-from codex_server_cli.cli.table import JSON_VERBS, VERBS, verb_of
+from codex_server_cli.cli.table import JSON_VERBS, READING_VERBS, VERBS, verb_of
 from codex_server_cli.errors import (
     BadInputError,
     BusyError,
@@ -31,12 +31,13 @@ _NO_ROOM = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _JSON_FLAGS = frozenset({"--json", "--full", "--fields"})
 
 
-def run(arguments: list[str], launch: object = None) -> int:
+def run(arguments: list[str], launch: object = None, *, is_stdout_closed: bool = False) -> int:
     """Run one command line and return its exit code. No traceback ever reaches the user.
 
     Args:
         arguments: the arguments after the program's name.
         launch: the worker that is being prepared, for a verb that starts a turn.
+        is_stdout_closed: the caller has closed it, and the null device stands in for it.
     """
     if is_completing():
         return _complete()
@@ -44,7 +45,7 @@ def run(arguments: list[str], launch: object = None) -> int:
         arguments = [*arguments[1:3], "--help"]
     verb = verb_of(arguments)
     try:
-        return _run(arguments, verb, launch)
+        return _run(arguments, verb, launch, is_stdout_closed=is_stdout_closed)
     except CodexServerError as error:
         return _fail(error, verb, arguments)
     except output.ReaderGoneError:
@@ -88,13 +89,15 @@ def _error_of_system(error: OSError) -> CodexServerError:
     return InternalError(f"a defect of codex-server: {type(error).__name__}: {error}", hint=hint)
 
 
-def _run(arguments: list[str], verb: str | None, launch: object) -> int:
+def _run(arguments: list[str], verb: str | None, launch: object, *, is_stdout_closed: bool) -> int:
     parsed = parse(arguments, verb)
     if parsed is None:
         return Exit.OK
     name, given = parsed
     function = VERBS[name].load()
     release()
+    if is_stdout_closed and name in READING_VERBS:
+        output.refuse_stdout()
     code = function(**given) if launch is None else function(launch, **given)
     return Exit.OK if code is None else code
 

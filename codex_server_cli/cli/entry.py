@@ -28,13 +28,13 @@ def main() -> None:
         import warnings
 
         warnings.simplefilter("ignore")
-    _open_standard_streams()
+    is_stdout_closed = _open_standard_streams()
     make_paths_absolute()
     received: list[int] = []
     if os.getpid() == 1:
         _handle_signals_as_init(received)
     try:
-        code = _run(sys.argv[1:])
+        code = _run(sys.argv[1:], is_stdout_closed=is_stdout_closed)
     except SystemExit:
         code = 1  # a signal of `_handle_signals_as_init`: see below
     except KeyboardInterrupt:
@@ -63,7 +63,7 @@ def _handle_signals_as_init(received: list[int]) -> None:
         signal.signal(signum, stop)
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], *, is_stdout_closed: bool) -> int:
     launch = None
     if arguments and arguments[0] in STARTING_VERBS:
         from codex_server_cli.actions.control.prepare import prepare
@@ -79,7 +79,7 @@ def _run(arguments: list[str]) -> int:
     load_typing()
     from codex_server_cli.cli.app import run
 
-    return run(arguments, launch)
+    return run(arguments, launch, is_stdout_closed=is_stdout_closed)
 
 
 def _leave(code: int) -> None:
@@ -92,13 +92,20 @@ def _leave(code: int) -> None:
     os._exit(code)
 
 
-def _open_standard_streams() -> None:
-    """Open the null device where the caller closed one (`>&-`): else one of our pipes would take its number."""
+def _open_standard_streams() -> bool:
+    """Open the null device where the caller closed one (`>&-`): else one of our pipes would take its number.
+
+    Returns:
+        Whether stdout was closed.
+    """
+    is_stdout_closed = False
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            is_stdout_closed = is_stdout_closed or fd == 1
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 — never closed
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    return is_stdout_closed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Literal
@@ -102,6 +103,21 @@ def err_ink() -> Ink:
     return Ink(is_coloured=sys.stderr.isatty() and terminal.can_redraw() and terminal.has_color())
 
 
+def say(text: str) -> None:
+    """Print a message of ours on stdout; on a terminal wrapped at words.
+
+    Args:
+        text: with its last line end.
+    """
+    show(f"{_wrapped(text[:-1], width())}\n" if is_terminal() else text)
+
+
+def _wrapped(text: str, columns: int) -> str:
+    from codex_server_cli.render.style.wrap import wrapped  # a pipe gets the text as it is
+
+    return "\n".join(wrapped(text, columns))
+
+
 def show_styled(text: str) -> None:
     """Print text on stdout that is already safe, with the sequences of `ink` in it.
 
@@ -140,10 +156,9 @@ def note(text: str, style: StyleName = "PLAIN") -> None:
     """
     safe = neutralise(text)
     if sys.stderr.isatty():
-        from codex_server_cli.render.style.ink import Style  # a pipe gets the text as it is
-        from codex_server_cli.render.style.wrap import wrapped
+        from codex_server_cli.render.style.ink import Style
 
-        safe = "\n".join(wrapped(safe, _error_width()))
+        safe = _wrapped(safe, _error_width())
         if safe.startswith(_NAME):
             safe = err_ink()(_NAME, Style[style]) + safe[len(_NAME) :]
     note_styled(safe + "\n")
@@ -167,6 +182,11 @@ def note_if(problem: str | None) -> None:
         note(f"{_NAME} {problem}", "YELLOW")
 
 
+def note_problem(problem: CodexServerError, style: StyleName = "YELLOW") -> None:
+    """Print an error on stderr that is none of the command's own, and its hint."""
+    note(f"{_NAME} {problem.message}" + (f"\n{problem.hint}" if problem.hint else ""), style)
+
+
 def show_error(error: CodexServerError, *, as_json: bool) -> None:
     """Report a failure: one line and its hint on stderr. With `as_json` the line, and the contract's JSON on stdout,
     which has the hint.
@@ -187,6 +207,11 @@ def abandon_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def refuse_stdout() -> None:
+    """Let every write to stdout fail, which its caller has closed."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdout.fileno())
+
+
 def show_bytes(data: bytes) -> None:
     """Print bytes on stdout as they are: for what never goes to a terminal."""
     # Bytes, because the locale may be ASCII while answers are not; an unencodable surrogate becomes "?".
@@ -198,5 +223,7 @@ def show_bytes(data: bytes) -> None:
         raise ReaderGoneError from error
     except OSError as error:
         abandon_stdout()
+        if error.errno == errno.EBADF:
+            raise HomeError("cannot write to stdout: it is closed") from error
         message = f"cannot write to stdout: {error.strerror}"
         raise HomeError(message, hint="What was done is done: codex-server list-turns shows it.") from error

@@ -6,6 +6,7 @@ from codex_server_cli.actions.control.approvals import pending_of
 from codex_server_cli.actions.read import read
 from codex_server_cli.actions.read.for_people import shortened
 from codex_server_cli.cli import output
+from codex_server_cli.cli.no_home import say_nothing
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.result.commands import PROGRAM
 from codex_server_cli.render.pending import pending_text
@@ -30,7 +31,7 @@ def show_card(settings: Settings, view: TurnView) -> None:
 def show_rows(settings: Settings, views: list[TurnView]) -> None:
     """Show turns, a line each, and how to see what they ask; that nothing runs where there are none."""
     if not views:
-        output.show(_NOTHING)
+        say_nothing(settings, _NOTHING)
         return
     width, ink, now_ms, home = output.display()
     rows = [(view, read.prompt_beginning(view)) for view in views]

@@ -97,7 +97,7 @@ def show_answer(view: TurnView, max_chars: int | None = None, *, is_raw: bool = 
         output.show(shown if shown.endswith("\n") else shown + "\n")
     if len(shown) < len(text.rstrip("\n")):
         left = f"{len(text) - len(shown):,} of {len(text):,} characters left out"
-        output.show(f"[{left}; the whole answer: {view.path}/answer.txt]\n")
+        output.say(f"[{left}; the whole answer: {view.path}/answer.txt]\n")
 
 
 def wait_for_end(

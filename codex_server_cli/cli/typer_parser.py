@@ -146,7 +146,7 @@ def _global_options(
             output.show(scripts.script(shell))
         else:
             path = scripts.install(shell, shell_folders(Settings.load().user_home))
-            output.show(f"Installed {path}. {shell} completes codex-server once it is started anew.\n")
+            output.say(f"Installed {path}. {shell} completes codex-server once it is started anew.\n")
     else:
         return
     raise typer.Exit

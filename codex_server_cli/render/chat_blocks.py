@@ -23,7 +23,6 @@ from codex_server_cli.render.tables import duration
 from codex_server_cli.render.turns.edits import edits_of
 
 MAX_LIVE_CHARS = 4000
-MORE = "… {count} more line{s}"
 
 
 class BlockKind(Enum):
@@ -146,14 +145,13 @@ def edit_block(item: Message, cwd: str, whole_diff: str) -> Block:
     diffs: list[range] = []
     for edit in edits_of(item, cwd):
         lines.append(edit.head)
-        if item.get("status") != "completed" or not edit.patch:
+        if not edit.patch:
             continue
         patch = edit.patch.split("\n")
         diffs.append(range(len(lines), len(lines) + len(patch)))
         lines += patch
-        if edit.left_out:
-            more = MORE.format(count=edit.left_out, s="" if edit.left_out == 1 else "s")
-            lines.append(f"{more}: {whole_diff}")
+        if rest := edit.rest(whole_diff):
+            lines.append(rest)
     return Block(BlockKind.EDIT, "\n".join(lines), tuple(diffs))
 
 

@@ -30,7 +30,7 @@ ENDS: dict[str, tuple[ErrorKind | None, int]] = {
 
 INTERRUPTED_AT_START = """
 from codex_server_cli.cli import app, entry
-def interrupt(*_):
+def interrupt(*_, **__):
     raise KeyboardInterrupt
 app.run = interrupt
 entry.main()

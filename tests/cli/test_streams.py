@@ -95,6 +95,19 @@ def test_closed_streams_are_no_trouble_for_a_turn(shell: Shell, closed: str) -> 
     assert prompt.read_text() == "hi"
 
 
+@pytest.mark.measured
+def test_what_only_reads_fails_where_its_output_is_lost_in_a_closed_stdout(shell: Shell, turns: TurnsOnDisk) -> None:
+    turn = turns.complete(cwd=str(shell.project))
+    turn.out.write_text("x\n")
+    closed = ["sh", "-c", 'exec "$0" "$@" >&-']
+    for words in ("answer last", "tail last", "status last", "list-turns --json", "pending", "wait last", "version"):
+        run = shell.run(*words.split(), under=closed)
+        assert (run.code, run.stderr) == (73, "codex-server: cannot write to stdout: it is closed\n"), words
+    for words in ("wait last --print none", "cancel last", "answer --help", "gc"):  # nothing is lost, or much was done
+        assert shell.run(*words.split(), under=closed).code == 0, words
+    assert_refused(shell.run("answer", "nobody", under=closed), 66, "no turn is named nobody", as_json=False)
+
+
 # --- terminals
 
 

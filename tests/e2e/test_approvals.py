@@ -80,7 +80,7 @@ def test_a_patch_is_shown_with_its_diff_and_applied_once_it_is_approved(home: Ho
     request = wait_for_request(home, turn)
     (change,) = request["changes"]
     assert (request["kind"], change["path"], change["diff"]) == ("patch", str(home.project / "note.txt"), "hello\n")
-    assert "│ hello\n" in home.run("pending", turn.id).stdout
+    assert "│ +hello\n" in home.run("pending", turn.id).stdout
     assert not (home.project / "note.txt").exists()
     home.run("approve", turn.id, "0")
     assert turn.wait()["answer"] == "Done."

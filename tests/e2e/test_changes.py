@@ -15,6 +15,7 @@ from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.parts import ToolCall
 from codex_server_cli.demo.replies import apply_patch, hold, reply, run_command, say
 from tests.kit.command_run import Run
+from tests.kit.escalations import ASK, escalated, wait_for_request
 from tests.kit.home import Home
 from tests.kit.in_process import show
 from tests.kit.support import make_repository, wait_until
@@ -262,7 +263,7 @@ def test_what_commands_wrote_is_told_and_marked_and_the_repository_stays_as_it_i
         {"path": "y.log", "kind": "add", "added": 1, "removed": 0},
     ]
     assert turn.result["changes_of"] == "work_tree"
-    assert turn.out.endswith("\n\n± 6 files +4 −3\n")
+    assert turn.out.endswith("\n\n± 6 files +4 −3 (4 by commands)\n")
     assert hash_of(repository / ".git") == before
     assert not (turn.path / ".snapshot").exists()
     shown = home.run("diff", turn.id)
@@ -301,6 +302,28 @@ def test_a_turn_that_may_not_write_takes_no_state(one_home: Home) -> None:
     turn = one_home.start("new", "hi")
     turn.wait()
     assert "changes_of" not in turn.result
+    assert not (turn.path / ".snapshot").exists()
+
+
+@pytest.mark.parametrize("is_approved", [False, True])
+def test_what_others_change_is_no_edit_of_a_turn_that_could_not_write(one_home: Home, *, is_approved: bool) -> None:
+    make_repository(one_home.project)
+    gate = Gate()
+    one_home.model([escalated(one_home) if is_approved else run_command("ls"), reply(say("Half", hold(gate), "."))])
+    turn = one_home.start("new", "look", *ASK)
+    if is_approved:
+        wait_for_request(one_home, turn)
+        one_home.call("approve", turn.id, "0")
+    wait_until(lambda: "Half" in turn.out, what="the answer")
+    (one_home.project / "other.txt").write_text("of another turn\n")
+    so_far = one_home.call("diff", turn.id, "--json").json
+    gate.open()
+    ended = turn.wait()
+    for document in (so_far, ended, one_home.call("diff", turn.id, "--json").json):
+        assert [entry["path"] for entry in document.get("changes", [])] == (["other.txt"] if is_approved else [])
+    assert so_far.get("changes_of") == turn.result.get("changes_of") == ("work_tree" if is_approved else None)
+    assert one_home.call("diff", turn.id).stderr.endswith("" if is_approved else "has changed no file\n")
+    assert turn.out.endswith("(by a command)\n") is is_approved
     assert not (turn.path / ".snapshot").exists()
 
 

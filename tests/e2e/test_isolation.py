@@ -46,7 +46,7 @@ ALL = f"""\
 #!{sys.executable}
 from codex_server_cli.cli import entry
 
-def run_all(words):
+def run_all(words, **_):
     from codex_server_cli.cli.app import run
     return max(run(command.split()) for command in words)
 

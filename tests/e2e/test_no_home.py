@@ -6,8 +6,11 @@ import json
 
 import pytest
 
+from tests.kit.console import type_in
 from tests.kit.home import COMMAND, Home
 from tests.kit.tmux import Terminal
+
+HINT = "Fix the variable; or `codex-server setup` makes that directory."
 
 
 @pytest.fixture
@@ -25,12 +28,13 @@ def test_a_list_is_empty_and_says_why(mistyped: Home) -> None:
         ("list-turns", ""),
         ("list-turns --json", "[]\n"),
         ("status", '{"version":2,"turns":[]}\n'),
-        ("pending", "Nothing waits for an answer.\n"),
+        ("pending", ""),
         ("tail --all", ""),
+        ("cancel --all", '{"version":2,"turns":[]}\n'),
     ):
         run = mistyped.call(*command.split())
         assert (run.code, run.stdout) == (0, stdout), command
-        assert run.stderr.splitlines()[0] == f"codex-server: {words(mistyped)}", command
+        assert run.stderr.splitlines() == [f"codex-server: {words(mistyped)}", HINT], command
         assert not (mistyped.path / "typo").exists(), command
 
 
@@ -42,8 +46,14 @@ def test_what_names_or_waits_for_a_turn_is_66_and_makes_nothing(mistyped: Home) 
     runs = [(command, mistyped.call(*command.split())) for command in commands]
     for command, run in (*runs, ("a real wait", mistyped.run("wait", "2026"))):
         assert run.code == 66, (command, run)
-        assert words(mistyped) in run.stderr, (command, run)
+        assert run.stderr.startswith(f"codex-server: {words(mistyped)}\n"), (command, run)
+        assert HINT in run.stderr + run.stdout or command == "status 2026", (command, run)  # whose JSON has no place
     assert not (mistyped.path / "typo").exists()
+
+
+def test_at_a_terminal_nothing_is_told_of_turns_in_it(mistyped: Home) -> None:
+    shown = type_in(f"{COMMAND} status; {COMMAND} cancel --all; {COMMAND} list-turns", mistyped.env, mistyped.project)
+    assert shown.split() == f"codex-server: {words(mistyped)} {HINT} ".split() * 3
 
 
 @pytest.mark.full

@@ -55,7 +55,11 @@ def test_a_command_is_shown_as_it_would_run_with_the_commands_that_decide_it() -
 
 
 def test_a_patch_is_shown_to_its_end() -> None:
-    assert lines(PATCH).count("│ line") == 100
+    assert lines(PATCH).count("│ +line") == lines(PATCH, 80).count("│ +line") == 100
+    deleted = PATCH | {"changes": [{"path": "/p/a", "kind": {"type": "delete"}, "diff": "gone\n"}]}
+    assert "│ -gone" in lines(deleted)
+    update = PATCH | {"changes": [{"path": "/p/a", "kind": {"type": "update"}, "diff": "@@ -1 +1 @@\n-a\n+b\n"}]}
+    assert lines(update)[3:6] == ["│ @@ -1 +1 @@", "│ -a", "│ +b"]
 
 
 def test_a_tool_is_shown_with_its_arguments() -> None:

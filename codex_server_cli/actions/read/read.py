@@ -36,8 +36,8 @@ READER = TurnReader(_clean_up)
 """What every command reads turns with."""
 
 
-def absent_home(settings: Settings) -> str | None:
-    """What is wrong where `CODEX_SERVER_HOME` names no directory: mistyped, probably. The usual one may be unmade."""
+def absent_home(settings: Settings) -> NotFoundError | None:
+    """The error where `CODEX_SERVER_HOME` names no directory: mistyped, probably. The usual one may be unmade."""
     try:
         settings.home.stat()
     except FileNotFoundError:
@@ -46,7 +46,10 @@ def absent_home(settings: Settings) -> str | None:
         is_absent = False
     else:
         is_absent = False
-    return f"CODEX_SERVER_HOME is {settings.home}, and there is no such directory" if is_absent else None
+    if not is_absent:
+        return None
+    hint = "Fix the variable; or `codex-server setup` makes that directory."
+    return NotFoundError(f"CODEX_SERVER_HOME is {settings.home}, and there is no such directory", hint=hint)
 
 
 def check_home(settings: Settings) -> None:
@@ -57,7 +60,7 @@ def check_home(settings: Settings) -> None:
     """
     problem = absent_home(settings)
     if problem is not None:
-        raise NotFoundError(problem, hint="Fix the variable; or `codex-server setup` makes that directory.")
+        raise problem
 
 
 def check_codex_home(settings: Settings) -> None:

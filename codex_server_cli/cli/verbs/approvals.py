@@ -9,6 +9,7 @@ from typing import Any
 from codex_server_cli.actions.control import approvals
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
+from codex_server_cli.cli.no_home import note_absent_home, say_nothing
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.documents.fields import only, read_fields
 from codex_server_cli.core.inputs import is_blank
@@ -31,7 +32,7 @@ def pending(*, turn: str | None, json: bool, full: bool, fields: str | None, cwd
     settings = Settings.load()
     names = read_fields(fields, turn_documents.pending_keys(), is_full=full)
     if turn is None:
-        output.note_if(read.absent_home(settings))
+        note_absent_home(settings)
     views = read.running(settings) if turn is None else [read.readable(read.find(settings, turn, cwd))]
     for view in views:
         if view.state is State.UNREADABLE:
@@ -42,7 +43,7 @@ def pending(*, turn: str | None, json: bool, full: bool, fields: str | None, cwd
         documents = [turn_documents.pending(*each, now_ms, is_full=full or bool(names)) for each in waiting]
         output.show_json([only(names, each, {}) for each in documents] if names else documents)
     elif not waiting:
-        output.show("Nothing waits for an answer.\n")
+        say_nothing(settings, "Nothing waits for an answer.\n")
     else:
         _show_waiting(settings, waiting, now_ms)
 

@@ -7,6 +7,7 @@ import os
 from codex_server_cli.actions.control import control
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
+from codex_server_cli.cli.no_home import note_absent_home, say_nothing
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.model.turn import EXIT_OF_STATE, State
 from codex_server_cli.core.model.view import TurnView
@@ -44,7 +45,7 @@ def cancel(*, turns: list[str], is_all: bool, json: bool, full: bool, cwd: str |
 
 
 def _cancel_all(settings: Settings, cwd: str | None) -> list[TurnView]:
-    output.note_if(read.absent_home(settings))
+    note_absent_home(settings)
     running = read.running(settings, cwd)
     views = control.cancel([read.directory_of(view) for view in running if view.state is State.RUNNING])
     for view in running:
@@ -68,7 +69,7 @@ def _show_cancelled(settings: Settings, views: list[TurnView]) -> None:
         elif view.state.is_end:
             output.show_styled(card.over_already(view, short_id, display))
     if not views:
-        output.show("Nothing runs: there is nothing to cancel.\n")
+        say_nothing(settings, "Nothing runs: there is nothing to cancel.\n")
 
 
 def apply(*, turn: str, json: bool, full: bool, cwd: str | None) -> Exit:

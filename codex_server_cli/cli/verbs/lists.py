@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
+from codex_server_cli.cli.no_home import note_absent_home, say_nothing
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.documents.fields import only, read_fields
 from codex_server_cli.core.documents.lean import without_empty
@@ -46,12 +47,11 @@ def list_turns(
     settings = Settings.load()
     wanted = read.TurnFilter(state, cwd, _thread_ids(settings, thread), start_ms, name, search)
     rows = [(view, read.prompt_beginning(view)) for view in read.list_turns(settings, limit, wanted)]
-    problem = read.absent_home(settings)
-    output.note_if(problem)
+    note_absent_home(settings)
     if json or full or names:
         output.show_json([_row(view, prompt, names, is_full=full) for view, prompt in rows])
     elif not rows and wanted == read.TurnFilter():
-        output.show("" if problem else 'No turns yet. Start one: codex-server new "your prompt"\n')
+        say_nothing(settings, 'No turns yet. Start one: codex-server new "your prompt"\n')
     elif rows and (is_long or output.is_terminal()):
         _show_rows(settings, rows, is_long=is_long)
     else:
@@ -139,7 +139,7 @@ def _show_in_words(settings: Settings, shown: ShownTurn | ThreadView) -> None:
     from codex_server_cli.cli.terminal.turn_text import markdown_rows
     from codex_server_cli.render.turns.shown import shown_thread, shown_turn
 
-    entries, display = [(entry.type, entry.at, entry.text) for entry in shown.entries], output.display()
+    entries, display = shown.entries, output.display()
     if isinstance(shown, threads.ThreadView):
         output.show_styled(shown_thread(_thread_header(shown.summary), entries, display, markdown_rows))
     else:

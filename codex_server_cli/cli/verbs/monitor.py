@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from codex_server_cli.actions.read import monitor, read
 from codex_server_cli.cli import output
+from codex_server_cli.cli.no_home import note_absent_home
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.model.monitor_event import MonitorEvent
 from codex_server_cli.errors import Exit, UsageError
@@ -33,11 +34,11 @@ def show_all(*, follows: bool, as_json: bool, is_full: bool, after: int | None, 
         if output.is_terminal() and after is None and not read.running(settings):
             output.note("Nothing runs; each turn to come gets its lines here. Ctrl-C ends this.")
     else:
-        output.note_if(read.absent_home(settings))
+        note_absent_home(settings)
         after = 0 if after is None else after
     stream = monitor.stream(settings, after, follows=follows, warn=output.note_if)
     has_any = show_events(stream, as_json=as_json, is_full=is_full)
-    if not (has_any or as_json or after):
+    if not (has_any or as_json or after or read.absent_home(settings)):
         output.note("Nothing has happened yet.")
     return Exit.OK
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
+from codex_server_cli.cli.no_home import note_absent_home
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.model.turn import EXIT_OF_STATE, State
 from codex_server_cli.core.model.view import TurnView
@@ -25,7 +26,7 @@ def status(*, turns: list[str], json: bool, full: bool, fields: str | None, cwd:
         found = (_view(settings, selector, cwd, is_one=is_one) for selector in selectors)
         views = list({view.turn_id: view for view in found}.values())
     else:
-        output.note_if(read.absent_home(settings))
+        note_absent_home(settings)
         views = read.running(settings)
     if not is_json:
         _show_words(settings, views, is_one=is_one)

@@ -91,7 +91,7 @@ def gc(
         output.show_json(document if full else without_empty(document))
     elif dry_run and output.is_terminal():
         output.show_styled(gone_view(collected, output.display()))
-        output.show(f"{summary(collected, is_dry_run=True)}\n")
+        output.say(f"{summary(collected, is_dry_run=True)}\n")
     elif dry_run:
         output.show(f"{gone_table(collected, output.width())}{summary(collected, is_dry_run=True)}\n")
     else:

@@ -31,7 +31,7 @@ def usage(*, since: str, by: UsageKey, json: bool, full: bool) -> None:
         )
         output.show_json(document if full else without_empty(document))
     elif not report.groups:
-        output.show(f"There is no turn of the last {since}.\n")
+        output.say(f"There is no turn of the last {since}.\n")
     else:
         _show(report, by, str(settings.user_home))
 

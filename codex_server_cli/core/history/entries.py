@@ -34,11 +34,13 @@ class ThreadEntry(NamedTuple):
             `mcpToolCall`, `webSearch`, `plan`), or `error` for the message that ended a failed turn.
         text: raw text: the message, the command line, the changed paths, the query. Never empty.
         at: RFC 3339 UTC with milliseconds, as Codex wrote it; empty where the line has no time.
+        item: of a `fileChange` the app-server's item, which has the patches; None for any other, and in a session file.
     """
 
     type: str
     text: str
     at: str
+    item: Json | None = None
 
 
 def parse_entry(line: bytes) -> ThreadEntry | None:

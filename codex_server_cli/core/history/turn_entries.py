@@ -41,7 +41,8 @@ def turn_entries(events: Iterable[Message]) -> list[ThreadEntry]:
 
 def _add(entries: dict[str, ThreadEntry], item: Message, text: str, at_ms: int) -> None:
     if text.strip():
-        entries[str(item.get("id"))] = ThreadEntry(str(item.get("type")), text, format_time_ms(at_ms))
+        edited = item if item.get("type") == "fileChange" else None
+        entries[str(item.get("id"))] = ThreadEntry(str(item.get("type")), text, format_time_ms(at_ms), edited)
 
 
 def _text(item: Message) -> str:

@@ -92,7 +92,14 @@ def changes_line(changes: list[Message], changes_of: str | None) -> str:
     """The last line of a turn that changed files: `± 3 files +40 −2`."""
     added, removed = (sum(change.get(count) or 0 for change in changes) for count in ("added", "removed"))
     doubt = " (by patches; what commands wrote is not known)" if changes_of == ChangesOf.PATCHES else ""
-    return f"± {len(changes)} file{'' if len(changes) == 1 else 's'} +{added} −{removed}{doubt}\n"
+    files = f"{len(changes)} file{'' if len(changes) == 1 else 's'}"
+    return f"± {files} +{added} −{removed}{_by_commands(changes)}{doubt}\n"
+
+
+def _by_commands(changes: list[Message]) -> str:
+    count = sum(change.get("by") == "command" for change in changes)
+    words = "by a command" if count == 1 else "by commands"
+    return "" if not count else f" ({words})" if count == len(changes) else f" ({count} {words})"
 
 
 def _reasoning(item: Message) -> str:

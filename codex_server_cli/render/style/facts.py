@@ -11,7 +11,7 @@ from typing import NamedTuple
 from codex_server_cli.render.escape import neutralise, one_line
 from codex_server_cli.render.style.cells import broken
 from codex_server_cli.render.style.ink import Style
-from codex_server_cli.render.style.wrap import Display, wrapped
+from codex_server_cli.render.style.wrap import Display, command_rows, wrapped
 
 _GAP, _BELOW = "  ", "    "
 _LEAST_ROOM = 26
@@ -28,7 +28,7 @@ class Fact(NamedTuple):
         label: of ours.
         value: raw text, shown as one line; a fact without one is left out.
         style: of the value.
-        is_command: it is never broken, so that it can be copied; the terminal itself wraps it.
+        is_command: where it is broken, it can be copied as it stands.
     """
 
     label: str
@@ -46,7 +46,7 @@ def facts_block(facts: Sequence[Fact], display: Display) -> str:
     for label, value, style, is_command in known:
         room = _room(pad + len(_GAP), width)
         shown = one_line(value or "", _MAX_VALUE)
-        pieces = [ink(piece, style) for piece in ([shown] if is_command else broken(shown, room))]
+        pieces = [ink(piece, style) for piece in (command_rows if is_command else broken)(shown, room)]
         lines += _hanging(ink(label, Style.DIM), len(label), pad + len(_GAP), pieces, width)
     return _text(lines)
 

@@ -1,7 +1,7 @@
-"""Breaking lines for a terminal: between words, and never inside a command, which must be copied whole.
+"""Breaking lines for a terminal: between words, and a command only where no line has room for it.
 
-Widths are in cells. What is given must be safe already (`escape`). Must never cut: what is too wide for a line has one
-of its own, which the terminal itself folds, so that a copied command has no line end in it.
+Widths are in cells. What is given must be safe already (`escape`). Must never cut: a word that is too wide for a line
+has one of its own, which the terminal itself folds; a command goes on behind a backslash, so that what is copied runs.
 """
 
 from __future__ import annotations
@@ -16,8 +16,18 @@ from codex_server_cli.render.style.ink import PLAIN, Ink, Style
 Piece = tuple[str, Style]
 """A text and its look; a line is never broken inside of one by `joined`."""
 
-_WORDS = re.compile(r"`[^`\n]*`\S*|codex-server [^`\n]*[^.`\n]$|\S+")
-"""A command stands between backticks, or at the end of a line that no full stop ends."""
+_WORDS = re.compile(
+    r"`[^`\n]*`\S*"
+    r"|codex-server [^`\n]*[^.`\n]$"
+    r"|codex-server (?:(?:server|remote) )?[a-z][a-z-]*(?: \d{8}-\d+-\S+)?\S*"
+    r"|\S+"
+)
+"""A command stands between backticks, or at the end of a line that no full stop ends. In a sentence its verb and the
+turn belong to it."""
+
+_ARGUMENTS = re.compile(r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+|\S""")
+"""What a shell does not split."""
+_GOES_ON = " \\"
 
 _GAP = " · "
 
@@ -48,6 +58,33 @@ def wrapped(text: str, width: int, indent: str = "") -> list[str]:
     return [line for given in text.split("\n") for line in _lines(given, width, indent)]
 
 
+def command_rows(command: str, width: int) -> list[str]:
+    """A command as rows of at most `width` cells, as far as its words are no longer; a copy of them runs the same.
+
+    It is broken where a shell splits it, and each row but the last ends with a backslash.
+    """
+    rows: list[str] = []
+    end = 0
+    words = list(_ARGUMENTS.finditer(command))
+    for word in words:
+        gap = command[end : word.start()]
+        longer = f"{rows[-1]}{gap}{word[0]}" if rows else word[0]
+        room = width if word is words[-1] else width - len(_GOES_ON)
+        if rows and gap and cells(longer) > room:
+            rows[-1] += _GOES_ON
+            rows.append(word[0])
+        else:
+            rows[-1:] = [longer]
+        end = word.end()
+    return rows
+
+
+def arrowed(command: str, display: Display) -> list[str]:
+    """The command to run next as lines behind an arrow; none for an empty one."""
+    rows = command_rows(command, display.width - 4)
+    return [f"  {' ' if number else '→'} {display.ink(row, Style.BOLD)}" for number, row in enumerate(rows)]
+
+
 def _lines(text: str, width: int, indent: str) -> list[str]:
     if cells(indent + text) <= width:
         return [f"{indent}{text}".rstrip()]
@@ -59,7 +96,7 @@ def _lines(text: str, width: int, indent: str) -> list[str]:
         if lines and cells(longer) <= width:
             lines[-1] = longer
         else:
-            lines.append(start + word[0])
+            lines += [start + row for row in command_rows(word[0], width - cells(start))]
         end = word.end()
     return lines
 

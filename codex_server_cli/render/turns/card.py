@@ -21,7 +21,7 @@ from codex_server_cli.render.status_line import clock, short_count
 from codex_server_cli.render.style.cells import BAR, barred, cut
 from codex_server_cli.render.style.ink import Style
 from codex_server_cli.render.style.when import ago
-from codex_server_cli.render.style.wrap import Display, Piece, joined, wrapped
+from codex_server_cli.render.style.wrap import Display, Piece, arrowed, joined, wrapped
 from codex_server_cli.render.tables import duration, short_path
 from codex_server_cli.render.turns.states import look, state_words
 from codex_server_cli.render.turns.titles import title
@@ -90,7 +90,7 @@ def card(view: TurnView, short_id: str, prompt: str, asked: Sequence[str], displ
     for request in asked:
         lines += ["", *request.rstrip("\n").split("\n")]
     command = "" if asked else _next(view, short_id)
-    return _text(lines + ([f"{_INDENT}→ {display.ink(command, Style.BOLD)}"] if command else []))
+    return _text(lines + arrowed(command, display))
 
 
 def _text(lines: Sequence[str]) -> str:

@@ -15,11 +15,23 @@ _SIGNS = {"add": "+", "delete": "-"}
 
 
 class Edit(NamedTuple):
-    """One file: `± app.py +1 −1`, the first lines of its patch, and how many more there are."""
+    """One file: `± app.py +1 −1`, the first lines of its patch, and how many more there are.
+
+    What was not written, or not yet, has no patch.
+    """
 
     head: str
     patch: str
     left_out: int = 0
+
+    def rest(self, whole_diff: str) -> str:
+        """The line below the patch that says how much is left out; empty where nothing is.
+
+        Args:
+            whole_diff: the command that shows all of it.
+        """
+        s = "" if self.left_out == 1 else "s"
+        return f"… {self.left_out} more line{s}: {whole_diff}" if self.left_out else ""
 
 
 def edit_kind(change: Message) -> str:
@@ -49,6 +61,8 @@ def _edit(item: Message, change: Message, cwd: str) -> Edit:
     moved = {"kind": {**kind, "move_path": _below(cwd, kind.get("move_path"))}} if isinstance(kind, dict) else {}
     shown = {**change, **moved, "path": _below(cwd, change.get("path"))}
     head = item_block({**item, "changes": [shown]}).rstrip("\n")
+    if item.get("status") != "completed":
+        return Edit(head, "")
     lines = as_patch(text_in(change.get("diff")), edit_kind(change)).split("\n")
     left_out = max(len(lines) - SHOWN_LINES, 0)
     return Edit(head, "\n".join(lines[:SHOWN_LINES]), left_out)

@@ -9,7 +9,7 @@ from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.result.next_step import next_command
 from codex_server_cli.render.escape import neutralise
 from codex_server_cli.render.style.ink import Style
-from codex_server_cli.render.style.wrap import Display, wrapped
+from codex_server_cli.render.style.wrap import Display, arrowed, wrapped
 from codex_server_cli.render.turns.states import look, state_words
 
 _INDENT = "  "
@@ -41,7 +41,7 @@ def applied(
         lines.append(f"{_INDENT}{display.ink(mark, style)} {neutralise(quoted(path))}")
     missing = [path for path in conflicts if path not in dict(changes)]
     lines += [f"{_INDENT}{display.ink('!', Style.WARNING)} {neutralise(quoted(path))}" for path in missing]
-    return "\n".join(lines + _next(command, display)) + "\n"
+    return "\n".join(lines + arrowed(neutralise(command), display)) + "\n"
 
 
 def recovered(view: TurnView, short_id: str, message: str, display: Display, *, is_recovered: bool) -> str:
@@ -55,8 +55,4 @@ def recovered(view: TurnView, short_id: str, message: str, display: Display, *, 
     lines = [display.ink(f"{glyph} {short_id} {'recovered' if is_recovered else neutralise(state_words(view))}", style)]
     lines += wrapped(neutralise(message), display.width, _INDENT)
     command = next(iter(next_command(view._replace(turn_id=short_id), has_asked_codex=True).values()), "")
-    return "\n".join(lines + _next(command, display)) + "\n"
-
-
-def _next(command: str, display: Display) -> list[str]:
-    return [f"{_INDENT}→ {display.ink(neutralise(command), Style.BOLD)}"] if command else []
+    return "\n".join(lines + arrowed(neutralise(command), display)) + "\n"

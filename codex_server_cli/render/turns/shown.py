@@ -1,5 +1,7 @@
 """One turn or thread in words, for a terminal: its facts, and what was said and done. Owns how each entry looks.
 
+An edit is shown with the beginning of its patch, as in a chat.
+
 Text of a model or a command is made safe here, and indented: it cannot pass for a heading of ours.
 """
 
@@ -7,21 +9,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
+from codex_server_cli.core.history.entries import ThreadEntry
 from codex_server_cli.core.model.turn import parse_time_ms
 from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.protocol.rpc import Message
+from codex_server_cli.core.result.commands import of_turn
 from codex_server_cli.render.escape import neutralise, one_line
 from codex_server_cli.render.notes import turn_header
 from codex_server_cli.render.style.cells import barred
+from codex_server_cli.render.style.diff import diff_lines
 from codex_server_cli.render.style.facts import Fact, facts_block
 from codex_server_cli.render.style.ink import Ink, Style
 from codex_server_cli.render.style.when import ago
-from codex_server_cli.render.style.wrap import Display, joined
+from codex_server_cli.render.style.wrap import Display, joined, wrapped
 from codex_server_cli.render.tables import short_path
+from codex_server_cli.render.turns.edits import edits_of
 from codex_server_cli.render.turns.states import look, state_words
-
-Entry = tuple[str, str | None, str]
-"""Type, time and raw text, as `core.history.entries.ThreadEntry` has them."""
 
 _HEADINGS = {
     "userMessage": ("you", Style.CYAN),
@@ -48,24 +53,40 @@ Layout = Callable[[str, int], list[str]]
 """Lays out a raw text of Codex for so many cells, as safe lines."""
 
 
+class _Page(NamedTuple):
+    """What the entries are laid out for.
+
+    Attributes:
+        layout: of what Codex said.
+        base: the directory below which names of files are relative.
+        whole_diff: the command that shows the patches of which only the beginning is shown.
+    """
+
+    display: Display
+    layout: Layout
+    base: str
+    whole_diff: str = ""
+
+
 def shown_turn(
-    view: TurnView, prompt: str, short_id: str, entries: Sequence[Entry], display: Display, layout: Layout
+    view: TurnView, prompt: str, short_id: str, entries: Sequence[ThreadEntry], display: Display, layout: Layout
 ) -> str:
     """A turn: its facts, then its last entries.
 
     Args:
         prompt: the beginning of what it was asked, raw.
-        short_id: what the command to run next calls it.
+        short_id: what our commands call it.
         layout: of what Codex said.
     """
     mark, style = look(view)
     header = dict(turn_header(view._replace(turn_id=short_id), prompt))
     header |= {"turn": view.turn_id, "state": f"{mark} {state_words(view)}"}
-    return _shown(header, {**_STYLES, "state": style, "thread": Style.PLAIN}, entries, display, layout)
+    page = _Page(display, layout, header.get("directory") or "", of_turn("diff", short_id))
+    return _shown(header, {**_STYLES, "state": style, "thread": Style.PLAIN}, entries, page)
 
 
 def shown_thread(
-    header: Sequence[tuple[str, str | None]], entries: Sequence[Entry], display: Display, layout: Layout
+    header: Sequence[tuple[str, str | None]], entries: Sequence[ThreadEntry], display: Display, layout: Layout
 ) -> str:
     """A thread: its facts, then its last entries.
 
@@ -73,23 +94,19 @@ def shown_thread(
         header: label and value of each; what is not known is left out.
         layout: of what Codex said.
     """
-    return _shown(dict(header), _STYLES, entries, display, layout)
+    facts = dict(header)
+    return _shown(facts, _STYLES, entries, _Page(display, layout, facts.get("directory") or ""))
 
 
 def _shown(
-    header: Mapping[str, str | None],
-    styles: Mapping[str, Style],
-    entries: Sequence[Entry],
-    display: Display,
-    layout: Layout,
+    header: Mapping[str, str | None], styles: Mapping[str, Style], entries: Sequence[ThreadEntry], page: _Page
 ) -> str:
     facts = [
-        Fact(label, _value(label, value, display), styles.get(label, Style.PLAIN), is_command=label in _COMMANDS)
+        Fact(label, _value(label, value, page.display), styles.get(label, Style.PLAIN), is_command=label in _COMMANDS)
         for label, value in header.items()
         if value
     ]
-    base = header.get("directory") or ""
-    return "\n".join([facts_block(facts, display), *(_entry(entry, base, display, layout) for entry in entries)])
+    return "\n".join([facts_block(facts, page.display), *(_entry(entry, page) for entry in entries)])
 
 
 def _value(label: str, value: str, display: Display) -> str:
@@ -104,34 +121,55 @@ def _value(label: str, value: str, display: Display) -> str:
     return one_line(value, _LONGEST_PROMPT) if "prompt" in label else value
 
 
-def _entry(entry: Entry, base: str, display: Display, layout: Layout) -> str:
-    type_, at, text = entry
-    name, style = _HEADINGS.get(type_, (one_line(type_, 40), Style.BLUE))
-    when = ago(parse_time_ms(at), display.now_ms)
+def _entry(entry: ThreadEntry, page: _Page) -> str:
+    display = page.display
+    name, style = _HEADINGS.get(entry.type, (one_line(entry.type, 40), Style.BLUE))
+    when = ago(parse_time_ms(entry.at), display.now_ms)
     heading = joined([(f"── {name}", style), (when, Style.DIM)], display.width, ink=display.ink, hanging=_INDENT)
-    if type_ in _MARKDOWN:
-        told = layout(text, min(display.width, _WIDEST_PROSE) - len(_INDENT))
-        return "".join(f"{line}\n" for line in (*heading, *(f"{_INDENT}{line}".rstrip() for line in told)))
-    if type_ == "fileChange" and base:
-        text = re.sub(rf"^(± )?{re.escape(base)}/", r"\1", text, flags=re.MULTILINE)
-    ink, safe = display.ink, neutralise(text.rstrip("\n"))
-    lines = _command(safe, display) if type_ == "commandExecution" else _told(type_, safe, display)
-    return "".join(f"{line}\n" for line in (*heading, *(ink(line, look_) for line, look_ in lines)))
+    return "".join(f"{line}\n" for line in (*heading, *_body(entry, page)))
 
 
-def _told(type_: str, text: str, display: Display) -> list[tuple[str, Style]]:
-    width = display.width if type_ == "fileChange" else min(display.width, _WIDEST_PROSE)
-    lines = [line.rstrip() for line in barred(text, width, bar=_INDENT)]
-    if type_ == "fileChange":
-        return [(_with_counts(line, display.ink), Style.PLAIN) for line in lines]
-    return [(line, Style.RED if type_ == "error" else Style.PLAIN) for line in lines]
+def _body(entry: ThreadEntry, page: _Page) -> list[str]:
+    """What was said or done, as safe lines."""
+    display, prose = page.display, min(page.display.width, _WIDEST_PROSE)
+    if entry.type in _MARKDOWN:
+        return [f"{_INDENT}{line}".rstrip() for line in page.layout(entry.text, prose - len(_INDENT))]
+    if entry.item is not None:
+        return _edits(entry.item, page)
+    text = entry.text.rstrip("\n")
+    if entry.type == "fileChange":
+        told = re.sub(rf"^(± )?{re.escape(page.base)}/", r"\1", text, flags=re.MULTILINE) if page.base else text
+        return _edited(told, display)
+    safe = neutralise(text)
+    if entry.type == "commandExecution":
+        return _command(safe, display)
+    style = Style.RED if entry.type == "error" else Style.PLAIN
+    return [display.ink(line.rstrip(), style) for line in barred(safe, prose, bar=_INDENT)]
+
+
+def _edits(item: Message, page: _Page) -> list[str]:
+    """Each file of an edit, the beginning of its patch, and how all of it is shown."""
+    display, lines = page.display, list[str]()
+    for edit in edits_of(item, page.base):
+        lines += _edited(edit.head, display)
+        rows = diff_lines(edit.patch, display.ink, width=display.width - len(_INDENT))
+        lines += [_INDENT + row for row in rows]
+        rest = edit.rest(page.whole_diff)
+        lines += [display.ink(line, Style.DIM) for line in wrapped(rest, display.width, _INDENT) if rest]
+    return lines
+
+
+def _edited(text: str, display: Display) -> list[str]:
+    """The line of a file: its name, raw, and how much changed."""
+    lines = barred(neutralise(text), display.width, bar=_INDENT)
+    return [_with_counts(line.rstrip(), display.ink) for line in lines]
 
 
 def _with_counts(line: str, ink: Ink) -> str:
     return _COUNTS.sub(lambda found: ink(found[1], Style.GREEN) + ink(found[2], Style.RED), line)
 
 
-def _command(text: str, display: Display) -> list[tuple[str, Style]]:
+def _command(text: str, display: Display) -> list[str]:
     """What was run, an excerpt of its output, and how it ended."""
     command, *output = text.expandtabs(4).split("\n")
     parts = [(command if command.startswith("$ ") else f"$ {command}", Style.BOLD)]
@@ -139,7 +177,7 @@ def _command(text: str, display: Display) -> list[tuple[str, Style]]:
     end = [(output.pop(), Style.GREEN if ended[1] else Style.RED)] if ended else []
     parts += [(line, Style.DIM if _LEFT_OUT.fullmatch(line) else Style.PLAIN) for line in output]
     return [
-        (row.rstrip(), style)
+        display.ink(row.rstrip(), style)
         for line, style in parts + end
         for row in barred(line, display.width, bar=_INDENT, is_exact=True)
     ]

@@ -38,6 +38,13 @@ def test_items_are_told_in_their_order(name: str, item: str, expected: list[str]
     assert [text for _, text in of_capture(name, item)] == expected
 
 
+def test_a_change_of_files_keeps_its_patches_and_no_other_entry_has_any() -> None:
+    entries = turn_entries(read_events(captured_turns("approval_patch_accept")[-1].events()))
+    items = {entry.type: entry.item for entry in entries}
+    assert [change["diff"] for change in (items.pop("fileChange") or {})["changes"]] == ["hello\n"]
+    assert set(items.values()) == {None}
+
+
 def test_a_review_and_a_compaction_are_told_once() -> None:
     reviewed, compacted = (told(turn.events()) for turn in captured_turns("review_and_compact")[-2:])
     assert [type_ for type_, _ in reviewed] == ["enteredReviewMode", "userMessage", "agentMessage"]

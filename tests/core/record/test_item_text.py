@@ -158,6 +158,13 @@ def test_a_notification_is_one_line(method: str, params: dict[str, Any], text: s
     "changes, changes_of, line",
     [
         ([{"path": "a", "added": 1, "removed": 0}], "work_tree", "± 1 file +1 −0\n"),
+        ([{"path": "a", "added": 1, "removed": 0, "by": "command"}], "work_tree", "± 1 file +1 −0 (by a command)\n"),
+        (
+            [{"path": "a", "added": 1, "by": "command"}, {"path": "b"}],
+            "work_tree",
+            "± 2 files +1 −0 (1 by a command)\n",
+        ),
+        ([{"path": "a", "added": 1, "by": "command"}] * 2, "work_tree", "± 2 files +2 −0 (by commands)\n"),
         ([{"path": "a", "added": 1, "removed": 2}, {"path": "b", "binary": True}], None, "± 2 files +1 −2\n"),
         (
             [{"path": "a", "added": 1, "removed": 0}],

@@ -19,11 +19,13 @@ CHECKS = [
 ]
 
 
-def test_a_fact_is_wrapped_under_its_label_and_a_command_is_never_broken() -> None:
+def test_a_fact_is_wrapped_under_its_label_and_a_command_can_be_copied() -> None:
     assert facts_block(FACTS, Display(40)).splitlines() == [
         "server   ✓ ready, and it has been so for",
         "         a very long time",
-        "connect  codex-server new --server ws://127.0.0.1:4500 'your prompt'",
+        "connect  codex-server new --server \\",
+        "         ws://127.0.0.1:4500 \\",
+        "         'your prompt'",
         "odd      a␛[2J b",
     ]
     coloured = facts_block(FACTS[:1], Display(80, Ink(is_coloured=True)))

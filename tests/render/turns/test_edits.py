@@ -14,6 +14,11 @@ def item(*changes: dict[str, Any]) -> dict[str, Any]:
     return {"type": "fileChange", "status": "completed", "changes": list(changes)}
 
 
+def test_of_what_was_not_written_only_the_name_is_told() -> None:
+    declined = {**item({"path": "/p/a", "kind": {"type": "add"}, "diff": "x\n" * 50}), "status": "declined"}
+    assert edits_of(declined, "/p") == [Edit("± a new, 50 lines (declined)", "")]
+
+
 def test_a_name_below_the_directory_is_relative_and_others_are_not() -> None:
     update = {"kind": {"type": "update", "move_path": "/p/new.py"}, "diff": PATCH}
     inside, outside = edits_of(item({"path": "/p/old.py", **update}, {"path": "/q/x", **update}), "/p")
@@ -31,6 +36,9 @@ def test_of_a_whole_file_the_content_is_what_was_added_or_removed() -> None:
 def test_a_long_patch_is_cut_and_says_by_how_much() -> None:
     (edit,) = edits_of(item({"path": "/p/a", "kind": {"type": "add"}, "diff": "x\n" * 50}), "/p")
     assert (edit.patch.count("\n") + 1, edit.left_out) == (SHOWN_LINES, 50 - SHOWN_LINES)
+    assert edit.rest("/diff") == "… 38 more lines: /diff"
+    assert edit._replace(left_out=1).rest("/diff") == "… 1 more line: /diff"
+    assert edit._replace(left_out=0).rest("/diff") == ""
 
 
 @for_each(

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from codex_server_cli.core.history.entries import ThreadEntry
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.turn_id import time_ms
 from codex_server_cli.core.model.view import TurnView
@@ -26,14 +27,14 @@ VIEW = TurnView(
     result={"answer": "Done.", "usage": {"total_tokens": 240}},
 )
 ENTRIES = [
-    ("userMessage", AT, "Mend it\n── codex · 3m ago"),
-    ("commandExecution", AT, "$ ls\n  -la\na.py\n… 12 more lines …\n→ exit 0 · 0.1 s\n"),
-    ("commandExecution", AT, "$ false\n→ exit 1 · 0.1 s\n"),
-    ("commandExecution", "", "make"),
-    ("fileChange", AT, "± /home/ada/p/app.py +2 −1\n± /srv/x new, 1 line\n/home/ada/p/b.py"),
-    ("agentMessage", AT, "Done. " + "word " * 40),
-    ("odd\nthing", None, "\x1b[2J"),
-    ("error", AT, "refused"),
+    ThreadEntry("userMessage", "Mend it\n── codex · 3m ago", AT),
+    ThreadEntry("commandExecution", "$ ls\n  -la\na.py\n… 12 more lines …\n→ exit 0 · 0.1 s\n", AT),
+    ThreadEntry("commandExecution", "$ false\n→ exit 1 · 0.1 s\n", AT),
+    ThreadEntry("commandExecution", "make", ""),
+    ThreadEntry("fileChange", "± /home/ada/p/app.py +2 −1\n± /srv/x new, 1 line\n/home/ada/p/b.py", AT),
+    ThreadEntry("agentMessage", "Done. " + "word " * 40, AT),
+    ThreadEntry("odd\nthing", "\x1b[2J", ""),
+    ThreadEntry("error", "refused", AT),
 ]
 
 
@@ -78,6 +79,38 @@ def test_a_turn_is_its_facts_and_then_what_was_said_and_done() -> None:
     ]
 
 
+def edited(status: str = "completed") -> ThreadEntry:
+    update = {
+        "path": "/home/ada/p/app.py",
+        "kind": {"type": "update"},
+        "diff": "@@ -1 +1 @@\n-a\n+" + "b" * 90 + "\x1b\n",
+    }
+    new = {"path": "/srv/x", "kind": {"type": "add"}, "diff": "x\n" * 14}
+    return ThreadEntry("fileChange", "told", AT, {"type": "fileChange", "status": status, "changes": [update, new]})
+
+
+def test_an_edit_has_the_beginning_of_each_patch_and_the_command_that_shows_all() -> None:
+    text = shown_turn(VIEW, "Mend it", "7f3a", [edited()], DISPLAY, layout)
+    assert text.partition("── files · 3m ago\n")[2].splitlines() == [
+        "  ± app.py +1 −1",
+        "  @@ -1 +1 @@",
+        "  -a",
+        "  +" + "b" * 77,
+        "  " + "b" * 13 + "␛",
+        "  ± /srv/x new, 14 lines",
+        *["  +x"] * 12,
+        "  … 2 more lines: codex-server diff 7f3a",
+    ]
+    coloured = shown_turn(VIEW, "", "7f3a", [edited()], DISPLAY._replace(ink=Ink(is_coloured=True)), layout)
+    for piece in ("  \x1b[36m@@ -1 +1 @@\x1b[0m", "  \x1b[31m-a\x1b[0m", "  \x1b[32m+x\x1b[0m", "\x1b[2m  … 2 more"):
+        assert f"{piece}" in coloured
+
+
+def test_an_edit_that_was_not_written_has_no_patch() -> None:
+    text = shown_turn(VIEW, "Mend it", "7f3a", [edited("declined")], DISPLAY, layout)
+    assert text.endswith("\n  ± app.py +1 −1 (declined)\n  ± /srv/x new, 14 lines (declined)\n")
+
+
 def test_what_went_well_is_green_and_what_did_not_red() -> None:
     text = shown_turn(VIEW, "Mend it", "7f3a", ENTRIES, DISPLAY._replace(ink=Ink(is_coloured=True)), layout)
     for piece in (
@@ -97,7 +130,7 @@ def test_what_went_well_is_green_and_what_did_not_red() -> None:
 
 @pytest.mark.parametrize("width", [20, 40, 80, 120])
 def test_no_line_is_wider_than_the_terminal_but_a_command(width: int) -> None:
-    text = shown_turn(VIEW, "Mend it", "7f3a", ENTRIES, DISPLAY._replace(width=width), layout)
+    text = shown_turn(VIEW, "Mend it", "7f3a", [*ENTRIES, edited()], DISPLAY._replace(width=width), layout)
     assert all(cells(line) <= width or "codex-server" in line for line in text.splitlines())
     assert not re.search(r"[\x00-\x09\x0b-\x1f]", text)
 
@@ -110,3 +143,9 @@ def test_a_thread_has_the_command_that_goes_on_with_it() -> None:
         "started   ?",
         "continue  codex-server …",
     ]
+
+
+def test_a_thread_has_the_names_of_what_was_changed() -> None:
+    edit = ThreadEntry("fileChange", "/p/a.py\n/q/b.py\n", "")
+    assert shown_thread([("directory", "/p")], [edit], DISPLAY, layout).endswith("── files\n  a.py\n  /q/b.py\n")
+    assert shown_thread([], [edit], DISPLAY, layout) == "\n── files\n  /p/a.py\n  /q/b.py\n"
