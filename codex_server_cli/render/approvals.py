@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from codex_server_cli.core.protocol.rpc import objects_in, text_in
 from codex_server_cli.core.record import item_text
 from codex_server_cli.core.record.approval_request import without_nulls
-from codex_server_cli.render.turns.edits import edit_kind
+from codex_server_cli.render.turns.edits import patch_of
 
 Entry = dict[str, Any]
 _LIMITS = ("format", "minimum", "maximum", "minLength", "maxLength", "pattern", "minItems", "maxItems", "default")
@@ -60,12 +60,12 @@ class AskedRow(NamedTuple):
     """Some lines of a request.
 
     Attributes:
-        edit: what they do where they are a patch's: `update`, `add` or `delete`.
+        is_patch: whether they are lines of a patch, with their signs.
         is_command: whether they are what would be run.
     """
 
     text: str
-    edit: str = ""
+    is_patch: bool = False
     is_command: bool = False
 
 
@@ -101,8 +101,7 @@ def _details(entry: Entry) -> list[AskedRow]:
         rows += [AskedRow(f"$ {command}", is_command=True), AskedRow(f"in {entry.get('cwd')}")]
     for change in objects_in(entry.get("changes")):
         item = {"type": "fileChange", "status": "completed", "changes": [change]}
-        diff = text_in(change.get("diff"))
-        rows += [AskedRow(item_text.item_block(item).rstrip("\n")), AskedRow(diff.rstrip("\n"), edit_kind(change))]
+        rows += [AskedRow(item_text.item_block(item).rstrip("\n")), AskedRow(patch_of(change), is_patch=True)]
     if arguments := entry.get("arguments"):
         rows.append(AskedRow(f"with: {json.dumps(arguments, ensure_ascii=False)}"))
     if permissions := without_nulls(entry.get("permissions")):

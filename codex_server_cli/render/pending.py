@@ -15,7 +15,6 @@ from codex_server_cli.render.escape import neutralise, one_line
 from codex_server_cli.render.style.cells import BAR, cells
 from codex_server_cli.render.style.ink import PLAIN, Ink, Style
 from codex_server_cli.render.tables import duration
-from codex_server_cli.render.turns.edits import as_patch
 
 _WIDEST = 10_000
 
@@ -53,7 +52,7 @@ def _head_lines(head: str, width: int | None, ink: Ink) -> Iterator[str]:
 
 def _uncut(parts: Sequence[AskedRow]) -> list[str]:
     """Each line behind the bar, as long as it is."""
-    text = neutralise("\n".join(as_patch(part.text, part.edit) if part.edit else part.text for part in parts))
+    text = neutralise("\n".join(part.text for part in parts))
     return [BAR + line for line in text.split("\n")]
 
 

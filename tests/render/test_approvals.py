@@ -37,8 +37,11 @@ def test_a_command_is_shown_as_it_would_be_run_with_its_place_and_reason() -> No
 
 
 def test_a_patch_is_shown_with_its_paths_and_each_diff_to_its_end() -> None:
-    assert approval_text.request_text(patch("one\ntwo\n")) == "Codex asks to write this\n± /p/a new, 2 lines\none\ntwo"
-    assert approval_text.request_text(patch("line\n" * 100)).count("\nline") == 100
+    assert (
+        approval_text.request_text(patch("one\ntwo\n")) == "Codex asks to write this\n± /p/a new, 2 lines\n+one\n+two"
+    )
+    assert approval_text.request_text(patch("line\n" * 100)).count("\n+line") == 100
+    assert approval_text.request_text(patch("one\n\n\n")).endswith("\n+one\n+\n+")
 
 
 @for_each(

@@ -381,7 +381,7 @@ def test_a_request_holds_its_patches_to_their_ends_and_tells_which_parts_they_ar
     entry = {"kind": "patch", "answer_with": "approve", "reason": "why", **file_change("", "+x\n" * 50)}
     block = asked_block(entry)
     assert block is not None
-    assert [part.text.count("\n") + 1 for part in block.parts if part.edit] == [50]
+    assert [part.text.count("\n") + 1 for part in block.parts if part.is_patch] == [50]
     assert block.text.endswith("+x\nreason: why")
 
 

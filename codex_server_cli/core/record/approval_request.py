@@ -148,6 +148,7 @@ class ApprovalRequest(NamedTuple):
                 "type": field.get("type"),
                 "options": [_option(*choice) for choice in form_choices(field)] or None,
                 "isRequired": name in required,
+                "isSecret": is_secret_field(field),
                 "schema": field,
             }
             for name, field in self.form.items()
@@ -180,6 +181,11 @@ def read_request(
     asked_ms = int(now_ms)
     expires_ms = asked_ms + int(timeout_s * 1000)
     return ApprovalRequest(str(message["id"]), message["id"], kind, params, changes, asked_ms, expires_ms)
+
+
+def is_secret_field(field: Message) -> bool:
+    """Whether the JSON Schema of a form's field marks its value as secret: it is neither shown nor recorded."""
+    return field.get("format") == "password" or field.get("writeOnly") is True
 
 
 def form_choices(schema: Any) -> list[tuple[str, Any]]:

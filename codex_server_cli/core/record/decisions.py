@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from codex_server_cli.core.protocol.rpc import Message, object_at, objects_in, params_of, text_in
-from codex_server_cli.core.record.approval_request import ApprovalRequest, RequestKind
+from codex_server_cli.core.record.approval_request import ApprovalRequest, RequestKind, is_secret_field
 
 TAKEN_BACK = "taken back by Codex"
 OVERDUE = "declined: no answer in time"
@@ -97,9 +97,4 @@ def _secret_ids(request: ApprovalRequest) -> set[str]:
     if request.kind is RequestKind.QUESTION:
         questions = objects_in(request.params.get("questions"))
         return {text_in(each.get("id")) for each in questions if each.get("isSecret")}
-    return {name for name, field in request.form.items() if _is_secret(field)}
-
-
-def _is_secret(field: Any) -> bool:
-    """Whether the JSON Schema of a form's field marks its value as secret."""
-    return isinstance(field, dict) and (field.get("format") == "password" or field.get("writeOnly") is True)
+    return {name for name, field in request.form.items() if isinstance(field, dict) and is_secret_field(field)}

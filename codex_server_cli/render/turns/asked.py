@@ -13,7 +13,6 @@ from codex_server_cli.render.escape import neutralise
 from codex_server_cli.render.style.cells import BAR, barred
 from codex_server_cli.render.style.diff import diff_lines
 from codex_server_cli.render.style.ink import Ink, Style
-from codex_server_cli.render.turns.edits import as_patch
 
 
 def asked_lines(parts: Sequence[AskedRow], width: int, ink: Ink, bar: Style = Style.DIM) -> list[str]:
@@ -28,7 +27,7 @@ def asked_lines(parts: Sequence[AskedRow], width: int, ink: Ink, bar: Style = St
 
 
 def _rows(part: AskedRow, room: int, ink: Ink) -> list[str]:
-    if part.edit:
-        return diff_lines(as_patch(part.text, part.edit), ink, width=room)
+    if part.is_patch:
+        return diff_lines(part.text, ink, width=room)
     style = Style.BOLD if part.is_command else Style.PLAIN
     return [ink(row, style) for row in barred(neutralise(part.text), room, bar="", is_exact=True)]

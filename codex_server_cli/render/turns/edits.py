@@ -34,17 +34,15 @@ class Edit(NamedTuple):
         return f"… {self.left_out} more line{s}: {whole_diff}" if self.left_out else ""
 
 
-def edit_kind(change: Message) -> str:
-    """What a change of a `fileChange` item does: `add`, `delete` or `update`."""
-    kind = at(change, "kind.type", str) or text_in(change.get("kind"))
-    return kind if kind in _SIGNS else "update"
+def patch_of(change: Message) -> str:
+    """The lines of a change of a `fileChange` item with their signs: of a whole file Codex sends the content alone.
 
-
-def as_patch(text: str, kind: str) -> str:
-    """The lines of a change with their signs: of a whole file Codex sends the content alone."""
-    sign = _SIGNS.get(kind)
-    text = text.rstrip("\n")
-    return "\n".join(f"{sign}{line}" for line in text.split("\n")) if sign and text else text
+    Blank lines at its end are lines, too; it does not end with a line feed. Empty for an empty file.
+    """
+    diff = text_in(change.get("diff"))
+    sign = _SIGNS.get(at(change, "kind.type", str) or text_in(change.get("kind")))
+    lines = diff.removesuffix("\n")
+    return "\n".join(f"{sign}{line}" for line in lines.split("\n")) if sign and diff else lines
 
 
 def edits_of(item: Message, cwd: str) -> list[Edit]:
@@ -63,7 +61,7 @@ def _edit(item: Message, change: Message, cwd: str) -> Edit:
     head = item_block({**item, "changes": [shown]}).rstrip("\n")
     if item.get("status") != "completed":
         return Edit(head, "")
-    lines = as_patch(text_in(change.get("diff")), edit_kind(change)).split("\n")
+    lines = patch_of(change).split("\n")
     left_out = max(len(lines) - SHOWN_LINES, 0)
     return Edit(head, "\n".join(lines[:SHOWN_LINES]), left_out)
 

@@ -425,14 +425,24 @@ def test_a_form_is_told_as_questions() -> None:
     assert with_approvals(message).session.approvals.pending[0].to_json()["questions"] == [
         {
             **{"id": "name", "header": "Name", "question": "Who?", "type": "string", "options": None},
-            **{"isRequired": False, "schema": {"type": "string", "title": "Name"}},
+            **{"isRequired": False, "isSecret": False, "schema": {"type": "string", "title": "Name"}},
         },
         {
             **{"id": "size", "header": "size", "question": "Who?", "type": None},
             "options": [{"label": "S"}, {"label": "2"}],
-            **{"isRequired": False, "schema": {"enum": ["S", 2]}},
+            **{"isRequired": False, "isSecret": False, "schema": {"enum": ["S", 2]}},
         },
     ]
+
+
+@for_each(
+    ("field", "is_secret"),
+    [({"format": "password"}, True), ({"writeOnly": True}, True), ({"format": "email"}, False), ({}, False)],
+)
+def test_a_field_whose_value_is_secret_says_so_like_a_question(field: Json, is_secret: bool) -> None:
+    message = asked(ELICITATION, mode="form", requestedSchema={"properties": {"it": {"type": "string", **field}}})
+    (reported,) = with_approvals(message).session.approvals.pending[0].to_json()["questions"]
+    assert reported["isSecret"] is is_secret
 
 
 @for_each(

@@ -354,8 +354,3 @@ def test_what_answers_a_question(modules: Path) -> None:
     free = [{}, {"options": []}, {"options": options}, {"options": options, "isOther": True}]
     assert each(modules, "questions", "isFree", free) == [True, True, False, True]
     assert each(modules, "questions", "isRequired", [{}, {"isRequired": False}]) == [True, False]
-    secret = [{"isSecret": True}, {"schema": {"format": "password"}}, {"schema": {"writeOnly": True}}]
-    assert (
-        each(modules, "questions", "isSecret", [*secret, {"schema": {"format": "email"}}, {}])
-        == [True] * 3 + [False] * 2
-    )

@@ -36,6 +36,6 @@ def test_the_content_of_a_new_file_has_its_signs_so_that_no_line_of_it_passes_fo
 
 def test_blanks_within_the_lines_of_a_patch_stay() -> None:
     patch = '@@ -1 +1 @@\n-a = "x  y"      # one\n+a = "x   y"     # two\n'
-    (head, *rows) = asked_lines([AskedRow(patch, "update")], 14, PLAIN)
+    (head, *rows) = asked_lines([AskedRow(patch, is_patch=True)], 14, PLAIN)
     assert head == "│ @@ -1 +1 @@"
     assert "".join(row.removeprefix("│ ") for row in rows) == patch.partition("\n")[2].replace("\n", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from codex_server_cli.render.turns.edits import SHOWN_LINES, Edit, as_patch, edit_kind, edits_of
+from codex_server_cli.render.turns.edits import SHOWN_LINES, Edit, edits_of, patch_of
 from tests.kit.cases import for_each
 
 PATCH = "@@ -1 +1 @@\n-a\n+b\n"
@@ -42,18 +42,22 @@ def test_a_long_patch_is_cut_and_says_by_how_much() -> None:
 
 
 @for_each(
-    ("change", "kind"),
+    ("change", "patch"),
     [
-        ({"kind": {"type": "add"}}, "add"),
-        ({"kind": "delete"}, "delete"),
-        ({"kind": {"type": "update"}}, "update"),
-        ({}, "update"),
+        ({"kind": {"type": "add"}, "diff": "x\ny"}, "+x\n+y"),
+        ({"kind": "delete", "diff": "x\n\n\n"}, "-x\n-\n-"),
+        ({"kind": {"type": "add"}, "diff": "\n"}, "+"),
+        ({"kind": {"type": "add"}, "diff": ""}, ""),
+        ({"kind": {"type": "update"}, "diff": PATCH}, PATCH.rstrip("\n")),
+        ({"diff": PATCH}, PATCH.rstrip("\n")),
+        ({}, ""),
     ],
 )
-def test_a_change_is_one_of_three_kinds(change: dict[str, Any], kind: str) -> None:
-    assert edit_kind(change) == kind
+def test_a_patch_has_every_line_of_the_file_and_the_sign_of_what_is_done_to_it(
+    change: dict[str, Any], patch: str
+) -> None:
+    assert patch_of(change) == patch
 
 
-def test_an_empty_file_has_no_lines_and_strange_members_are_no_defect() -> None:
-    assert as_patch("\n", "add") == ""
+def test_strange_members_are_no_defect() -> None:
     assert edits_of(item({"path": None, "kind": "update"}), "/p")[0].patch == ""

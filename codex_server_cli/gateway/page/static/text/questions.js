@@ -25,11 +25,6 @@ export function isRequired(question) {
   return question.isRequired ?? true;
 }
 
-/** @param {Question} question @returns {boolean} whether its answer is neither shown nor kept; the schema of a form's field may say so */
-export function isSecret(question) {
-  return question.isSecret === true || question.schema?.format === "password" || question.schema?.writeOnly === true;
-}
-
 /** @param {Question} question @returns {boolean} whether any text is an answer */
 export function isFree(question) {
   return !question.options?.length || question.isOther === true;

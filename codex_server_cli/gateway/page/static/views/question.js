@@ -3,7 +3,7 @@
 import { el } from "../dom.js";
 import { draft, keepDraft } from "../drafts.js";
 import { answersIn } from "../text/drafts.js";
-import { askedOf, isFree, isSecret, isSeveral, limitsOf } from "../text/questions.js";
+import { askedOf, isFree, isSeveral, limitsOf } from "../text/questions.js";
 
 /** A draft is that of the very question: so many characters of it are in its name. */
 const ASKED = 200;
@@ -18,7 +18,7 @@ export function questionNode(question, name) {
     el("label.choice", null, el("input", { type, name, value: option.label }), " ", el("bdi", null, option.label),
       option.description ? el("span.dim", null, " — ", el("bdi", null, option.description)) : null),
   );
-  const other = el("input", { type: isSecret(question) ? "password" : "text", autocomplete: "off", "data-other": true, "aria-label": options.length ? "another answer" : "answer", placeholder: options.length ? "or something else" : null });
+  const other = el("input", { type: question.isSecret ? "password" : "text", autocomplete: "off", "data-other": true, "aria-label": options.length ? "another answer" : "answer", placeholder: options.length ? "or something else" : null });
   return el("fieldset", { "data-question": question.id }, legend, choices, isFree(question) ? other : null);
 }
 
@@ -73,6 +73,6 @@ function eachOf(form, questions, act) {
   const fields = /** @type {HTMLElement[]} */ ([...form.querySelectorAll("[data-question]")]);
   fields.forEach((field, index) => {
     const question = questions[index] ?? {};
-    if (!isSecret(question) && !field.querySelector("[type=password]")) act(field, question);
+    if (!question.isSecret && !field.querySelector("[type=password]")) act(field, question);
   });
 }
