@@ -2,7 +2,7 @@
 # The one definition of "clean": format, lint, types, tests. Owns .build/, which may be deleted at any time.
 #
 # Usage: ./test.sh [--full | --judges] [PYTEST ARGUMENTS...]
-#   (none)    everyday: one codex version, one case of each kind, a quarter of the examples; several at a time
+#   (none)    everyday: one codex version, one case of each kind, a tenth of the examples; several at a time
 #   --full    all but the judges, every case, both codex versions, a browser, the floors of coverage: what .ci/run does
 #   --judges  storms, and suites that others wrote: before a release
 # Needs Python 3.11 or newer; --full and --judges fetch a second codex version with npm, and the suites with pip; as root

@@ -27,12 +27,12 @@ for _signum, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.S
         signal.signal(_signum, _handler)
 
 # An example may take its time, because the machine may be busy; and every run tries the same ones, so that a red suite
-# is red for a change. `pytest --hypothesis-profile=default` looks for new ones. `./test.sh` tries a quarter
+# is red for a change. `pytest --hypothesis-profile=default` looks for new ones. `./test.sh` tries a tenth
 # as many; a test that wants more or fewer than others says so by `tests.kit.cases.examples`, which keeps the share.
 settings.register_profile(
     "stable", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("everyday", settings.get_profile("stable"), max_examples=25)
+settings.register_profile("everyday", settings.get_profile("stable"), max_examples=10)
 settings.load_profile("stable")
 
 

@@ -101,6 +101,7 @@ def test_a_command_folder_that_is_not_on_path_is_explained(machine: Machine) -> 
     assert "export PATH" not in machine.install("--no-demo")
 
 
+@pytest.mark.full
 def test_codex_comes_with_the_package_only_when_path_has_no_usable_one(machine: Machine) -> None:
     machine.install("--no-demo")
     assert not (machine.home / "pip-was-asked-for").read_text().endswith("[codex]\n")
@@ -109,6 +110,7 @@ def test_codex_comes_with_the_package_only_when_path_has_no_usable_one(machine: 
     assert (machine.home / "pip-was-asked-for").read_text().endswith("[codex]\n")
 
 
+@pytest.mark.full
 def test_what_serve_needs_comes_when_it_is_asked_for_and_stays_with_later_versions(machine: Machine) -> None:
     asked = machine.home / "pip-was-asked-for"
     machine.install("--no-demo")
@@ -130,6 +132,7 @@ def test_a_file_of_somebody_else_in_the_command_s_place_is_refused(machine: Mach
     assert not machine.data.exists()
 
 
+@pytest.mark.full
 def test_an_older_version_goes_unless_it_was_the_last_one(machine: Machine) -> None:
     machine.install("--no-demo")
     [first] = machine.versions()
@@ -259,6 +262,7 @@ def test_uninstall_without_turns_leaves_nothing_and_can_be_repeated(machine: Mac
     "text",
     ['{"codex": "/bin/codex", "notify": "mine"}', '{"auth": "any"}', '{"codex": "/a", "codex": "/b"}', "{", ""],
 )
+@pytest.mark.full
 def test_uninstall_keeps_a_configuration_that_the_user_has_edited_and_says_so(machine: Machine, text: str) -> None:
     machine.install("--no-demo")
     config = machine.codex_server_home / "config.json"

@@ -69,6 +69,7 @@ def test_a_pinned_codex_that_has_vanished_is_found_again(shell: Shell) -> None:
     assert shell.run("wait", run.json["turn_id"]).code == 1
 
 
+@pytest.mark.full
 def test_a_broken_config_of_codex_is_65(shell: Shell) -> None:
     path = shell.codex_home / "config.toml"
     for toml in ("model = ", '[model_providers\nname = "x"', "\x00"):

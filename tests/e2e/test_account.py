@@ -123,6 +123,7 @@ def test_a_login_with_a_code_needs_no_browser_here(home: Home, issuer: Issuer) -
 
 
 @pytest.mark.parametrize("flag", [(), ("--device",)])
+@pytest.mark.full
 def test_ctrl_c_cancels_the_login_by_its_id(home: Home, issuer: Issuer, flag: tuple[str, ...]) -> None:
     said = home.root / "said"
     home.wrap_codex(f'tee -a "{said}" | {home.codex} "$@"')

@@ -56,6 +56,7 @@ def test_who_meets_the_limit_is_told_until_when_and_goes_on_by_the_command_of_th
     assert home.run("cancel", turn.id).json["state"] == "cancelled"
 
 
+@pytest.mark.full
 def test_where_no_turn_has_met_the_limit_codex_is_asked(home: Home) -> None:
     model = chatgpt(home, FAR_S)
     turn = held(home)
@@ -78,6 +79,7 @@ def test_a_held_turn_runs_once_the_limit_has_reset(one_home: Home) -> None:
     assert len(model.model_requests) == 2
 
 
+@pytest.mark.full
 def test_where_no_limit_holds_the_turn_starts_at_once(one_home: Home) -> None:
     model = one_home.chatgpt([say("Done.")])
     assert one_home.start("new", "hi", "--after-reset").wait()["answer"] == "Done."

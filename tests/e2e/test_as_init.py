@@ -36,6 +36,7 @@ def first_process(home: Home, *words: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.full
 def test_a_command_that_waits_ends_at_a_signal_and_its_turn_goes_on(one_home: Home) -> None:
     turn, gate = one_home.start_held()
     for command in ("wait", "wait --until attention", "tail --follow", "watch", "tail --all --follow"):

@@ -184,6 +184,7 @@ def test_conflicts_end_with_1_and_are_named(one_home: Home, one_project: Reposit
     assert (one_home.project / "clean ü").read_text() == "1\n"
 
 
+@pytest.mark.full
 def test_what_git_ignores_keeps_the_worktree_and_is_named(one_home: Home, one_project: Repository) -> None:
     one_home.model([run_command("mkdir out && echo r > out/report.md"), say("done")])
     one_project.write({".gitignore": "out/\n"})
@@ -217,6 +218,7 @@ def test_a_conflict_without_markers_is_told_each_time(one_home: Home, one_projec
         assert one_home.call("gc", "--older-than", "0s").stdout == ""
 
 
+@pytest.mark.full
 def test_a_running_turn_is_not_applied_and_a_second_writer_is_warned(one_home: Home, one_project: Repository) -> None:
     gate = Gate()
     one_home.model([reply(say("a", hold(gate), "b")), say("two"), say("three"), say("four")])

@@ -45,6 +45,7 @@ def test_it_prints_one_line_once_it_is_ready_and_ends_with_0_at_sigterm(serve_ea
     assert {line["event"] for line in serving.log} == {"started", "request", "stopping"}
 
 
+@pytest.mark.full
 def test_ctrl_c_ends_it_with_130(serve: Serve) -> None:
     assert serve().stop(signal.SIGINT) == 130
 
@@ -99,6 +100,7 @@ def test_it_is_unhealthy_within_a_second_while_the_app_server_hangs(serve: Serve
 
 
 @pytest.mark.measured
+@pytest.mark.full
 def test_it_is_not_ready_while_codex_cannot_read_its_configuration(serve: Serve, one_home: Home) -> None:
     serving = serve()
     path = one_home.codex_home / "config.toml"
@@ -157,6 +159,7 @@ def test_a_page_that_is_let_in_is_answered_before_it_shows_a_token(serve: Serve,
     assert refused.headers["access-control-allow-origin"] == origin["origin"]
 
 
+@pytest.mark.full
 def test_a_tunnel_needs_its_name_and_the_token(serve: Serve, token_file: Path) -> None:
     serving = serve("--token-file", str(token_file), "--allow-host", "*.trycloudflare.com")
     through = {"host": "random-slug.trycloudflare.com"}

@@ -37,6 +37,7 @@ def told_from_outside(generation: Generation) -> None:
     wait_until(lambda: is_draining(generation.socket_path, 5.0), what="the drain")
 
 
+@pytest.mark.full
 def test_one_that_was_told_by_somebody_else_is_replaced_once_it_is_doubted_and_ends_its_turns(
     server: SharedServer,
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_server_whose_keepers_were_killed_is_told_by_the_next_start_and_once(o
 
 
 @pytest.mark.parametrize("is_told", [False, True], ids=["that takes turns", "that drains"])
+@pytest.mark.full
 def test_a_server_without_keepers_is_ended_at_once_all_the_same(one_server: SharedServer, *, is_told: bool) -> None:
     old, gate = held(one_server)
     turn = one_server.start_turn(old)

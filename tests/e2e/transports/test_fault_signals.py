@@ -101,6 +101,7 @@ def start_waiting(place: Place) -> list[Turn]:
 
 
 @pytest.mark.parametrize("way", ["cancel", "signal"])
+@pytest.mark.full
 def test_turns_that_wait_for_a_server_end_when_they_are_told_to(shared_place: Place, way: str) -> None:
     turns = start_waiting(shared_place)
     for turn in turns:

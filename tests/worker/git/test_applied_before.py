@@ -9,6 +9,7 @@ import pytest
 from codex_server_cli.worker.git.merge import Brought, bring_back, is_applied
 from codex_server_cli.worker.git.target import DirtyError
 from codex_server_cli.worker.git.worktree import make
+from tests.kit.cases import in_full
 from tests.worker.git.conftest import Repository
 
 
@@ -45,7 +46,7 @@ def test_what_was_applied_and_changed_since_is(repository: Repository, tree: Pat
     assert (repository.path / "f.txt").read_text() == "TT\n"
 
 
-@pytest.mark.parametrize("how", ["discarded", "stashed", "committed and reset"])
+@pytest.mark.parametrize("how", ["discarded", *map(in_full, ("stashed", "committed and reset"))])
 def test_what_was_applied_and_thrown_away_comes_again(repository: Repository, tree: Path, how: str) -> None:
     repository.write({"other": "o\n", "f.txt": "U\n2\n3\n4\n5\n"})
     repository.commit("Mine")

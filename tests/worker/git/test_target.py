@@ -86,6 +86,7 @@ def test_one_that_was_killed_as_it_wrote_is_finished(
     assert "refs/codex-server/t1/writing" not in repository.refs
 
 
+@pytest.mark.full
 def test_what_another_turn_has_written_is_no_work_of_the_users(repository: Repository, tree: Path, other: Path) -> None:
     repository.write({"f.txt": "T\n2\n3\n4\n5\n", "new": "1\n"}, tree)
     repository.write({"f.txt": "1\n2\n3\n4\nO\n", "sub/a.txt": "o\n"}, other)
