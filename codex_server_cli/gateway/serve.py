@@ -128,7 +128,9 @@ class _Service:
         try:
             starting.result()
         except UpstreamGone as error:
-            raise CodexMissingError(error.reason, hint="codex-server server logs; codex-server doctor") from error
+            raise CodexMissingError(
+                error.reason, hint="`codex-server server logs`, or `codex-server doctor`"
+            ) from error
         return True
 
     async def _serve(self, gateway: Gateway, listener: socket.socket, address: str, work: Work) -> None:

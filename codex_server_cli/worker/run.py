@@ -260,8 +260,6 @@ def _drive(
     finally:
         if snapshot is not None:
             snapshot.changes = session.record.changes
-            is_shared = meta.get("server") is not None  # what was approved for the session holds for later turns, too
-            snapshot.is_wanted = is_shared or request.could_write(has_consent=session.record.consents.is_any)
         codex_process.close(has_farewell=session.record.codex.has_farewell and session.record.status == "completed")
         if codex_process.may_leave(session.record):
             from codex_server_cli.worker.server.left_turn import end_there

@@ -100,10 +100,16 @@ def test_what_only_reads_fails_where_its_output_is_lost_in_a_closed_stdout(shell
     turn = turns.complete(cwd=str(shell.project))
     turn.out.write_text("x\n")
     closed = ["sh", "-c", 'exec "$0" "$@" >&-']
-    for words in ("answer last", "tail last", "status last", "list-turns --json", "pending", "wait last", "version"):
+    for words in ("answer last", "tail last", "list-turns --json", "pending", "version"):
         run = shell.run(*words.split(), under=closed)
         assert (run.code, run.stderr) == (73, "codex-server: cannot write to stdout: it is closed\n"), words
-    for words in ("wait last --print none", "cancel last", "answer --help", "gc"):  # nothing is lost, or much was done
+    for words in (
+        "wait last",
+        "status last",
+        "cancel last",
+        "answer --help",
+        "gc",
+    ):  # their exit code tells, or something was done
         assert shell.run(*words.split(), under=closed).code == 0, words
     assert_refused(shell.run("answer", "nobody", under=closed), 66, "no turn is named nobody", as_json=False)
 

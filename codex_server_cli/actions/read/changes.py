@@ -10,9 +10,8 @@ from codex_server_cli.actions.read import read
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.record.changes import Changes, ChangeSet, ChangesOf
-from codex_server_cli.core.record.replay import replay
 from codex_server_cli.disk.files import read_bytes
-from codex_server_cli.disk.turn.contents import event_lines, told_request
+from codex_server_cli.disk.turn.contents import told_request
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.disk.turn.patches import read_patches
 from codex_server_cli.errors import NotFoundError
@@ -54,7 +53,7 @@ def changes(directory: TurnDir) -> Changed:
     read.refuse_unless_readable(directory, directory.events)
     cwd = str(view.meta.get("cwd") or "/")
     patches = read_patches(directory, view.thread_id, view.meta.get("codex_turn_id"))
-    if is_running and directory.snapshot.is_dir() and _could_write(directory, view):
+    if is_running and directory.snapshot.is_dir():
         compared = _compared(directory, patches, cwd)
         if compared is not None:
             return Changed(view, compared.to_json(os.path.realpath(cwd)), ChangesOf.WORK_TREE, compared.diff(), None)
@@ -91,15 +90,5 @@ def _changes_of(directory: TurnDir, view: TurnView) -> str | None:
     """What a turn's changes are known from; where that is not recorded, as while it runs, its own terms tell."""
     if view.changes_of is not None:
         return view.changes_of
-    return ChangesOf.PATCHES if _could_write(directory, view) else None
-
-
-def _could_write(directory: TurnDir, view: TurnView) -> bool:
-    """Whether a command of the turn can have written, by its terms and by what was approved so far."""
     request = told_request(directory, dict(view.meta))
-    if request is None or request.could_write(has_consent=False):
-        return True
-    if not request.could_write(has_consent=True):
-        return False
-    is_shared = view.meta.get("server") is not None  # others may grant it there
-    return is_shared or replay(event_lines(directory))[0].consents.is_any
+    return ChangesOf.PATCHES if request is None or request.may_write else None

@@ -28,7 +28,7 @@ from codex_server_cli.settings.places import Settings
 _POLL_S = 2.0
 _CLIENTS = "codex-server remote clients"
 _SEE_CLIENTS = f"codex-server remote enable, then {_CLIENTS}: the device may be among them."
-_OFFLINE = "this machine is not connected to ChatGPT just now: codex-server remote status --follow shows when it is"
+_OFFLINE = "this machine is not connected to ChatGPT just now: `codex-server remote status --follow` shows when it is"
 
 
 def pair(

@@ -120,10 +120,10 @@ class Controller:
 
     def tell(self, turn_id: str, message: str) -> None:
         """Show a message, of a failure too, in the last line; after the end of the board keep it for `finish`."""
-        text = f"{self.short(turn_id)}: {message}"
+        name = self.short(turn_id)
         if self._late is not None:
-            self._late.append(text)
-        self.state = arrivals.told(self.state, text)
+            self._late.append(f"{name}: {message}")
+        self.state = arrivals.told_of(self.state, turn_id, name, message)
 
     def finish(self, timeout_s: float, catch_up: Callable[[], None]) -> list[str]:
         """What came of the decisions that were on their way when the user left: messages for people.
@@ -178,7 +178,7 @@ class Controller:
         decided = self.state.decided
         if decided is not None:
             view = read.status(self._board.directory(decided.turn_id))
-            self.state = arrivals.went_on(self.state, approvals.pending_of(view))
+            self.state = arrivals.went_on(self.state, approvals.pending_of(view), self.short(decided.turn_id))
 
     def _look_after(self, asked: OpenRequest, view: TurnView) -> None:
         """Keep where a request stands among those of its turn; close one that waits no more."""

@@ -138,7 +138,7 @@ def pairing_refused() -> CodexServerError:
     message = (
         "ChatGPT gives no pairing code: it may not allow this login to pair devices, or no longer know this machine"
     )
-    hint = f"codex-server remote disable, then {ENABLE}; if that does not help, codex-server login"
+    hint = f"`codex-server remote disable`, then `{ENABLE}`; if that does not help, `codex-server login`"
     return CodexServerError(message, hint=hint, kind=ErrorKind.AUTH)
 
 

@@ -159,15 +159,6 @@ class TurnRequest(NamedTuple):
         """Whether a command of the turn may write, with an approval perhaps."""
         return self.sandbox is not Sandbox.READ_ONLY or self.approval is not Approval.NEVER
 
-    def could_write(self, *, has_consent: bool) -> bool:
-        """Whether a command of the turn can have written.
-
-        Args:
-            has_consent: whether anything was allowed to leave the sandbox. Codex's own reviewer tells nobody.
-        """
-        is_confined = self.sandbox is Sandbox.READ_ONLY and self.approval is Approval.ASK
-        return self.may_write and (has_consent or not is_confined)
-
     def after(self, waited_s: float) -> TurnRequest:
         """The request with the time spent in the queue taken off its deadline."""
         if self.deadline_s is None or not waited_s:

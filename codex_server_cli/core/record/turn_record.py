@@ -51,8 +51,6 @@ class TurnRecord(TurnFacts):
     def feed_out(self, message: Message) -> None:
         """Take a sent message: its reply will need the method, and the turn's thread is in its params."""
         method, params = message.get("method"), params_of(message)
-        if method is None:
-            self.consents.reply(message)
         if not isinstance(method, str) or not isinstance(message.get("id"), int | str):
             return
         self._methods[message["id"]] = method
@@ -78,8 +76,6 @@ class TurnRecord(TurnFacts):
             return self._on_notification(message)
         if kind is MessageType.RESPONSE:
             return self._on_response(message)
-        if kind is MessageType.REQUEST:
-            self.consents.ask(message)
         return []
 
     def method_of(self, response: Message) -> str | None:
@@ -98,7 +94,6 @@ class TurnRecord(TurnFacts):
     def reattach(self) -> None:
         """The connection to an app-server that lives on was lost; what follows comes over another one."""
         self.attachment.begin()
-        self.consents.is_any = True  # for all we know
         self.messages.reattach()
         self.is_idle = self.is_retrying = False
         self.tokens.reattach()
@@ -149,8 +144,6 @@ class TurnRecord(TurnFacts):
 
     def _on_notification(self, message: Message) -> list[Message]:
         method, params = message["method"], params_of(message)
-        if method == "serverRequest/resolved":
-            self.consents.resolve(params.get("requestId"))
         if method == "account/rateLimits/updated":
             self.limits = merge_limits(self.limits, params.get("rateLimits"))
             return []

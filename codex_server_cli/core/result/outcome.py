@@ -55,7 +55,7 @@ class Outcome(NamedTuple):
         error: why it is not `complete`; None when it is.
         refused: what Codex tried and was refused, as by `Refusal.to_json`.
         changes: the files that the turn changed, as by `ChangeSet.to_json`.
-        changes_of: what these are known from; None where no command of the turn could have written.
+        changes_of: what these are known from; None where no command of the turn could write.
         diff: the changes, as text.
     """
 
@@ -71,8 +71,7 @@ class Outcome(NamedTuple):
 
     def with_changes(self, record: TurnRecord, request: TurnRequest) -> Outcome:
         """The same outcome with what the patches of the turn changed."""
-        could_write = request.could_write(has_consent=record.consents.is_any)
-        changes_of = ChangesOf.PATCHES if could_write else None
+        changes_of = ChangesOf.PATCHES if request.may_write else None
         try:
             found = record.changes.found(request.work_dir)
             return self._replace(changes=found.to_json(request.work_dir), changes_of=changes_of, diff=found.diff())

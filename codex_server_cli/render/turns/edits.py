@@ -37,11 +37,13 @@ class Edit(NamedTuple):
 def patch_of(change: Message) -> str:
     """The lines of a change of a `fileChange` item with their signs: of a whole file Codex sends the content alone.
 
-    Blank lines at its end are lines, too; it does not end with a line feed. Empty for an empty file.
+    Blank lines at its end are lines, too; it does not end with a line feed. Empty for an empty file. Without what Codex
+    says below it of a file that is moved, which is no line of a patch.
     """
     diff = text_in(change.get("diff"))
     sign = _SIGNS.get(at(change, "kind.type", str) or text_in(change.get("kind")))
-    lines = diff.removesuffix("\n")
+    moved_to = at(change, "kind.move_path", str)
+    lines = diff.removesuffix(f"\n\nMoved to: {moved_to}").removesuffix("\n")
     return "\n".join(f"{sign}{line}" for line in lines.split("\n")) if sign and diff else lines
 
 

@@ -40,12 +40,10 @@ class Snapshot:
     Attributes:
         cwd: the turn's directory.
         changes: of its patches; to be set before `finish`.
-        is_wanted: whether a command can have written: what differs is else of somebody else. To be set before, too.
     """
 
     def __init__(self, directory: TurnDir, cwd: str) -> None:
         self.changes = Changes()
-        self.is_wanted = True
         self._directory = directory
         self.cwd = cwd
         self._thread: threading.Thread | None = None
@@ -78,8 +76,8 @@ class Snapshot:
             write_json(self._directory.snapshot / _STATE, {"version": 1, "tree": name, **tree._asdict()})
 
     def finish(self) -> ChangeSet | None:
-        """What differs now, commands' changes marked; None where patches tell it. Removes the first state."""
-        if self._before is None or not self.is_wanted:
+        """What differs now, commands' changes marked; None where only patches are known. Removes the first state."""
+        if self._before is None:
             if self._thread is not None:  # the turn ended before it was sent
                 self._thread.join(max(0.0, self._deadline - time.monotonic()))
             self._remove()

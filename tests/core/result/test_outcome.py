@@ -273,25 +273,12 @@ def _patched() -> TurnRecord:
 
 @for_each(
     "terms, changes_of",
-    [
-        ({}, None),
-        ({"sandbox": Sandbox.WORKSPACE_WRITE}, "patches"),
-        ({"sandbox": Sandbox.WORKSPACE_WRITE, "approval": Approval.ASK}, "patches"),
-        ({"approval": Approval.AUTO}, "patches"),
-        ({"approval": Approval.ASK}, None),
-    ],
+    [({}, None), ({"sandbox": Sandbox.WORKSPACE_WRITE}, "patches"), ({"approval": Approval.ASK}, "patches")],
 )
 def test_what_patches_changed_is_told_with_what_it_is_known_from(terms: dict[str, Any], changes_of: str | None) -> None:
     outcome = decide(_patched(), Cause.TURN_ENDED, REQUEST._replace(**terms))
     assert outcome.changes == [{"path": "b.txt", "kind": "move", "from": "a.txt", "added": 0, "removed": 0}]
     assert (outcome.changes_of, outcome.diff.splitlines()[-1]) == (changes_of, "rename to b.txt")
-
-
-def test_a_command_of_a_read_only_turn_can_have_written_once_something_was_approved() -> None:
-    record = _patched()
-    record.consents.is_any = True
-    assert decide(record, Cause.TURN_ENDED, REQUEST._replace(approval=Approval.ASK)).changes_of == "patches"
-    assert decide(record, Cause.TURN_ENDED, REQUEST).changes_of is None
 
 
 def test_a_diff_that_cannot_be_read_costs_no_answer() -> None:

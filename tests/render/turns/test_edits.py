@@ -50,6 +50,10 @@ def test_a_long_patch_is_cut_and_says_by_how_much() -> None:
         ({"kind": {"type": "add"}, "diff": ""}, ""),
         ({"kind": {"type": "update"}, "diff": PATCH}, PATCH.rstrip("\n")),
         ({"diff": PATCH}, PATCH.rstrip("\n")),
+        (
+            {"kind": {"type": "update", "move_path": "/p/b"}, "diff": f"{PATCH}\n\nMoved to: /p/b"},
+            PATCH.rstrip("\n"),
+        ),
         ({}, ""),
     ],
 )

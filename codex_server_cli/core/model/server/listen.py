@@ -20,7 +20,7 @@ _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _HOST_AND_PORT = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([^:]*))?")
 _TOKEN_FLAGS = ("--ws-token-file", "--ws-token-sha256")
 _SIGNED_FLAGS = ("--ws-shared-secret-file", "--ws-issuer", "--ws-audience", "--ws-max-clock-skew-seconds")
-_MAKE_ONE = "codex-server server token FILE makes one"
+_MAKE_ONE = "`codex-server server token FILE` makes one"
 
 
 class ListenFlags(NamedTuple):

@@ -11,7 +11,6 @@ from codex_server_cli.core.record.agent_messages import AgentMessages
 from codex_server_cli.core.record.attach.attachment import Attachment
 from codex_server_cli.core.record.changes import Changes
 from codex_server_cli.core.record.codex_facts import CodexFacts
-from codex_server_cli.core.record.facts.consents import Consents
 from codex_server_cli.core.record.foreign_turn import ForeignTurn
 from codex_server_cli.core.record.refusals import Refusals
 from codex_server_cli.core.record.usage import TurnUsage, Usage
@@ -38,7 +37,6 @@ class TurnFacts:
         asked: the terms that thread and turn were opened with (`model`, `effort`, `approvalPolicy`, `config`).
         settings: the last announced effective settings (`sandboxPolicy` …), less what we set for later turns.
         foreign: a turn of our thread that Codex started by itself while we had it. `changes`: by patches.
-        consents: what was allowed to leave the sandbox.
         refusals: what was not carried out. `session_path`: the thread's session file; empty where it has none.
         usage: tokens of only this turn; None where Codex sent none.
         attachment: how far the messages are whole. `tokens`: what `usage` is counted from.
@@ -61,7 +59,6 @@ class TurnFacts:
         self.refusals, self.session_path = Refusals(), ""
         self.open_items: dict[str, Message] = {}
         self.messages, self.changes = AgentMessages(), Changes()
-        self.consents = Consents()
         self.attachment, self.tokens = Attachment(), TurnUsage()
         self.usage: Usage | None = None
 

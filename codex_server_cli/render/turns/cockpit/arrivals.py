@@ -14,6 +14,8 @@ from codex_server_cli.render import approvals as approval_text
 from codex_server_cli.render.turns.cockpit.state import Cockpit, Entry, Intent, LineBuffer, Look, OpenRequest, Pane
 
 NOTHING_DECIDED = "nothing was decided"
+SENDING = "sending …"
+_BEFORE = "the one before"
 
 
 def to_board(state: Cockpit, message: str = "") -> Cockpit:
@@ -25,6 +27,18 @@ def to_board(state: Cockpit, message: str = "") -> Cockpit:
 def told(state: Cockpit, message: str) -> Cockpit:
     """The state with a message in its last line."""
     return state._replace(message=message)
+
+
+def told_of(state: Cockpit, turn_id: str, name: str, message: str) -> Cockpit:
+    """What became of something that was done to a turn.
+
+    Below the next request of that turn it must not read as if it were of this one.
+
+    Args:
+        name: of the turn.
+    """
+    is_below_next = state.asked is not None and state.asked.turn_id == turn_id and state.asked.before > 0
+    return told(state, f"{_BEFORE}: {message}" if is_below_next else f"{name}: {message}")
 
 
 def opened(state: Cockpit, pane: Pane, turn_id: str) -> Cockpit:
@@ -47,11 +61,12 @@ def asked_for(state: Cockpit, look: Look, entry: Entry | None) -> Cockpit:
     return _asking(state, OpenRequest(look.turn_id, entry, look.intent))._replace(message="")
 
 
-def went_on(state: Cockpit, pending: Sequence[Entry]) -> Cockpit:
+def went_on(state: Cockpit, pending: Sequence[Entry], name: str) -> Cockpit:
     """Where the request that the user has just decided waits no more, the next of its turn comes up.
 
     Args:
         pending: what waits in that turn, oldest first.
+        name: of the turn.
     """
     decided = state.decided
     if decided is None or not pending or any(each["id"] == decided.entry["id"] for each in pending):
@@ -59,7 +74,9 @@ def went_on(state: Cockpit, pending: Sequence[Entry]) -> Cockpit:
     entry = pending[0]
     own = Intent.REPLY if approval_text.wants_words(entry) else Intent.APPROVE
     intent = decided.intent if fits(decided.intent, entry) else own
-    return _asking(state, OpenRequest(decided.turn_id, entry, intent, before=decided.before + 1))
+    state = _asking(state, OpenRequest(decided.turn_id, entry, intent, before=decided.before + 1))
+    of_last = state.message.removeprefix(f"{name}: ")
+    return told(state, "" if of_last == SENDING else f"{_BEFORE}: {of_last}")
 
 
 def _asking(state: Cockpit, asked: OpenRequest) -> Cockpit:

@@ -10,7 +10,7 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.rpc import text_in
 from codex_server_cli.render import approvals as approval_text
-from codex_server_cli.render.turns.cockpit.arrivals import NOTHING_DECIDED, to_board
+from codex_server_cli.render.turns.cockpit.arrivals import NOTHING_DECIDED, SENDING, to_board
 from codex_server_cli.render.turns.cockpit.listing import index_of
 from codex_server_cli.render.turns.cockpit.state import (
     Act,
@@ -116,7 +116,7 @@ def _on_request(state: Cockpit, key: str, seen: OnScreen, asked: OpenRequest) ->
 
 
 def _sending(state: Cockpit, asked: OpenRequest) -> Cockpit:
-    return to_board(state, "sending …")._replace(decided=asked)
+    return to_board(state, SENDING)._replace(decided=asked)
 
 
 def is_hasty(state: Cockpit) -> bool:

@@ -111,31 +111,39 @@ def test_after_a_request_the_next_one_of_its_turn_comes_up(
     state = arrivals.told(sent(decided, QUESTION if decided is Intent.REPLY else APPROVAL), "t1: approved")
     typing = LineBuffer() if intent is Intent.REPLY else None
     shown = OpenRequest("t1", entry, intent, before=1)
-    assert arrivals.went_on(state, [entry, {**NEXT, "id": "9"}]) == Cockpit(
-        Pane.REQUEST, "t1", asked=shown, typing=typing, message="t1: approved"
+    assert arrivals.went_on(state, [entry, {**NEXT, "id": "9"}], "t1") == Cockpit(
+        Pane.REQUEST, "t1", asked=shown, typing=typing, message="the one before: approved"
     )
+
+
+def test_what_became_of_a_request_is_never_told_as_if_it_were_of_the_next_one() -> None:
+    following = arrivals.went_on(sent(), [NEXT], "t1")
+    assert following.message == ""  # it is still being sent
+    assert arrivals.told_of(following, "t1", "t1", "approved").message == "the one before: approved"
+    assert arrivals.told_of(following, "t2", "t2", "approved").message == "t2: approved"
+    assert arrivals.told_of(asked(), "t1", "t1", "cancelled").message == "t1: cancelled"
 
 
 def test_nothing_comes_up_before_the_decision_has_arrived_or_after_another_key() -> None:
     state = sent()
-    assert arrivals.went_on(state, [APPROVAL, NEXT]) == state
-    assert arrivals.went_on(state, []) == state
+    assert arrivals.went_on(state, [APPROVAL, NEXT], "t1") == state
+    assert arrivals.went_on(state, [], "t1") == state
     assert arrivals.settled(state) == Cockpit(selected="t1")
     for after in (press(state, "y", SEEN)[0], arrivals.settled(state), asked()):
-        assert arrivals.went_on(after, [NEXT]) == after
+        assert arrivals.went_on(after, [NEXT], "t1") == after
 
 
 def test_a_key_that_was_meant_for_a_request_decides_not_the_one_that_came_up_after_it() -> None:
     for entry, keys in ((NEXT, ("y", "s")), (QUESTION, ("enter", "2", "y"))):
-        following = machine.drawn(arrivals.went_on(sent(), [entry]), SEEN)
+        following = machine.drawn(arrivals.went_on(sent(), [entry], "t1"), SEEN)
         for key in keys:
             after, act = press(following, key, SEEN._replace(shown_s=0.9))
             assert (act, after.asked, after.typing) == (None, following.asked, following.typing)
             assert machine.is_hasty(after)
     assert press(following, "escape", SEEN._replace(shown_s=0.0))[0].message == "nothing was sent"
     assert press(following, "2", SEEN)[0].typing == LineBuffer("2", 1)
-    following = machine.drawn(arrivals.went_on(sent(), [NEXT]), SEEN)
+    following = machine.drawn(arrivals.went_on(sent(), [NEXT], "t1"), SEEN)
     after, act = press(following, "y", SEEN._replace(shown_s=1.1))
     assert act == Decide(OpenRequest("t1", NEXT, Intent.APPROVE, is_seen=True, before=1))
-    again = arrivals.went_on(after, [APPROVAL])
+    again = arrivals.went_on(after, [APPROVAL], "t1")
     assert again.asked == OpenRequest("t1", APPROVAL, Intent.APPROVE, before=2)
