@@ -116,20 +116,92 @@ def test_a_turn_whose_answer_was_lost_is_not_started_again_after_a_reload(
         route.fetch()
         route.abort()
 
+    def start_lost(prompt: str, sandbox: str) -> None:
+        tab.page.route("**/turns", lose)
+        tab.page.get_by_role("button", name="New turn").click()
+        face.at("#start-prompt").fill(prompt)
+        face.at("#start-sandbox").select_option(sandbox)
+        face.at("#start-send").click()
+        expect(face.at("#start-error")).to_contain_text("serve does not answer")
+        tab.page.unroute("**/turns")
+        tab.page.reload()
+        tab.page.get_by_role("button", name="New turn").click()
+        expect(face.at("#start-prompt")).to_have_value(prompt)
+        face.at("#start-send").click()
+
     prompt = house.model.on("Start me once", say("Started."))
-    tab.page.route("**/turns", lose)
-    tab.page.get_by_role("button", name="New turn").click()
-    face.at("#start-prompt").fill(prompt)
-    face.at("#start-send").click()
-    expect(face.at("#start-error")).to_contain_text("serve does not answer")
-    tab.page.unroute("**/turns")
-    tab.page.reload()
-    tab.page.get_by_role("button", name="New turn").click()
-    expect(face.at("#start-prompt")).to_have_value(prompt)
-    face.at("#start-send").click()
+    start_lost(prompt, "read-only")
     assert face.wait_for_other_turn("") == house.turn_of(prompt).id
     face.wait_for_state("complete")
-    tab.forgive("ERR_FAILED")
+    expect(face.at("#turn-error")).to_contain_text("It was started before")
+    writing = house.model.on("Start me to write", say("Started."))
+    start_lost(writing, "workspace-write")  # that it may write is asked for anew
+    expect(face.at("#start-error")).to_contain_text("--sandbox differ")
+    first = house.turn_of(writing).id
+    face.at("#start-send").click()
+    face.wait_for_other_turn(first)
+    face.wait_for_state("complete")
+    expect(face.at("#turn-error")).to_be_empty()
+    tab.forgive("ERR_FAILED", "400", "409", "422")
+
+
+@pytest.mark.full
+def test_a_start_that_was_refused_is_another_one_when_it_is_sent_again(
+    tab: Tab, house: PageHouse, face: PageFace
+) -> None:
+    keys: list[str] = []
+
+    def refuse(route: Any) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        route.fulfill(status=400, json={"error": {"message": "it cannot be"}})
+
+    tab.page.route("**/turns", refuse)
+    tab.page.get_by_role("button", name="New turn").click()
+    face.at("#start-prompt").fill("Refused")
+    for number in range(2):
+        face.at("#start-send").click()
+        expect(face.at("#start-error")).to_contain_text("it cannot be")
+        assert len(keys) == number + 1
+        face.at("#start-name").fill("another")  # what is said of the form goes with the next press alone
+        face.at("#start-name").fill("")
+    assert len(set(keys)) == 2
+    tab.forgive("400")
+
+
+@pytest.mark.full
+def test_a_draft_does_not_outlive_a_log_out_in_a_tab_that_shows_another_page_meanwhile(
+    chromium: Chromium, house: PageHouse
+) -> None:
+    turn = PlayedTurn(house.home, "Logged out elsewhere")
+    with chromium.tab() as tab:
+        first = _logged_in(PageFace(tab), house)
+        first.open(turn.id)
+        first.at("#say-text").fill("for nobody else")
+        second = Tab(tab.page.context)
+        tab.page.goto("about:blank")
+        other = PageFace(second)
+        second.page.goto(house.locked_url)
+        second.page.get_by_role("button", name="Log out").click()
+        expect(other.at("#login-dialog")).to_be_visible()
+        second.page.close()
+        tab.page.go_back()
+        _log_in(first, house)
+        first.wait_for_turn(turn.id)
+        expect(first.at("#say-text")).to_have_value("")
+        assert "for nobody else" not in tab.page.evaluate(_STORED)
+    turn.end()
+
+
+def _logged_in(face: PageFace, house: PageHouse) -> PageFace:
+    face.page.goto(house.locked_url)
+    _log_in(face, house)
+    return face
+
+
+def _log_in(face: PageFace, house: PageHouse) -> None:
+    face.at("#token").fill(house.token)
+    face.at("#login-send").click()
+    expect(face.at("#login-dialog")).to_be_hidden()
 
 
 @pytest.mark.full

@@ -80,6 +80,14 @@ def test_in_a_narrow_window_the_keys_of_the_list_lead_to_it(tab: Tab, house: Pag
         turn.end()
 
 
+_TO_LOWER_EDGE = """() => {
+  scrollBy(0, document.getElementById("pending").getBoundingClientRect().bottom - innerHeight + 5);
+}"""
+_TYPE_ON = """() => document.getElementById("turn-title").addEventListener("focus", (event) => {
+  event.target.dispatchEvent(new KeyboardEvent("keydown", {key: "n", bubbles: true}));
+}, {once: true})"""
+
+
 def test_a_request_is_reached_at_once_and_the_focus_is_not_lost_with_it(
     tab: Tab, house: PageHouse, face: PageFace
 ) -> None:
@@ -102,12 +110,18 @@ def test_a_request_is_reached_at_once_and_the_focus_is_not_lost_with_it(
     expect(face.request.locator("button").first).to_have_attribute("aria-disabled", "false")
     assert tab.page.evaluate(_TAP) == "true", "a second tap at once decides nothing"
     expect(heading).to_be_in_viewport()
+    tab.page.evaluate(_TO_LOWER_EDGE)
+    expect(way).to_be_hidden()
+    turn.say(*(f"- more {number}\n" for number in range(60)))
+    expect(way).to_be_visible()  # it was pushed out of sight
     field = face.request.get_by_role("textbox")
     field.fill("half an ans")
     field.focus()
+    tab.page.evaluate(_TYPE_ON)
     house.home.call("decline", turn.id, asked)
     expect(face.request).to_have_count(0)
     expect(face.at("#turn-title")).to_be_focused()
+    expect(face.at("#start-dialog")).to_be_hidden()  # the rest of the answer is no command
     expect(face.at("#status")).to_contain_text("It waits for that no more")
     tab.page.evaluate("scrollTo(0, 0)")
     expect(way).to_be_hidden()

@@ -11,6 +11,7 @@ import pytest
 from tests.kit.browser import PHONE, Chromium, Tab, expect
 from tests.kit.page_face import PageFace
 from tests.kit.page_house import PageHouse
+from tests.kit.played_turn import PlayedTurn
 from tests.kit.turns_on_disk import TurnsOnDisk
 
 pytestmark = pytest.mark.full
@@ -113,6 +114,24 @@ def test_older_turns_come_by_pages_and_the_focus_stays_in_the_list(
         face.at("#more").click()
         expect(rows.nth(count)).to_be_attached()
     expect(face.row(old["needle-one"])).to_be_visible()
+
+
+def test_a_search_comes_to_its_end_where_the_list_answers_slowly(
+    tab: Tab, house: PageHouse, old: dict[str, str], face: PageFace
+) -> None:
+    turn = PlayedTurn(house.home, "Runs meanwhile")  # so that the list is asked for each second
+    expect(face.row(turn.id)).to_be_visible()
+
+    def be_slow(route: Any) -> None:
+        tab.page.wait_for_timeout(1100)
+        route.continue_()
+
+    tab.page.route("**/turns?limit=50*", be_slow)
+    face.paste("#filter", "needle")
+    expect(face.row(old["needle-one"])).to_be_visible()
+    expect(face.at("#list-note")).to_contain_text("2 turns match, of ")
+    tab.page.unroute_all(behavior="ignoreErrors")
+    turn.end()
 
 
 @pytest.mark.usefixtures("old")

@@ -3,11 +3,11 @@
 import { ApiError, closeSession, hooks, pause, renew, Unreachable } from "./api.js";
 import { login, resumed, startDialogs } from "./dialogs.js";
 import { announce, byId, setText } from "./dom.js";
-import { forgetDrafts, startDrafts } from "./drafts.js";
+import { endDrafts, forgetDrafts, startDrafts } from "./drafts.js";
 import { startKeys } from "./keys.js";
 import { store } from "./store.js";
 import { drawTitle, focusTurn, startList } from "./views/list.js";
-import { startStartForm } from "./views/start.js";
+import { drawRights, startStartForm } from "./views/start.js";
 import { leaveTurn, showTurn, startTurnView } from "./views/turn.js";
 import { leaveUsage, showUsage } from "./views/usage.js";
 
@@ -53,6 +53,7 @@ hooks.opened = (session) => {
   if (isNew) news = "codex-server was updated: load this page again.";
   notice("");
   setText(byId("place"), session.cwd ?? "");
+  drawRights();
 };
 hooks.reachable = (isReachable) => {
   if (isReachable && document.body.dataset.connection === "down") announce("serve answers again.");
@@ -67,11 +68,11 @@ store.addEventListener("trouble", (event) => {
 store.addEventListener("change", () => notice(""));
 
 byId("logout").addEventListener("click", async () => {
+  endDrafts();
   try {
     await closeSession();
     hooks.closed();
   } catch {
-    forgetDrafts();
     news = "You are logged out here, but serve does not answer: there the session ends by itself.";
     notice("");
   }

@@ -6,6 +6,8 @@
 import { Drafts, markOf } from "./text/drafts.js";
 
 const KEY = `codex-server-drafts ${new URL(".", location.href).pathname}`;
+/** Which log out was the last one before. */
+const LOGOUT = `codex-server-logout ${new URL(".", location.href).pathname}`;
 const WRITTEN_MS = 300;
 const drafts = new Drafts();
 let writing = 0;
@@ -13,7 +15,9 @@ let writing = 0;
 /** Read what there is, and write the rest before the page goes. */
 export function startDrafts() {
   try {
-    drafts.read(sessionStorage.getItem(KEY) ?? "");
+    const [written, logout] = [sessionStorage.getItem(KEY) ?? "", sessionStorage.getItem(LOGOUT)];
+    if (logout === localStorage.getItem(LOGOUT)) drafts.read(written);
+    else write();
   } catch {
     // for who lets no page store anything: a draft lives as long as the page
   }
@@ -27,6 +31,8 @@ function write() {
   try {
     if (written) sessionStorage.setItem(KEY, written);
     else sessionStorage.removeItem(KEY);
+    const logout = localStorage.getItem(LOGOUT);
+    if (logout) sessionStorage.setItem(LOGOUT, logout);
   } catch {
     // as above, and for who has no room left
   }
@@ -54,7 +60,17 @@ export function dropDrafts(beginning, but) {
   writeSoon();
 }
 
-/** At a log out: at once, and what stands in a field as well. */
+/** At a log out here: those of this tab, and those of a tab that shows another page just now. */
+export function endDrafts() {
+  try {
+    localStorage.setItem(LOGOUT, newKey());
+  } catch {
+    // as above: no other tab has stored anything either
+  }
+  forgetDrafts();
+}
+
+/** At any log out: at once, and what stands in a field as well. */
 export function forgetDrafts() {
   drafts.drop("");
   write();
@@ -73,6 +89,7 @@ export function keyOf(name, call) {
   if (known === mark && key) return key;
   const made = newKey();
   keepDraft(`key ${name}`, `${mark} ${made}`);
+  write(); // before the call is on its way
   return made;
 }
 

@@ -2,6 +2,7 @@
 
 import { openDialog } from "./dialogs.js";
 import { byId } from "./dom.js";
+import { isForGoneField } from "./typing.js";
 import { move } from "./views/list.js";
 import { toRequest } from "./views/pending.js";
 import { openStart } from "./views/start.js";
@@ -40,7 +41,7 @@ export function startKeys() {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog[open]")) return;
     if (event.key === "Escape") leave();
     const act = KEYS.get(event.key);
-    if (!act || !box.checked || isTyping(event.target)) return;
+    if (!act || !box.checked || isTyping(event.target) || isForGoneField()) return;
     event.preventDefault();
     act();
   });

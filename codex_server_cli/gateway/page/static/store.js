@@ -66,8 +66,8 @@ class Store extends EventTarget {
       this._wake = new AbortController();
       let isSeeking = false;
       try {
-        const until = performance.now() + this._everyMs;
         await this._look();
+        const until = performance.now() + this._everyMs; // a page of older turns at least, however slowly it answers
         while (this._isSeeking && performance.now() < until) await this._ask(this.listing.next);
         isSeeking = this._isSeeking;
       } catch (error) {

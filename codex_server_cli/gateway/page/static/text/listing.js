@@ -24,7 +24,7 @@ const texts = new WeakMap();
 function textOf(turn) {
   let text = texts.get(turn);
   if (text === undefined) {
-    text = oneLine([turn.name, turn.prompt, turn.turn_id, stateWords(turn), turn.cwd].filter(Boolean).join(" "), TEXT).toLowerCase();
+    text = oneLine([turn.name, turn.prompt, turn.turn_id, turn.state, stateWords(turn), turn.cwd].filter(Boolean).join(" "), TEXT).toLowerCase();
     texts.set(turn, text);
   }
   return text;

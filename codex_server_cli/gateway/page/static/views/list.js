@@ -21,6 +21,7 @@ export function startList() {
   store.addEventListener("change", draw);
   store.addEventListener("moved", (event) => tell(/** @type {CustomEvent} */ (event).detail));
   byId("filter").addEventListener("input", () => {
+    rowsBefore = -1;
     store.find(byId("filter").value);
     tellMatches();
   });

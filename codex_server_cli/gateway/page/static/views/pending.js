@@ -6,6 +6,7 @@ import { dropDrafts } from "../drafts.js";
 import { store } from "../store.js";
 import { answerOf, askedOf, isRequired } from "../text/questions.js";
 import { duration } from "../text/words.js";
+import { fieldGone } from "../typing.js";
 import { askedChangesNodes } from "./item.js";
 import { chosenIn, freeNode, keepAnswers, questionNode, restoreAnswers, textIn } from "./question.js";
 
@@ -33,6 +34,7 @@ export function startPending() {
   byId("to-request").addEventListener("click", toRequest);
   addEventListener("scroll", drawWay, { passive: true });
   addEventListener("resize", drawWay);
+  document.addEventListener("toggle", drawWay, true); // what is folded out moves it
 }
 
 /** The requests of one turn. */
@@ -96,7 +98,10 @@ export class PendingView {
     node.remove();
     this.shown.delete(id);
     this.settle();
-    if (hadFocus) byId("turn-title").focus();
+    if (hadFocus) {
+      fieldGone();
+      byId("turn-title").focus();
+    }
     if (!this.decided.has(id)) announce("It waits for that no more: it was answered elsewhere, or the time was over.");
   }
 
@@ -105,6 +110,7 @@ export class PendingView {
     if (this.isClosed) return;
     this.settlesAt = performance.now() + HASTE_MS;
     this.drawButtons();
+    drawWay();
     clearTimeout(this.settling);
     this.settling = window.setTimeout(() => this.drawButtons(), HASTE_MS + 20);
   }
@@ -232,7 +238,7 @@ export class PendingView {
       if (this.isClosed) return store.refresh();
       node?.remove();
       this.settle(); // what was below it has moved up
-      byId("turn-title").focus();
+      if (document.activeElement === document.body) byId("turn-title").focus(); // else one is at something else by now
       await this.onDecided();
     } catch (problem) {
       this.decided.delete(String(entry.id));

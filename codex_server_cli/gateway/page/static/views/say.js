@@ -2,9 +2,10 @@
 
 import { ApiError, post } from "../api.js";
 import { announce, byId, hold, setText } from "../dom.js";
-import { draft, endKey, keepDraft, keyOf } from "../drafts.js";
+import { draft, keepDraft } from "../drafts.js";
 import { store } from "../store.js";
 import { isRunning } from "../text/words.js";
+import { showStarted, startOnce } from "./started.js";
 
 /** @typedef {import("../text/words.js").Turn} Turn */
 
@@ -58,7 +59,7 @@ async function say(turn) {
     const next = isRunning(turn) ? await steer(turn, text) : await goOn(turn, text);
     if (draft(nameOf(turn.turn_id)).trim() === text) keepDraft(nameOf(turn.turn_id), "");
     if (byId("turn").dataset.turn === turn.turn_id && field.value.trim() === text) field.value = ""; // what was typed since stays
-    if (next) location.hash = `#/turn/${next}`;
+    if (next) showStarted(next);
     store.refresh();
   } catch (error) {
     const hint = error instanceof ApiError && error.hint ? ` ${error.hint}` : "";
@@ -77,13 +78,9 @@ async function steer(turn, text) {
 }
 
 /** The next turn; sent again after a lost answer it starts no second one. */
-/** @param {Turn} turn @param {string} prompt @returns {Promise<string>} its id */
+/** @param {Turn} turn @param {string} prompt @returns {Promise<{turn_id: string, existing?: boolean}>} */
 async function goOn(turn, prompt) {
   const write = byId("say-write").checked && store.session.may?.write;
   const body = { prompt, ...(write ? { write: true } : {}) };
-  const name = nameOf(turn.turn_id);
-  const headers = { "Idempotency-Key": keyOf(name, body) };
-  const started = await post(`turns/${encodeURIComponent(turn.turn_id)}/continue`, body, headers);
-  endKey(name);
-  return started.turn_id;
+  return startOnce(`turns/${encodeURIComponent(turn.turn_id)}/continue`, body, nameOf(turn.turn_id));
 }

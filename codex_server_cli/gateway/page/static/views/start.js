@@ -1,10 +1,11 @@
 /** The form that starts a turn. What a turn may do is never more by default than reading. */
 
-import { ApiError, get, post } from "../api.js";
+import { ApiError, get } from "../api.js";
 import { openDialog } from "../dialogs.js";
 import { byId, el, fill, hold, setText } from "../dom.js";
-import { draft, dropDrafts, endKey, keepDraft, keyOf } from "../drafts.js";
+import { draft, dropDrafts, keepDraft } from "../drafts.js";
 import { store } from "../store.js";
+import { showStarted, startOnce } from "./started.js";
 
 /** What is typed, and kept. */
 const FIELDS = ["start-prompt", "start-name", "start-cwd"];
@@ -12,6 +13,7 @@ let hasModels = false;
 
 /** Wire the form. */
 export function startStartForm() {
+  drawRights();
   byId("new-turn").addEventListener("click", openStart);
   byId("start").addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
@@ -26,18 +28,22 @@ export function startStartForm() {
 
 /** Open it; what was typed before is still there, but no consent of then. */
 export function openStart() {
-  const may = store.session.may;
   for (const id of FIELDS) byId(id).value ||= draft(id);
   byId("start-sandbox").value = "read-only";
   byId("start-ask").checked = false;
-  byId("start-cwd").placeholder = store.session.cwd ?? "";
-  byId("start-write").hidden = !may?.write;
-  byId("start-full").hidden = !may?.all;
-  byId("start-ask-row").hidden = !may?.approve;
-  setText(byId("start-rights"), may?.write ? "" : "Turns of this serve only read: it was started without --write.");
   setText(byId("start-error"), "");
   openDialog("start-dialog", "start-prompt");
   if (!hasModels) loadModels();
+}
+
+/** What the form offers, which the session says: that may come after the form. */
+export function drawRights() {
+  const { may, cwd } = store.session;
+  byId("start-cwd").placeholder = cwd ?? "";
+  byId("start-write").hidden = !may?.write;
+  byId("start-full").hidden = !may?.all;
+  byId("start-ask-row").hidden = !may?.approve;
+  setText(byId("start-rights"), !may || may.write ? "" : "Turns of this serve only read: it was started without --write.");
 }
 
 async function loadModels() {
@@ -78,15 +84,14 @@ async function send() {
   setText(byId("start-error"), "");
   const release = hold([byId("start-send")]);
   try {
-    const started = await post("turns", sent, { "Idempotency-Key": keyOf("start", sent) });
-    endKey("start");
+    const started = await startOnce("turns", sent, "start");
     byId("start-dialog").close();
     if (byId("start-prompt").value === sent.prompt) {
       byId("start").reset(); // what was typed since stays
       dropDrafts("start-");
     }
     store.refresh();
-    location.hash = `#/turn/${started.turn_id}`;
+    showStarted(started);
   } catch (error) {
     const hint = error instanceof ApiError && error.hint ? ` ${error.hint}` : "";
     setText(byId("start-error"), `${/** @type {Error} */ (error).message}.${hint}`);
