@@ -11,12 +11,14 @@ const LOGOUT = `codex-server-logout ${new URL(".", location.href).pathname}`;
 const WRITTEN_MS = 300;
 const drafts = new Drafts();
 let writing = 0;
+/** The last log out that this tab knows of. */
+let logout = "";
 
 /** Read what there is, and write the rest before the page goes. */
 export function startDrafts() {
   try {
-    const [written, logout] = [sessionStorage.getItem(KEY) ?? "", sessionStorage.getItem(LOGOUT)];
-    if (logout === localStorage.getItem(LOGOUT)) drafts.read(written);
+    logout = localStorage.getItem(LOGOUT) ?? "";
+    if (logout === (sessionStorage.getItem(LOGOUT) ?? "")) drafts.read(sessionStorage.getItem(KEY) ?? "");
     else write();
   } catch {
     // for who lets no page store anything: a draft lives as long as the page
@@ -29,10 +31,12 @@ function write() {
   clearTimeout(writing);
   const written = drafts.written();
   try {
-    if (written) sessionStorage.setItem(KEY, written);
-    else sessionStorage.removeItem(KEY);
-    const logout = localStorage.getItem(LOGOUT);
-    if (logout) sessionStorage.setItem(LOGOUT, logout);
+    if (!written) {
+      for (const key of [KEY, LOGOUT]) sessionStorage.removeItem(key);
+      return;
+    }
+    sessionStorage.setItem(KEY, written);
+    sessionStorage.setItem(LOGOUT, logout);
   } catch {
     // as above, and for who has no room left
   }
@@ -62,8 +66,9 @@ export function dropDrafts(beginning, but) {
 
 /** At a log out here: those of this tab, and those of a tab that shows another page just now. */
 export function endDrafts() {
+  logout = newKey();
   try {
-    localStorage.setItem(LOGOUT, newKey());
+    localStorage.setItem(LOGOUT, logout);
   } catch {
     // as above: no other tab has stored anything either
   }
