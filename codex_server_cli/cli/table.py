@@ -25,11 +25,11 @@ JSON_VERBS: Final = frozenset(
 """Verbs that print exactly one JSON object on stdout, also when they fail."""
 
 READING_VERBS: Final = frozenset(
-    {*(read.VERBS.keys() - {"wait", "status"}), "pending", "account", "limits", "models", "doctor", "usage", "version"}
+    {*(read.VERBS.keys() - {"tail", "wait", "status"}), "pending", "limits", "models", "usage", "version"}
     | {"server status", "server logs", "remote status", "remote clients"}
 )
 """Verbs that do nothing but print: where what they print is lost they have failed. Of the others something was done, or
-their exit code is an answer, too."""
+their exit code alone answers what they were asked, as that of `tail --follow` or `doctor` does."""
 
 
 def verb_of(arguments: Sequence[str]) -> str | None:

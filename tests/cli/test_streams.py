@@ -100,16 +100,11 @@ def test_what_only_reads_fails_where_its_output_is_lost_in_a_closed_stdout(shell
     turn = turns.complete(cwd=str(shell.project))
     turn.out.write_text("x\n")
     closed = ["sh", "-c", 'exec "$0" "$@" >&-']
-    for words in ("answer last", "tail last", "list-turns --json", "pending", "version"):
+    for words in ("answer last", "show last", "list-turns --json", "pending", "version"):
         run = shell.run(*words.split(), under=closed)
         assert (run.code, run.stderr) == (73, "codex-server: cannot write to stdout: it is closed\n"), words
-    for words in (
-        "wait last",
-        "status last",
-        "cancel last",
-        "answer --help",
-        "gc",
-    ):  # their exit code tells, or something was done
+    # Their exit code tells, or something was done.
+    for words in ("tail last --follow", "wait last", "status last", "cancel last", "answer --help", "gc"):
         assert shell.run(*words.split(), under=closed).code == 0, words
     assert_refused(shell.run("answer", "nobody", under=closed), 66, "no turn is named nobody", as_json=False)
 

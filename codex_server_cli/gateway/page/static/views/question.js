@@ -73,6 +73,6 @@ function eachOf(form, questions, act) {
   const fields = /** @type {HTMLElement[]} */ ([...form.querySelectorAll("[data-question]")]);
   fields.forEach((field, index) => {
     const question = questions[index] ?? {};
-    if (!question.isSecret && !field.querySelector("[type=password]")) act(field, question);
+    if (!question.isSecret) act(field, question);
   });
 }
