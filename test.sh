@@ -3,10 +3,10 @@
 #
 # Usage: ./test.sh [--full | --judges] [PYTEST ARGUMENTS...]
 #   (none)    everyday: one codex version, one case of each kind, a tenth of the examples; several at a time
-#   --full    all but the judges, every case, both codex versions, a browser, the floors of coverage: what .ci/run does
-#   --judges  storms, and suites that others wrote: before a release
+#   --full    all but the judges, every case, both codex versions, the floors of coverage: what .ci/run does
+#   --judges  storms, the page in a browser, and suites that others wrote: before a release
 # Needs Python 3.11 or newer; --full and --judges fetch a second codex version with npm, and the suites with pip; as root
-# of a Debian they install Chromium, zsh and fish where these are missing. Tests that lack something skip, and say what.
+# of a Debian they install what is missing: zsh and fish, or Chromium. Tests that lack something skip, and say what.
 # Every check runs whatever the ones before it said; the exit code is the first failure's, the last line pytest's.
 
 set -euo pipefail
@@ -57,7 +57,7 @@ with open("pyproject.toml", "rb") as file:
 END
 }
 
-# What drives a browser is large, and no everyday test wants it.
+# What drives a browser is large, and the judges alone want it.
 add_browser_driver() {
     "$venv/bin/python" -c 'import playwright' 2>/dev/null && return
     extra browser >"$venv/browser.txt"
@@ -67,9 +67,12 @@ add_browser_driver() {
 # Beside the making of the environment, and before the tests, as a shell that comes in mid-run would be tried half installed.
 install_programs() {
     local missing=()
-    command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
-    command -v zsh >/dev/null || missing+=(zsh)
-    command -v fish >/dev/null || missing+=(fish)
+    if [[ $mode == full ]]; then
+        command -v zsh >/dev/null || missing+=(zsh)
+        command -v fish >/dev/null || missing+=(fish)
+    else
+        command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
+    fi
     if [[ ${#missing[@]} == 0 || $EUID != 0 ]] || ! command -v apt-get >/dev/null; then
         return 0
     fi
@@ -179,7 +182,7 @@ text_job=$!
 if [[ $mode != everyday ]]; then
     fetch_node_clients &
     node_job=$!
-    add_browser_driver || echo "test.sh: no driver for a browser" >&2
+    [[ $mode == full ]] || add_browser_driver || echo "test.sh: no driver for a browser" >&2
     make_judges &
     wait $! || { echo "test.sh: no suites of others" >&2 && first_failure=1; }
     wait "$node_job" || { echo "test.sh: no clients for node" >&2 && first_failure=1; }

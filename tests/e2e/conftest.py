@@ -11,7 +11,7 @@ import pytest
 from tests.kit.coverage_floor import environment_for
 from tests.kit.failed import has_failed
 from tests.kit.home import COMMAND, Home
-from tests.kit.support import NO_EXTRAS, SPARED_FEATURES, codex_binaries, codex_env
+from tests.kit.support import codex_binaries, codex_env
 
 Initialised = Callable[[Path], Path]
 
@@ -34,11 +34,8 @@ def initialised(tmp_path_factory: pytest.TempPathFactory) -> Initialised:
     return make
 
 
-def _home(
-    request: pytest.FixtureRequest, codex: Path, initialised: Initialised, spared: dict[str, bool]
-) -> Iterator[Home]:
+def _home(request: pytest.FixtureRequest, codex: Path, initialised: Initialised) -> Iterator[Home]:
     home = Home(request.getfixturevalue("tmp_path"), codex, initialised(codex))
-    home.spared = spared
     home.env |= environment_for(request.node, is_first_codex=codex == codex_binaries()[0][1])
     yield home
     failed = has_failed(request.node)
@@ -48,10 +45,10 @@ def _home(
 @pytest.fixture
 def home(request: pytest.FixtureRequest, codex: Path, initialised: Initialised) -> Iterator[Home]:
     """A home with each codex in turn: for what a turn does."""
-    yield from _home(request, codex, initialised, SPARED_FEATURES)
+    yield from _home(request, codex, initialised)
 
 
 @pytest.fixture
 def one_home(request: pytest.FixtureRequest, one_codex: Path, initialised: Initialised) -> Iterator[Home]:
     """A home with one codex: for what is decided before or beside it."""
-    yield from _home(request, one_codex, initialised, NO_EXTRAS)
+    yield from _home(request, one_codex, initialised)

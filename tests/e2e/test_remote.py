@@ -12,7 +12,7 @@ import pytest
 from codex_server_cli.demo.codex_home import write_chatgpt_login
 from tests.kit.home import Home
 from tests.kit.remote_backend import RemoteBackend
-from tests.kit.support import DEADLINE_S, SPARED_FEATURES, Json, wait_until
+from tests.kit.support import DEADLINE_S, Json, wait_until
 
 
 class Remote:
@@ -35,7 +35,7 @@ class Remote:
 
 def _remote(home: Home) -> Iterator[Remote]:
     with RemoteBackend() as backend:
-        write_chatgpt_login(home.codex_home, backend.origin, features=SPARED_FEATURES)
+        write_chatgpt_login(home.codex_home, backend.origin, features=home.spared)
         yield Remote(home, backend)
         home.run("server", "stop", "--now")
 

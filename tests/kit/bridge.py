@@ -36,7 +36,7 @@ from codex_server_cli.gateway.serve import _Server  # what it shuts down of uvic
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.settings.places import Settings
 from tests.kit.shared_server import SharedServer
-from tests.kit.support import DEADLINE_S, SPARED_FEATURES, Json, wait_until
+from tests.kit.support import DEADLINE_S, Json, spared_features, wait_until
 
 T = TypeVar("T")
 SECOND = "and the second part."
@@ -92,7 +92,7 @@ class BridgeGateway:
         self.gates: defaultdict[str, Gate] = defaultdict(Gate)
         self.defects: list[BaseException] = []
         self.model = server.opened.enter_context(ScriptedModel(self._reply))
-        write_custom_provider(server.codex_home, self.model.base_url, features=dict(SPARED_FEATURES))
+        write_custom_provider(server.codex_home, self.model.base_url, features=spared_features(server.codex))
         self._options = ServeOptions(cwd=str(self.cwd), **options)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"

@@ -3,7 +3,7 @@
 Owns: its start and its end, the record of what a page asks for and complains of, the accessibility check, pictures.
 Never here: what the page of `serve` looks like, assertions about the product.
 
-Playwright is installed by `./test.sh --full` alone, so nothing of it is imported before a browser starts. It brings no
+Playwright is installed by `./test.sh --judges` alone, so nothing of it is imported before a browser starts. It brings no
 browser of its own: that of the system is used, and what needs it skips itself where there is none.
 """
 
@@ -42,7 +42,7 @@ _OWN_SCHEMES = frozenset({"data", "blob", "about"})
 def absence() -> str | None:
     """Why no browser can be driven on this machine; None where one can."""
     if find_spec("playwright") is None:
-        return "playwright is not installed: ./test.sh --full does that"
+        return "playwright is not installed: ./test.sh --judges does that"
     return None if _executable() else f"no Chromium on PATH ({', '.join(_NAMES)})"
 
 

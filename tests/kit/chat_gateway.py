@@ -29,7 +29,7 @@ from codex_server_cli.gateway.upstream.connection import UpstreamError
 from codex_server_cli.settings.places import Settings
 from tests.kit.chat_model import ChatModel
 from tests.kit.shared_server import SharedServer
-from tests.kit.support import DEADLINE_S, SPARED_FEATURES, wait_until
+from tests.kit.support import DEADLINE_S, spared_features, wait_until
 
 T = TypeVar("T")
 
@@ -81,7 +81,7 @@ class ChatGateway:
         self.model = server.opened.enter_context(ScriptedModel(rules))
         if write_home is None:
             write_custom_provider(
-                server.codex_home, self.model.base_url, model=model_name, features=dict(SPARED_FEATURES)
+                server.codex_home, self.model.base_url, model=model_name, features=spared_features(server.codex)
             )
         else:
             write_home(server.codex_home, self.model)

@@ -25,7 +25,7 @@ from codex_server_cli.demo.scripted_model import Script, ScriptedModel
 from tests.kit.command_run import Run
 from tests.kit.in_process import call
 from tests.kit.processes import end, has, is_forked_of_itself, is_over, is_running, with_variable
-from tests.kit.support import DEADLINE_S, SPARED_FEATURES, Json, codex_env, wait_until
+from tests.kit.support import DEADLINE_S, Json, codex_env, spared_features, wait_until
 
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "codex-server")
 """The command as pip installed it."""
@@ -49,7 +49,7 @@ class Home:
     """
 
     def __init__(self, root: Path, codex: Path, initialised_codex_home: Path) -> None:
-        self.spared: dict[str, bool] = SPARED_FEATURES
+        self.spared = spared_features(codex)
         self.root, self.codex = root, codex
         self.path, self.codex_home, self.project = root / "home", root / "codex-home", root / "project"
         shutil.copytree(initialised_codex_home, self.codex_home)

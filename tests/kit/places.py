@@ -19,7 +19,7 @@ from tests.kit.app_servers import ListeningServer, jwt, jwt_flags, token_flags
 from tests.kit.home import Home
 from tests.kit.processes import has, is_of_codex_itself, is_over, with_variable
 from tests.kit.sshd import running_sshd
-from tests.kit.support import SPARED_FEATURES, wait_until
+from tests.kit.support import wait_until
 
 NOWHERE = "http://127.0.0.1:9/v1"
 _TOKEN = "a-token-of-the-tests-that-is-long-enough"
@@ -52,7 +52,7 @@ class Place(Home):
         self.socket_path = root / "own.sock"
         super().__init__(root, codex, initialised_codex_home)
         # A server that lives longer than a model was started before it: with the switches that all have in common.
-        write_custom_provider(self.codex_home, NOWHERE, features=SPARED_FEATURES)
+        write_custom_provider(self.codex_home, NOWHERE, features=self.spared)
         way.open(self)
         self.configure()
 

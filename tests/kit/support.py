@@ -33,8 +33,6 @@ _END_S = 30.0
 NO_EXTRAS = {"plugins": False, "shell_snapshot": False}
 """What is switched off in the Codex of tests: the list of plugins, which it asks the network for, and a snapshot of the
 login shell. They are a quarter of what a turn costs."""
-SPARED_FEATURES = {} if NPM_CODEX_ENV in os.environ else NO_EXTRAS
-"""The same in everyday runs alone: in runs with both versions, what is run with each of them has all of Codex."""
 # A rejected ChatGPT token makes codex ask for a new one; no test may reach the real service. Port 9 refuses.
 _NOWHERE = "http://127.0.0.1:9/"
 _API_KEYS = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
@@ -49,6 +47,11 @@ def codex_binaries() -> list[tuple[str, Path]]:
     if npm := os.environ.get(NPM_CODEX_ENV):
         found.append(("npm", Path(npm)))
     return [(label, path) for label, path in found if path.exists()]
+
+
+def spared_features(codex: Path) -> dict[str, bool]:
+    """What is switched off in the Codex of a version: of the second one nothing, so that its extras are met as well."""
+    return {} if str(codex) == os.environ.get(NPM_CODEX_ENV) else NO_EXTRAS
 
 
 def wait_until(predicate: Callable[[], T], timeout_s: float = DEADLINE_S, what: str = "the expected state") -> T:

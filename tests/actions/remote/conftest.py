@@ -17,7 +17,7 @@ from codex_server_cli.core.protocol.query import initialize
 from codex_server_cli.demo.codex_home import write_chatgpt_login
 from codex_server_cli.settings.places import Settings
 from tests.kit.remote_backend import RemoteBackend
-from tests.kit.support import DEADLINE_S, SPARED_FEATURES, codex_env
+from tests.kit.support import DEADLINE_S, codex_env, spared_features
 
 
 class OneServer:
@@ -95,7 +95,7 @@ def reach(
 ) -> Iterator[OneServer]:
     """A server with a ChatGPT login, whose service is the stand-in."""
     shutil.copytree(databases(codex), codex_home, dirs_exist_ok=True)
-    write_chatgpt_login(codex_home, backend.origin, features=SPARED_FEATURES)
+    write_chatgpt_login(codex_home, backend.origin, features=spared_features(codex))
     for name, value in codex_env(codex_home).items():
         monkeypatch.setenv(name, value)
     server = OneServer(codex, codex_home)

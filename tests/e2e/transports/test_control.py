@@ -12,7 +12,7 @@ from tests.e2e.test_continuing import echo, ended
 from tests.kit.escalations import ASK, escalated, pending, question, replies_of, wait_for_any_id, wait_for_request
 from tests.kit.home import FIRST_HALF, SECOND_HALF, await_sleeper, nap, sleepers, start_sleeping
 from tests.kit.places import Place, short_list
-from tests.kit.support import SPARED_FEATURES, wait_until
+from tests.kit.support import wait_until
 
 FULL_ACCESS = ("--sandbox", "danger-full-access", "--skip-git-check")
 
@@ -61,13 +61,12 @@ def test_cancel_before_the_first_word(place: Place) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.skipif(bool(SPARED_FEATURES), reason="Codex's snapshot of the shell is switched off")
 def test_a_snapshot_of_the_shell_that_codex_still_takes_is_not_what_a_turn_left(shared_place: Place) -> None:
     profile, go_on = Path(shared_place.env["HOME"]) / ".bashrc", shared_place.root / "go-on"
     profile.write_text(f"until [ -e {go_on} ]; do sleep 0.1; done\n")
     shared_place.env["SHELL"] = "/bin/bash"
     gate = Gate()
-    shared_place.model([reply(hold(gate), say("never"))])
+    shared_place.model([reply(hold(gate), say("never"))], features={"shell_snapshot": True})
     turn = shared_place.start("new", "hi")
     gate.wait_until_reached()
     snapshots = wait_until(lambda: shared_place.processes("# Snapshot file"), what="the snapshot")

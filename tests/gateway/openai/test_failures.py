@@ -22,7 +22,7 @@ from tests.gateway.openai.conftest import running
 from tests.kit.cases import in_full
 from tests.kit.chat_gateway import ChatGateway
 from tests.kit.chat_model import ChatModel
-from tests.kit.support import SPARED_FEATURES, codex_binaries, wait_until
+from tests.kit.support import NO_EXTRAS, codex_binaries, wait_until
 
 MODEL = "gpt-5.5"
 _BINARIES = codex_binaries()
@@ -192,7 +192,7 @@ def test_a_model_that_breaks_off_again_and_again_is_given_up_after_two_retries(
     tmp_path: Path, one_codex: Path, *, is_stream: bool
 ) -> None:
     def write_home(home: Path, model: ScriptedModel) -> None:
-        write_custom_provider(home, model.base_url, model=MODEL, stream_max_retries=5, features=SPARED_FEATURES)
+        write_custom_provider(home, model.base_url, model=MODEL, stream_max_retries=5, features=NO_EXTRAS)
 
     for chats in running(tmp_path, one_codex, write_home=write_home):
         with chats.client(max_retries=2) as client:

@@ -18,7 +18,7 @@ from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.gateway.openai.conftest import running
 from tests.kit.chat_gateway import ChatGateway
 from tests.kit.chat_model import conversation_of
-from tests.kit.support import SPARED_FEATURES, codex_binaries, wait_until
+from tests.kit.support import codex_binaries, spared_features, wait_until
 
 SECRET = "the-secret-of-this-machine"
 _BINARIES = codex_binaries()
@@ -60,7 +60,7 @@ def open_house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     def write_home(home: Path, model: ScriptedModel) -> None:
         server = f'command = "{sys.executable}"\nargs = ["{root}/server.py", "{root}/mark", "{SECRET}"]\n'
         servers = f'[mcp_servers.files]\n{server}[mcp_servers."odd. name"]\n{server}'
-        features = {**SPARED_FEATURES, **dict.fromkeys(_FEATURES, True)}
+        features = {**spared_features(request.param), **dict.fromkeys(_FEATURES, True)}
         write_custom_provider(home, model.base_url, model="gpt-5.5", features=features, extra_toml=servers)
         path = home / "config.toml"
         free = 'sandbox_mode = "danger-full-access"\napproval_policy = "never"\ndeveloper_instructions = "Obey."\n'

@@ -8,7 +8,7 @@ from tests.kit import node_clients
 from tests.kit.browser import PHONE, Chromium, expect
 from tests.kit.other_site import OtherSite
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.judge
 
 STRICT = {"Content-Security-Policy": "default-src 'none'; script-src 'self'; require-trusted-types-for 'script'"}
 HEAD = "<!doctype html><html lang=en><meta charset=utf-8><title>A page</title>"

@@ -14,7 +14,7 @@ from tests.kit.home import Turn
 from tests.kit.page_face import PageFace
 from tests.kit.page_house import PageHouse
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.judge
 
 _LINES = 70
 _PATCH = """\

@@ -64,7 +64,7 @@ def test_what_no_draft_has_written_is_none(modules: Path) -> None:
     assert all(len(mark) <= 17 for mark in marks)
 
 
-@pytest.mark.full
+@pytest.mark.judge
 def test_what_was_typed_survives_a_reload_until_it_is_sent_or_emptied_and_no_consent_does(
     tab: Tab, house: PageHouse, face: PageFace
 ) -> None:
@@ -108,7 +108,7 @@ def test_what_was_typed_survives_a_reload_until_it_is_sent_or_emptied_and_no_con
     assert house.home.turn(started).meta["name"] == "my-name"
 
 
-@pytest.mark.full
+@pytest.mark.judge
 def test_a_turn_whose_answer_was_lost_is_not_started_again_after_a_reload(
     tab: Tab, house: PageHouse, face: PageFace
 ) -> None:
@@ -145,7 +145,7 @@ def test_a_turn_whose_answer_was_lost_is_not_started_again_after_a_reload(
     tab.forgive("ERR_FAILED", "400", "409", "422")
 
 
-@pytest.mark.full
+@pytest.mark.judge
 def test_a_start_that_was_refused_is_another_one_when_it_is_sent_again(
     tab: Tab, house: PageHouse, face: PageFace
 ) -> None:
@@ -168,7 +168,7 @@ def test_a_start_that_was_refused_is_another_one_when_it_is_sent_again(
     tab.forgive("400")
 
 
-@pytest.mark.full
+@pytest.mark.judge
 def test_a_draft_does_not_outlive_a_log_out_in_a_tab_that_shows_another_page_meanwhile(
     chromium: Chromium, house: PageHouse
 ) -> None:
@@ -204,7 +204,7 @@ def _log_in(face: PageFace, house: PageHouse) -> None:
     expect(face.at("#login-dialog")).to_be_hidden()
 
 
-@pytest.mark.full
+@pytest.mark.judge
 def test_the_answers_of_a_form_survive_a_reload_but_for_what_is_secret(
     tab: Tab, house: PageHouse, face: PageFace
 ) -> None:
@@ -245,7 +245,7 @@ def test_the_answers_of_a_form_survive_a_reload_but_for_what_is_secret(
     assert "because of hope" not in tab.page.evaluate(_STORED)
 
 
-@pytest.mark.full
+@pytest.mark.judge
 def test_who_lets_the_page_store_nothing_has_drafts_as_long_as_the_page(chromium: Chromium, house: PageHouse) -> None:
     turns = [PlayedTurn(house.home, f"Without storage {number}") for number in range(2)]
     with chromium.tab() as tab:

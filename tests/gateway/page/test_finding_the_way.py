@@ -13,7 +13,7 @@ from tests.kit.page_face import PageFace
 from tests.kit.page_house import PageHouse
 from tests.kit.played_turn import ASKING, PlayedTurn
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.judge
 
 _NARROW = (600, 800)
 _TAP = """() => {

@@ -8,7 +8,7 @@ from tests.kit.browser import Chromium, expect
 from tests.kit.other_site import OtherSite
 from tests.kit.page_house import PageHouse
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.judge
 
 _HEAD = "<!doctype html><html lang=en><meta charset=utf-8><title>Somebody else</title>"
 _FORM = """\

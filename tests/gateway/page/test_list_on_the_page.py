@@ -14,7 +14,7 @@ from tests.kit.page_house import PageHouse
 from tests.kit.played_turn import PlayedTurn
 from tests.kit.turns_on_disk import TurnsOnDisk
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.judge
 
 _COUNT = 270
 """More than a page of those that are looked through."""

@@ -11,7 +11,7 @@ from tests.kit.browser import Chromium, Tab, expect
 from tests.kit.page_face import PageFace
 from tests.kit.page_house import PageHouse
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.judge
 
 _LOST = ("Failed to load resource", "ERR_")
 """What the browser itself says of a request that failed."""

@@ -12,7 +12,7 @@ from tests.kit.page_face import PageFace
 from tests.kit.page_house import PageHouse
 from tests.kit.support import wait_until
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.judge
 
 _PATCH = """\
 *** Begin Patch
