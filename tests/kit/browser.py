@@ -3,8 +3,8 @@
 Owns: its start and its end, the record of what a page asks for and complains of, the accessibility check, pictures.
 Never here: what the page of `serve` looks like, assertions about the product.
 
-Playwright is installed by `./test.sh --judges` alone, so nothing of it is imported before a browser starts. It brings no
-browser of its own: that of the system is used, and what needs it skips itself where there is none.
+Playwright is installed by `./test.sh --judges` alone, so nothing of it is imported before a browser starts. It brings
+no browser of its own: that of the system is used, and what needs it skips itself where there is none.
 """
 
 from __future__ import annotations
