@@ -33,6 +33,7 @@ def watch(home: Home, *options: str) -> Terminal:
 
 
 @pytest.mark.measured
+@pytest.mark.version_free
 def test_real_turns_are_read_approved_and_cancelled_from_the_board(home: Home) -> None:
     gate = Gate()
     words = " ".join(f"word{number}" for number in range(60))

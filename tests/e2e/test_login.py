@@ -162,6 +162,7 @@ def test_a_login_that_changes_before_the_turn_begins_is_seen_by_the_worker(home:
 
 
 @pytest.mark.full
+@pytest.mark.version_free
 def test_a_broken_login_file_is_told_for_what_it_is_everywhere(home: Home) -> None:
     use_openai(home, {})
     broken = ((b"", "is empty"), (b'{"auth_mode":"chat', "is damaged"), (b"{}", "holds no login"))
@@ -212,6 +213,7 @@ def test_without_a_home_of_codex_at_all_nobody_is_logged_in(one_home: Home) -> N
 
 
 @pytest.mark.full
+@pytest.mark.version_free
 def test_a_relative_home_of_codex_is_the_same_one_for_every_process(home: Home) -> None:
     model = home.chatgpt([say("first"), say("second")])
     home.env |= {"CODEX_HOME": "codex-home", "CODEX_SERVER_HOME": "home", "HOME": "user"}

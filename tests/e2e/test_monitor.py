@@ -27,6 +27,7 @@ def all_lines(home: Home, *options: str) -> list[Json]:
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 
+@pytest.mark.version_free
 def test_a_turn_is_told_from_its_start_to_its_end(home: Home) -> None:
     monitor = Monitor(home)
     turn, gate = home.start_held("new", "hi", "--name", "greeting")

@@ -142,6 +142,7 @@ def test_a_server_that_listens_is_called_and_followed(one_home: Home, tmp_path: 
 
 
 @pytest.mark.full
+@pytest.mark.version_free
 def test_a_codex_of_another_host_is_called_and_proxied(home: Home, tmp_path: Path) -> None:
     folder = tmp_path / "remote-bin"
     folder.mkdir()

@@ -198,6 +198,7 @@ def _policy_toml(policy: str) -> str:
     ],
     ids=["inherit", "exclude", "option-table", "option-include_only"],
 )
+@pytest.mark.version_free
 def test_a_command_kept_from_our_environment_is_found_after_the_death_of_the_worker(
     home: Home, policy: str, options: tuple[str, ...]
 ) -> None:

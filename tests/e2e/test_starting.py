@@ -63,6 +63,7 @@ def test_new_follow_prints_the_text_and_ends_with_the_turns_code(home: Home) -> 
     assert run.stdout.endswith("forty-two\n")
 
 
+@pytest.mark.version_free
 def test_eight_turns_started_at_once_all_complete(home: Home) -> None:
     home.model(lambda request: reply(say(f"answer to {request.prompt}")))
     launchers = [home.spawn("new", f"prompt {index}", "--wait") for index in range(8)]

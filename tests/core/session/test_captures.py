@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
@@ -187,19 +186,8 @@ TORN = ["error_DISC", "reasoning_commentary_final", "review_and_compact"]
 @for_each("name", TORN)
 def test_a_log_torn_anywhere_replays_to_a_beginning_of_the_whole(name: str) -> None:
     data = captured_turns(name)[-1].events()
-    check_torn(data, _tears(data))
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("name", TORN)
-def test_so_does_one_torn_at_any_byte(name: str) -> None:
-    data = captured_turns(name)[-1].events()
-    check_torn(data, range(len(data)))
-
-
-def check_torn(data: bytes, ends: Iterable[int]) -> None:
     _, whole = replay(data)
-    for end in ends:
+    for end in _tears(data):
         record, text = replay(data[:end])
         assert whole.startswith(text), end
         assert decide(record, Cause.WORKER_DIED, TurnRequest(TURN_ID, "/project")).state.is_end, end

@@ -70,6 +70,7 @@ def thread(bridge: BridgeGateway) -> Iterator[str]:
 
 @MANY
 @given(body=BODIES, header=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=70) | st.none())
+@pytest.mark.version_free
 def test_any_body_of_rpc_has_its_answer(bridge: BridgeGateway, thread: str, body: bytes, header: str | None) -> None:
     body = body.replace(THREAD, thread.encode())
     answer = bridge.post("/rpc", body, **({} if header is None else {"x_codex_client": header}))
@@ -110,6 +111,7 @@ def test_any_body_of_stream_comes_to_its_end(
 @given(name=st.sampled_from(["codex-status", "codex-thread-start", "codex-models", "codex-rpc"]), body=BODIES)
 @pytest.mark.usefixtures("thread")
 @pytest.mark.full
+@pytest.mark.version_free
 def test_any_body_of_a_named_call_has_its_answer(bridge: BridgeGateway, name: str, body: bytes) -> None:
     answer = bridge.post(f"/skills/invoke/{name}", body)
     assert answer.status_code < 500, answer.text
@@ -118,6 +120,7 @@ def test_any_body_of_a_named_call_has_its_answer(bridge: BridgeGateway, name: st
 
 @MANY
 @given(frames=st.lists(DOCUMENTS.map(json.dumps) | st.text(max_size=20) | st.binary(max_size=20), max_size=6))
+@pytest.mark.version_free
 def test_any_frame_of_a_socket_is_answered_or_ends_it(bridge: BridgeGateway, thread: str, frames: list[Any]) -> None:
     with bridge.socket() as client, suppress(ConnectionClosed):
         for frame in frames:

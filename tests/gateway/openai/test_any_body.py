@@ -55,6 +55,7 @@ def changed(body: Any, way: tuple[Any, ...], junk: Any) -> Any:
 
 
 @pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
+@pytest.mark.version_free
 def test_a_body_of_any_shape_is_answered_or_refused(chats: ChatGateway, rules: ChatModel, *, is_stream: bool) -> None:
     random = Random(12 + is_stream)
     ways = list(places_in(RICH))

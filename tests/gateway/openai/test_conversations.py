@@ -122,6 +122,7 @@ def test_an_answer_that_was_cut_is_not_continued(client: openai.OpenAI, rules: C
 
 
 @pytest.mark.full
+@pytest.mark.version_free
 def test_fifty_streams_at_once_each_have_their_own_frames(chats: ChatGateway, rules: ChatModel) -> None:
     client = chats.client(max_retries=0)
     barrier = threading.Barrier(50)
@@ -143,6 +144,7 @@ def test_fifty_streams_at_once_each_have_their_own_frames(chats: ChatGateway, ru
 
 
 @pytest.mark.full
+@pytest.mark.version_free
 def test_many_requests_in_turn_leave_no_threads_behind(client: openai.OpenAI, chats: ChatGateway) -> None:
     for number in range(150):
         ask(client, [user(f"say {number}")])

@@ -204,6 +204,7 @@ def test_a_model_that_breaks_off_again_and_again_is_given_up_after_two_retries(
 
 
 @pytest.mark.full
+@pytest.mark.version_free
 def test_a_stream_of_a_model_that_thinks_for_long_begins_after_ten_seconds(
     chats: ChatGateway, client: openai.OpenAI, rules: ChatModel
 ) -> None:

@@ -75,6 +75,7 @@ def another_stream(client: openai.OpenAI, rules: ChatModel) -> Iterator[None]:
 
 @pytest.mark.parametrize("n", [400, MOST_MESSAGES - 1])
 @pytest.mark.full
+@pytest.mark.version_free
 def test_as_many_messages_as_are_taken_are_answered_beside_a_stream(
     client: openai.OpenAI, rules: ChatModel, n: int
 ) -> None:
@@ -84,6 +85,7 @@ def test_as_many_messages_as_are_taken_are_answered_beside_a_stream(
 
 
 @pytest.mark.full
+@pytest.mark.version_free
 def test_more_messages_are_refused_before_codex_is_asked(
     chats: ChatGateway, client: openai.OpenAI, rules: ChatModel
 ) -> None:

@@ -67,6 +67,7 @@ STAGES = ("config/read", "thread/fork", "thread/start", "thread/inject_items", "
 @pytest.mark.parametrize("is_answered", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.full
+@pytest.mark.version_free
 def test_leaving_at_any_stage_leaves_nothing_running(
     chats: ChatGateway,
     rules: ChatModel,

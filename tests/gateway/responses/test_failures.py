@@ -48,6 +48,7 @@ RICH: Any = {
 
 @pytest.mark.full
 @pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
+@pytest.mark.version_free
 def test_a_body_of_any_shape_is_answered_or_refused(chats: ChatGateway, rules: ChatModel, *, is_stream: bool) -> None:
     random = Random(13 + is_stream)
     ways = list(places_in(RICH))

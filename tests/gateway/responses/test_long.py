@@ -30,6 +30,7 @@ def on_loop(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 
 @pytest.mark.full
+@pytest.mark.version_free
 def test_a_short_request_behind_a_long_conversation_is_understood_beside_the_loop(
     client: openai.OpenAI, chats: ChatGateway, rules: ChatModel, on_loop: list[bool]
 ) -> None:
@@ -44,6 +45,7 @@ def test_a_short_request_behind_a_long_conversation_is_understood_beside_the_loo
 
 
 @pytest.mark.full
+@pytest.mark.version_free
 def test_a_request_that_refers_to_too_much_is_refused(
     client: openai.OpenAI, chats: ChatGateway, rules: ChatModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
