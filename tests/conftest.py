@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.kit.support import NPM_CODEX_ENV, codex_binaries
+from tests.kit.support import NPM_CODEX_ENV, codex_binaries, has_second_codex
 
 pytest_plugins = ["tests.kit.alone", "tests.kit.coverage_floor", "tests.kit.failed"]
 
@@ -40,10 +40,8 @@ settings.load_profile("stable")
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave the second codex version to the judges where the test shows what no version changes."""
-    second = {label for label, _ in _BINARIES[1:]}
     for item in items:
-        case = getattr(item, "callspec", None)
-        if case is not None and item.get_closest_marker("version_free") and second.intersection(case.id.split("-")):
+        if item.get_closest_marker("version_free") and has_second_codex(item):
             item.add_marker("judge")
 
 

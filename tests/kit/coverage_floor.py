@@ -2,25 +2,28 @@
 
 Measured are the tests' own process and, in tests that are marked `measured`, each command and the detached worker
 behind it: all that no other test shows. Not the others: a measured process starts three times as slowly, which costs a
-whole run minutes, and would falsify what is timed, weighed or started by the hundred. A run of selected tests measures
-nothing. The uncovered lines are in `.build/coverage.txt` after a whole run; to raise a floor, copy what that run
-reported.
+whole run minutes, and would falsify what is timed, weighed or started by the hundred. Nor anything of a test with the
+second codex version: the first one shows the same lines. A run of selected tests measures nothing. The uncovered lines
+are in `.build/coverage.txt` after a whole run; to raise a floor, copy what that run reported.
 """
 
 from __future__ import annotations
 
 import io
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Generator
 from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
 from coverage import Coverage
 from coverage.exceptions import CoverageWarning
+
+from tests.kit.support import has_second_codex
 
 FLOORS = {  # folders of the package → per cent of lines and branches, rounded down to a whole number
     ("core", "render"): 100,
@@ -98,11 +101,14 @@ class Measurement:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Measure a test, as far as it has something to show."""
         self._n_examples = 0
-        if item.path in {_TESTS / name for name in UNMEASURED}:
+        of_new_threads: Any = threading.gettrace()
+        if item.path in {_TESTS / name for name in UNMEASURED} or has_second_codex(item):
             self._pause()
+            threading.settrace(cast("Any", None))
         try:
             return (yield)
         finally:
+            threading.settrace(of_new_threads)
             if self._tracer is not None:
                 sys.settrace(self._tracer)
                 self._tracer = None

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+import pytest
+
 from codex_server_cli.settings.environment import JOB_VARIABLES
 
 Json = dict[str, Any]
@@ -47,6 +49,13 @@ def codex_binaries() -> list[tuple[str, Path]]:
     if npm := os.environ.get(NPM_CODEX_ENV):
         found.append(("npm", Path(npm)))
     return [(label, path) for label, path in found if path.exists()]
+
+
+def has_second_codex(test: pytest.Item) -> bool:
+    """Whether a test runs with the second codex version."""
+    case = getattr(test, "callspec", None)
+    second = {label for label, _ in codex_binaries()[1:]}
+    return case is not None and bool(second.intersection(case.id.split("-")))
 
 
 def spared_features(codex: Path) -> dict[str, bool]:
