@@ -14,8 +14,8 @@ from starlette.routing import Route
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.access_log import AccessLog
-from codex_server_cli.gateway.answers import EventStream, json_answer, read_json
 from codex_server_cli.gateway.app import app_of
+from codex_server_cli.gateway.http_answers import EventStream, json_answer, read_json
 from codex_server_cli.gateway.middleware import RequestMiddleware
 from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.state import Gateway

@@ -14,7 +14,7 @@ from codex_server_cli.core.openai import conversation
 from codex_server_cli.core.openai.answer.outputs import AnswerContent, Failed, Finish, Interrupt, Output
 from codex_server_cli.core.openai.chat_run import ChatRun
 from codex_server_cli.core.openai.wire_errors import AccountLimits, deadline_passed, turn_in_doubt
-from codex_server_cli.gateway.answers import refusal_of
+from codex_server_cli.gateway.http_answers import refusal_of
 from codex_server_cli.gateway.openai.asked import Asked
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.client_thread import ClientTurn
@@ -135,7 +135,7 @@ class ChatAnswer:
         history = self._asked.history.prefix_keys(answer)[-1]
         if finish.reason == "tool_calls" and not self._turn.is_over:
             self._is_settled = True
-            self._state.held.hold(
+            self._state.held_turns.hold(
                 [call.id for call in self.run.calls], held_key(self._asked.history, history), self._turn
             )
         elif finish.reason == "stop" and self._turn.is_over:

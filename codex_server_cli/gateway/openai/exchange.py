@@ -17,8 +17,8 @@ from starlette.responses import Response
 
 from codex_server_cli.core.openai.answer.outputs import AnswerContent, Failed, Output
 from codex_server_cli.core.openai.chat_run import ChatRun
-from codex_server_cli.gateway.answers import EventStream, answer_of, json_answer, until_gone
 from codex_server_cli.gateway.errors import client_gone
+from codex_server_cli.gateway.http_answers import EventStream, answer_of, json_answer, until_gone
 from codex_server_cli.gateway.openai.asked import Asked
 from codex_server_cli.gateway.openai.chat_answer import ChatAnswer
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory

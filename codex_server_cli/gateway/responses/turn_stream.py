@@ -19,8 +19,8 @@ from codex_server_cli.core.openai.responses.events import error_event, event
 from codex_server_cli.core.openai.responses.told_events import ToldEvents
 from codex_server_cli.core.openai.responses.turn_document import last_event, response_id, turn_response
 from codex_server_cli.core.openai.responses.turn_events import Numbered, TurnEvents
-from codex_server_cli.gateway.answers import refusal_of
 from codex_server_cli.gateway.errors import stopping
+from codex_server_cli.gateway.http_answers import refusal_of
 from codex_server_cli.gateway.turns.face import TurnsFace
 from codex_server_cli.gateway.turns.hub import PIECE_BYTES, Feed
 

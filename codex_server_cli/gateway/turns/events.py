@@ -20,7 +20,7 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.openai.refusal import invalid
 from codex_server_cli.core.protocol.event_log import is_delta, seq_of
-from codex_server_cli.gateway.answers import EventStream
+from codex_server_cli.gateway.http_answers import EventStream
 from codex_server_cli.gateway.turns.face import TurnsFace
 from codex_server_cli.gateway.turns.query import EVENTS, QueryOf
 from codex_server_cli.gateway.turns.reading import whole_status

@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from codex_server_cli.gateway.openai.held import HeldTurns, KeptReasoning
+from codex_server_cli.gateway.openai.held_turns import HeldTurns, KeptReasoning
 from codex_server_cli.gateway.openai.threads import StickyThreads
 from tests.kit.support import DEADLINE_S
 

@@ -25,8 +25,8 @@ Use = Callable[[RawConnection], Awaitable[None]]
 
 
 def meet(path: Path, behave: Behave, use: Use) -> int:
-    """Have a client use a connection to a peer; returns how often the connection was let go."""
-    let_go: list[bool] = []
+    """Have a client use a connection to a peer; returns how often the connection was closed."""
+    closed: list[bool] = []
 
     async def peer(connection: ServerConnection) -> None:
         try:
@@ -36,14 +36,14 @@ def meet(path: Path, behave: Behave, use: Use) -> int:
 
     async def run() -> None:
         async with unix_serve(peer, str(path), compression=None, max_size=None):
-            raw = await RawConnection.open(connected(path), lambda: let_go.append(True), 30)
+            raw = await RawConnection.open(connected(path), lambda: closed.append(True), 30)
             try:
                 await use(raw)
             finally:
                 await raw.close()
 
     asyncio.run(run())
-    return len(let_go)
+    return len(closed)
 
 
 def connected(path: Path) -> socket.socket:
@@ -312,8 +312,8 @@ def test_a_reader_that_waits_gets_what_comes_and_its_cancellation_loses_nothing(
         (None, r"does not answer within 0\.1 s"),
     ],
 )
-def test_what_is_no_app_server_is_told_and_let_go(answer: bytes | None, words: str, path: Path) -> None:
-    let_go: list[bool] = []
+def test_what_is_no_app_server_is_told_and_closed(answer: bytes | None, words: str, path: Path) -> None:
+    closed: list[bool] = []
     ended = asyncio.Event()
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -330,9 +330,9 @@ def test_what_is_no_app_server_is_told_and_let_go(answer: bytes | None, words: s
         async with await asyncio.start_unix_server(behave, str(path)):
             with pytest.raises(UpstreamGone, match=words):
                 await RawConnection.open(
-                    connected(path), lambda: let_go.append(True), 30 if answer is not None else 0.1
+                    connected(path), lambda: closed.append(True), 30 if answer is not None else 0.1
                 )
             await ended.wait()
 
     asyncio.run(run())
-    assert let_go
+    assert closed

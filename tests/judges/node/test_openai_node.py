@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from codex_server_cli.demo.codex_home import write_chatgpt_login
-from codex_server_cli.gateway import answers
+from codex_server_cli.gateway import http_answers
 from tests.gateway.openai.conftest import running
 from tests.kit.chat_gateway import ChatGateway
 from tests.kit.chat_model import ChatModel, conversation_of, tools_of
@@ -167,17 +167,17 @@ def test_a_loop_over_a_stream_that_is_left_ends_the_model(chats: ChatGateway, cl
 def test_a_stream_that_is_kept_alive_is_read_on(
     client: Client, rules: ChatModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate, sent = rules.close_gate(), answers._body
+    gate, sent = rules.close_gate(), http_answers._body
 
     def counted(data: bytes) -> Any:
         kept_alive.append(data)
-        if kept_alive.count(answers._KEEP_ALIVE) == 5:
+        if kept_alive.count(http_answers._KEEP_ALIVE) == 5:
             gate.open()
         return sent(data)
 
     kept_alive: list[bytes] = []
-    monkeypatch.setattr(answers, "KEEP_ALIVE_S", 0.01)
-    monkeypatch.setattr(answers, "_body", counted)
+    monkeypatch.setattr(http_answers, "KEEP_ALIVE_S", 0.01)
+    monkeypatch.setattr(http_answers, "_body", counted)
     chunks = client("stream", "hold")["chunks"]
     assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == "begin end"
 

@@ -22,8 +22,8 @@ from codex_server_cli.errors import (
     NotLoggedInError,
     UsageError,
 )
-from codex_server_cli.gateway import answers
-from codex_server_cli.gateway.answers import EventStream, answer_of, error_data, until_gone
+from codex_server_cli.gateway import http_answers
+from codex_server_cli.gateway.http_answers import EventStream, answer_of, error_data, until_gone
 from codex_server_cli.gateway.upstream.connection import UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
@@ -148,7 +148,7 @@ def test_when_the_client_leaves_the_source_is_closed_to_its_end(leaves_after: in
 
 
 def test_silence_is_filled_with_a_comment_of_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "KEEP_ALIVE_S", 0.01)
+    monkeypatch.setattr(http_answers, "KEEP_ALIVE_S", 0.01)
 
     async def run() -> None:
         client, source = Client(leaves_after=3), Source(b"1", stays=True)
