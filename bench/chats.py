@@ -100,7 +100,7 @@ class BareChat(Chat):
     end_mark = b'"turn/completed"'
 
     def __init__(self, path: str, terms: dict[str, Any], text: str) -> None:
-        self._drive = _Opening(path, terms, text)
+        self._drive = _BareChatStart(path, terms, text)
         super().__init__(text, self._drive.socket)
 
     def begin(self) -> None:
@@ -112,7 +112,7 @@ class BareChat(Chat):
         return super().on_readable() if self._drive.is_over else self._drive.on_readable()
 
 
-class _Opening(Drive):
+class _BareChatStart(Drive):
     """The connection of a bare chat, until its turn is started."""
 
     def __init__(self, path: str, terms: dict[str, Any], text: str) -> None:

@@ -81,7 +81,7 @@ class _Pump:
             try:
                 is_alive = self._turn(self._wait())
             except BrokenPipeError:
-                self._hear_last_words()
+                self._read_to_end()
                 is_alive = False
             if not is_alive:
                 if self._until is not None and not self._relay.unanswered:
@@ -153,7 +153,7 @@ class _Pump:
                 self._to_client += self._relay.feed_back(received or b"")
         return is_alive
 
-    def _hear_last_words(self) -> None:
+    def _read_to_end(self) -> None:
         """Take what a server that reads nothing more has still said."""
         deadline = time.monotonic() + _LAST_WORDS_S
         while (rest_s := deadline - time.monotonic()) > 0:

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from codex_server_cli.gateway import connection_limits
 from codex_server_cli.gateway.connection_limits import ConnectionLimits, LimitedConfig, LimitedProtocol
-from tests.kit.loops import settle, until
+from tests.kit.loops import drain_loop, until
 from tests.kit.support import DEADLINE_S
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -24,13 +24,13 @@ class Place:
     """A server whose connections are limited, in the test's own loop.
 
     Attributes:
-        held: a request that asks for `/held` is answered once this is set.
+        released: a request that asks for `/released` is answered once this is set.
         address: where it listens.
     """
 
     def __init__(self, most: int, idle_s: int) -> None:
         self._idle_s = idle_s
-        self.held = asyncio.Event()
+        self.released = asyncio.Event()
         self._limits = ConnectionLimits(most)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address: tuple[str, int] = self._listener.getsockname()
@@ -47,7 +47,7 @@ class Place:
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/held":
-            await self.held.wait()
+            await self.released.wait()
         if scope["path"] == "/watch":
             kinds = [(await receive())["type"] for _ in range(2)]
             assert kinds == ["http.request", "http.disconnect"]
@@ -77,7 +77,7 @@ class Place:
             async with asyncio.timeout(DEADLINE_S):
                 await use(self)
         finally:
-            self.held.set()
+            self.released.set()
             server.should_exit = server.force_exit = True
             sweeping.cancel()
             await serving
@@ -119,12 +119,12 @@ def test_one_that_asks_nothing_or_too_slowly_is_closed(monkeypatch: pytest.Monke
     async def use(place: Place) -> None:
         silent, silent_writer = await place.open()
         slow, slow_writer = await place.open(b"GET / HTTP/1.1\r\n")
-        held, held_writer = await place.open(GET.replace(b"/ ", b"/held "))
+        released, held_writer = await place.open(GET.replace(b"/ ", b"/held "))
         monkeypatch.setattr(connection_limits, "HEAD_S", 0.05)
         assert await is_cut(silent)
         assert await is_cut(slow)
-        place.held.set()
-        assert (await held.readline()).startswith(b"HTTP/1.1 200")
+        place.released.set()
+        assert (await released.readline()).startswith(b"HTTP/1.1 200")
         for writer in (silent_writer, slow_writer, held_writer):
             writer.close()
 
@@ -177,7 +177,7 @@ def test_one_that_takes_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_where_there_are_too_many_the_one_that_is_idle_for_longest_makes_room() -> None:
     async def use(place: Place) -> None:
-        held, held_writer = await place.open(GET.replace(b"/ ", b"/held "))
+        released, held_writer = await place.open(GET.replace(b"/ ", b"/held "))
         await until(lambda: place.at_work == 1)
         first, first_writer = await place.open()
         await until(lambda: place.count == 2)
@@ -188,8 +188,8 @@ def test_where_there_are_too_many_the_one_that_is_idle_for_longest_makes_room() 
         await third.readuntil(b"0\r\n\r\n")
         second_writer.write(GET)
         await second.readuntil(b"0\r\n\r\n")
-        place.held.set()
-        await held.readuntil(b"0\r\n\r\n")
+        place.released.set()
+        await released.readuntil(b"0\r\n\r\n")
         for writer in (held_writer, first_writer, second_writer, third_writer):
             writer.close()
 
@@ -198,12 +198,12 @@ def test_where_there_are_too_many_the_one_that_is_idle_for_longest_makes_room() 
 
 def test_where_all_are_at_work_a_further_one_is_closed() -> None:
     async def use(place: Place) -> None:
-        held, held_writer = await place.open(GET.replace(b"/ ", b"/held "))
+        released, held_writer = await place.open(GET.replace(b"/ ", b"/held "))
         await until(lambda: place.at_work == 1)
         late, late_writer = await place.open(GET)
         assert await is_cut(late)
-        place.held.set()
-        await held.readuntil(b"0\r\n\r\n")
+        place.released.set()
+        await released.readuntil(b"0\r\n\r\n")
         for writer in (held_writer, late_writer):
             writer.close()
 
@@ -245,8 +245,8 @@ def test_a_client_that_closes_its_sending_side_gets_its_answer(path: bytes) -> N
             await until(lambda: place.at_work == 1)
         writer.write_eof()
         if path == b"/held":
-            await settle()
-            place.held.set()
+            await drain_loop()
+            place.released.set()
         answer = await reader.read()
         assert answer.startswith(b"HTTP/1.1 200")
         assert answer.endswith(b"0\r\n\r\n")

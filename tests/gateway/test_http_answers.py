@@ -28,7 +28,7 @@ from codex_server_cli.gateway.upstream.connection import UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 from tests.kit.cases import for_each
-from tests.kit.loops import settle, until
+from tests.kit.loops import drain_loop, until
 from tests.kit.support import DEADLINE_S
 
 
@@ -115,7 +115,7 @@ class Source:
             self.ended = "whole"
         finally:
             if not self.ended:
-                await settle()  # an interrupt, say
+                await drain_loop()  # an interrupt, say
                 self.ended = "interrupted"
 
 
@@ -189,12 +189,12 @@ def test_a_stream_that_the_end_of_the_gateway_cuts_says_so() -> None:
     asyncio.run(run())
 
 
-def test_the_last_words_of_a_stream_are_those_of_its_face() -> None:
+def test_a_stream_that_fails_ends_with_the_events_of_its_face() -> None:
     async def run() -> None:
         cut, failed = Client(), Client()
 
         def stream(source: Source) -> EventStream:
-            return EventStream(source.run(), last_words=lambda error: error_data(error) + b"data: [DONE]\n\n")
+            return EventStream(source.run(), failure_events=lambda error: error_data(error) + b"data: [DONE]\n\n")
 
         sending = stream(Source(b"1", stays=True))({"type": "http"}, cut.receive, cut.send)
         task = asyncio.ensure_future(sending)
@@ -220,7 +220,7 @@ def test_a_stream_that_is_cut_before_its_beginning_sends_nothing() -> None:
 
         stream = EventStream(Source(stays=True).run())
         task = asyncio.ensure_future(stream({"type": "http"}, Client().receive, send_slowly))
-        await settle()
+        await drain_loop()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             async with asyncio.timeout(DEADLINE_S):
@@ -283,7 +283,7 @@ def test_what_answers_in_one_piece_is_cancelled_when_its_client_leaves() -> None
             try:
                 await asyncio.Event().wait()
             finally:
-                await settle()
+                await drain_loop()
                 ends.append("interrupted")
             return "never"
 

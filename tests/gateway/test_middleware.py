@@ -21,7 +21,7 @@ from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 from codex_server_cli.settings.places import Settings
-from tests.kit.loops import settle, until
+from tests.kit.loops import drain_loop, until
 
 
 class Log(AccessLog):
@@ -237,7 +237,7 @@ def test_what_closes_its_connection_is_refused_behind_its_body_for_else_the_answ
 
         async def body() -> AsyncIterator[bytes]:
             for piece in (b"1", b"2"):
-                await settle()
+                await drain_loop()
                 order.append("piece")
                 yield piece
 
@@ -260,7 +260,7 @@ def test_a_failure_that_is_answered_or_no_fault_of_ours_is_no_defect_of_the_back
 
         with suppress(ApiError):
             await place.gateway.awaited_task(fail(ApiError(404, "no such model")))
-        await settle()
+        await drain_loop()
         assert "background_errors_total 0.0" in place.metrics
         place.gateway.task(fail(UpstreamGone("killed")))
         await until(lambda: "background_errors_total 1.0" in place.metrics)
@@ -274,7 +274,7 @@ def test_a_task_that_outlives_its_request_is_waited_for_at_the_end() -> None:
 
     async def use(place: Place) -> None:
         async def interrupt() -> None:
-            await settle()
+            await drain_loop()
             ends.append("interrupted")
 
         place.gateway.task(interrupt())

@@ -155,22 +155,22 @@ def _wait_for_several(
     from codex_server_cli.actions.read import wait
 
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    views: dict[str, TurnView] = {}
+    latest: dict[str, TurnView] = {}
     remaining = [*directories]
     while remaining:
         rest_s = None if deadline is None else max(0.0, deadline - time.monotonic())
         seen = wait.wait(remaining, is_any=True, until_attention=until is Until.ATTENTION, timeout_s=rest_s)
         for view, _ in seen:
-            views[view.turn_id] = view
+            latest[view.turn_id] = view
             if view.state is not State.RUNNING:
                 _show_outcome(view, shown)
-        remaining = [each for each in remaining if views[each.turn_id].state is State.RUNNING]
+        remaining = [each for each in remaining if latest[each.turn_id].state is State.RUNNING]
         if asked := [(view, requests) for view, requests in seen if requests]:
-            _report_those_that_ended(views.values(), shown)
+            _report_those_that_ended(latest.values(), shown)
             return _report_asked(asked, [each.turn_id for each in directories], shown)
         if is_any or (deadline is not None and time.monotonic() >= deadline):
             break
-    return _report_ends([views[each.turn_id] for each in directories], shown, is_any=is_any)
+    return _report_ends([latest[each.turn_id] for each in directories], shown, is_any=is_any)
 
 
 def _report_those_that_ended(views: Iterable[TurnView], shown: _Shown) -> list[Exit]:

@@ -51,6 +51,6 @@ class _ChatForm:
         """The completion."""
         return completion(self._head, self.content, run)
 
-    def last_words(self, error: Exception) -> bytes:
+    def failure_events(self, error: Exception) -> bytes:
         """The error, and the end of the stream."""
         return error_data(error) + DONE

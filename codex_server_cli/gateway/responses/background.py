@@ -209,7 +209,7 @@ class Background:
 
     def _stream(self, directory: Turn, view: TurnView, after: int, headers: Mapping[str, str]) -> Response:
         stream = ResponseStream(self._face, directory, view, after)
-        return EventStream(stream.events(), headers, last_words=stream.last_words)
+        return EventStream(stream.events(), headers, failure_events=stream.failure_events)
 
 
 def _remembered(directory: Turn, view: TurnView, before: RememberedResponse | None) -> RememberedResponse:

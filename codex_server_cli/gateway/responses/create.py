@@ -128,7 +128,7 @@ class _ResponseForm:
         self._remember(whole)
         return whole
 
-    def last_words(self, error: Exception) -> bytes:
+    def failure_events(self, error: Exception) -> bytes:
         """That it has failed."""
         return self.write(Failed(refusal_of(error)[0]))
 

@@ -28,7 +28,7 @@ class Place:
         self.settings, self.cgroups, self.looks = settings, cgroups, 0
         self.found: Ending | None = None
 
-    def ending(self, *_: object) -> Ending | None:
+    def find_ending(self, *_: object) -> Ending | None:
         self.looks += 1
         return self.found
 
@@ -41,7 +41,7 @@ def place(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     settings.home.mkdir()
     place = Place(settings, tmp_path / "cgroup")
     monkeypatch.setattr(checks, "_CGROUPS", str(place.cgroups))
-    monkeypatch.setattr("codex_server_cli.disk.machine.surroundings.ending", place.ending)
+    monkeypatch.setattr("codex_server_cli.disk.machine.surroundings.find_ending", place.find_ending)
     for name in JOB_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     return place

@@ -29,11 +29,11 @@ class Machine:
     def is_in(self, cgroup: str) -> None:
         self.write("proc/self/cgroup", f"0::{cgroup}\n")
 
-    def ending(self, **variables: str) -> Ending | None:
-        return surroundings.ending(variables, self.user_home, self.root)
+    def find_ending(self, **variables: str) -> Ending | None:
+        return surroundings.find_ending(variables, self.user_home, self.root)
 
     def kind(self) -> str | None:
-        found = self.ending()
+        found = self.find_ending()
         return found.kind if found is not None else None
 
 
@@ -43,20 +43,20 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def test_without_proc_and_without_a_unit_nothing_is_found(machine: Machine) -> None:
-    assert machine.ending() is None
+    assert machine.find_ending() is None
     machine.is_in("/")
-    assert machine.ending() is None
+    assert machine.find_ending() is None
 
 
 def test_this_machine_can_be_asked() -> None:
-    surroundings.ending({}, Path("/nowhere"))
+    surroundings.find_ending({}, Path("/nowhere"))
 
 
 def test_a_ci_job_counts_before_the_unit_of_its_runner(machine: Machine) -> None:
     machine.is_in("/system.slice/runner.service")
     machine.write("etc/systemd/system/runner.service", "[Service]\nKillMode=process\n")
-    assert machine.ending() is None
-    found = machine.ending(RUNNER_TRACKING_ID="github_1")
+    assert machine.find_ending() is None
+    found = machine.find_ending(RUNNER_TRACKING_ID="github_1")
     assert found is not None
     assert found.kind == "job"
 
@@ -126,15 +126,15 @@ def test_a_login_is_judged_by_logind_and_its_drop_ins(machine: Machine, monkeypa
 def test_what_a_users_systemd_runs_ends_with_the_last_logout_of_one_who_does_not_linger(machine: Machine) -> None:
     uid, name = os.getuid(), pwd.getpwuid(os.getuid()).pw_name
     machine.is_in(f"/user.slice/user-{uid}.slice/user@{uid}.service/app.slice/run-r1.scope")
-    assert machine.ending() is ENDING_OF_LOGOUT
+    assert machine.find_ending() is ENDING_OF_LOGOUT
     machine.write(f"var/lib/systemd/linger/{name}", "")
-    assert machine.ending() is None
+    assert machine.find_ending() is None
 
 
 def test_a_user_without_a_name_lingers_by_number(machine: Machine) -> None:
     machine.is_in("/user.slice/user-4000111222.slice/user@4000111222.service/app.slice/run-r1.scope")
-    assert machine.ending() is ENDING_OF_LOGOUT
+    assert machine.find_ending() is ENDING_OF_LOGOUT
     machine.write("var/lib/systemd/linger/4000111222", "")
-    assert machine.ending() is None
+    assert machine.find_ending() is None
     machine.is_in("/user.slice/user@me.service/app.slice/run-r1.scope")
-    assert machine.ending() is ENDING_OF_LOGOUT
+    assert machine.find_ending() is ENDING_OF_LOGOUT

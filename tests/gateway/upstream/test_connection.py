@@ -18,7 +18,7 @@ from codex_server_cli.gateway.upstream.connection import UpstreamConnection, Ups
 from codex_server_cli.gateway.upstream.feed import FeedOverflow, ThreadFeed
 from codex_server_cli.gateway.upstream.wire import LOST, RawConnection, UpstreamGone
 from tests.kit.cases import for_each
-from tests.kit.loops import settle, until
+from tests.kit.loops import drain_loop, until
 
 Behave = Callable[[ServerConnection], Awaitable[None]]
 Use = Callable[[RawConnection], Awaitable[None]]
@@ -253,7 +253,7 @@ def test_one_who_stops_to_read_makes_the_peer_wait(path: Path) -> None:
     async def use(raw: RawConnection) -> None:
         await raw.receive_bytes()
         await until(lambda: peers[0].transport.get_write_buffer_size() > 0)
-        await settle()
+        await drain_loop()
         assert len(sent) < 100
         for _ in range(999):
             await raw.receive_bytes()
@@ -289,13 +289,13 @@ def test_a_reader_that_waits_gets_what_comes_and_its_cancellation_loses_nothing(
     async def run() -> None:
         feed = ThreadFeed(lambda _: None)
         waiting = asyncio.ensure_future(anext(feed))
-        await settle()
+        await drain_loop()
         waiting.cancel()
         feed.put({"method": "a"}, 10)
         feed.put({"method": "b"}, 10)
         assert [(await anext(feed))["method"] for _ in range(2)] == ["a", "b"]
         ending = asyncio.ensure_future(anext(feed))
-        await settle()
+        await drain_loop()
         feed.close()
         with pytest.raises(StopAsyncIteration):
             await ending

@@ -73,7 +73,7 @@ class OutputItem(ABC):
         """It, as far as it is known."""
 
     @abstractmethod
-    def news(self) -> Iterator[StreamEvent]:
+    def updates(self) -> Iterator[StreamEvent]:
         """What was not told yet."""
 
 
@@ -108,7 +108,7 @@ class OutputMessage(OutputItem):
             self._id, self.text, status="completed" if self.is_whole else "incomplete", phase=self.phase
         )
 
-    def news(self) -> Iterator[StreamEvent]:
+    def updates(self) -> Iterator[StreamEvent]:
         """See `OutputItem`."""
         if not self._has_begun:
             self._has_begun = True
@@ -149,7 +149,7 @@ class OutputReasoning(OutputItem):
         summary = [part.whole for part in self._parts]
         return reasoning_item(self._id, summary, status=None if self.is_whole else "incomplete")
 
-    def news(self) -> Iterator[StreamEvent]:
+    def updates(self) -> Iterator[StreamEvent]:
         """See `OutputItem`."""
         if not self._has_begun:
             self._has_begun = True
@@ -205,10 +205,10 @@ class TurnOutput:
         """The output, as far as it is known."""
         return [each.document() for each in self._items if not each.is_void]
 
-    def news(self) -> Iterator[StreamEvent]:
+    def updates(self) -> Iterator[StreamEvent]:
         """What was not told yet, and can be now."""
         while self._untold:
-            yield from self._untold[0].news()
+            yield from self._untold[0].updates()
             if not self._untold[0].is_over:
                 return
             self._untold.popleft()

@@ -103,7 +103,7 @@ def withdrawn(state: Cockpit, ending: str | None, end: State | None = None) -> C
     return to_board(state, ending if ending == OVERDUE else f"{ending}, from elsewhere")
 
 
-def settled(state: Cockpit) -> Cockpit:
+def acknowledged(state: Cockpit) -> Cockpit:
     """What was told has been read: its line is that of the keys again, and no request comes up by itself any more."""
     return state._replace(message="", decided=None)
 

@@ -128,8 +128,8 @@ def test_nothing_comes_up_before_the_decision_has_arrived_or_after_another_key()
     state = sent()
     assert arrivals.went_on(state, [APPROVAL, NEXT], "t1") == state
     assert arrivals.went_on(state, [], "t1") == state
-    assert arrivals.settled(state) == Cockpit(selected="t1")
-    for after in (press(state, "y", SEEN)[0], arrivals.settled(state), asked()):
+    assert arrivals.acknowledged(state) == Cockpit(selected="t1")
+    for after in (press(state, "y", SEEN)[0], arrivals.acknowledged(state), asked()):
         assert arrivals.went_on(after, [NEXT], "t1") == after
 
 
