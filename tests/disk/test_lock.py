@@ -45,7 +45,7 @@ def lock_fd(path: Path) -> Iterator[int]:
         os.close(fd)
 
 
-class Holder:
+class LockHolder:
     """A process that holds a lock, and its child; both are dead at the end of the `with`."""
 
     def __init__(self, path: Path, mode: str) -> None:
@@ -53,7 +53,7 @@ class Holder:
         assert self._process.stdout is not None
         self._child_pid = int(self._process.stdout.readline())
 
-    def __enter__(self) -> Holder:
+    def __enter__(self) -> LockHolder:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -140,14 +140,14 @@ def test_a_reader_in_the_middle_of_its_probe_is_not_taken_for_a_holder(path: Pat
 
 
 def test_a_lock_falls_when_its_holder_is_killed_though_a_child_of_it_lives(path: Path) -> None:
-    with Holder(path, "close") as holder:
+    with LockHolder(path, "close") as holder:
         assert lock.is_held(path)
         holder.kill()
         assert not lock.is_held(path)
 
 
 def test_a_lock_that_was_passed_on_outlives_its_first_holder_and_falls_with_the_last(path: Path) -> None:
-    with Holder(path, "inherit") as holder:
+    with LockHolder(path, "inherit") as holder:
         holder.kill()
         assert lock.is_held(path)
         holder.kill_child()

@@ -42,13 +42,13 @@ async def events(face: TurnsFace, request: Request) -> Response:
         return Response(status_code=204)
     if request.method == "HEAD":
         return Response(media_type="text/event-stream")
-    shown = _Shown(int(match[1]), has_deltas=query.switch("deltas", default=True), is_full=query.switch("full"))
+    shown = _StreamState(int(match[1]), has_deltas=query.switch("deltas", default=True), is_full=query.switch("full"))
     may_go_on: Callable[[], bool] = request.scope.get("is_still_allowed", lambda: True)
     stream = _stream(face, directory, shown, may_go_on, has_ended=view.state is not State.RUNNING)
     return EventStream(stream)
 
 
-class _Shown:
+class _StreamState:
     """What a stream shows, and how far it is."""
 
     def __init__(self, after: int, *, has_deltas: bool, is_full: bool) -> None:
@@ -81,7 +81,7 @@ def _readable(directory: Turn) -> TurnView:
 
 
 async def _stream(
-    face: TurnsFace, directory: Turn, shown: _Shown, may_go_on: Callable[[], bool], *, has_ended: bool
+    face: TurnsFace, directory: Turn, shown: _StreamState, may_go_on: Callable[[], bool], *, has_ended: bool
 ) -> AsyncIterator[bytes]:
     offset = 0
     async with face.hub.feed(directory, has_ended=has_ended) as feed:

@@ -17,7 +17,7 @@ from codex_server_cli.core.openai.responses.document import Json, message_item, 
 from codex_server_cli.core.openai.responses.events import StreamEvent
 
 
-class _Text:
+class _GrowingText:
     """A text that grows, and how much of it was told."""
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class OutputMessage(OutputItem):
     def __init__(self, index: int, item_id: str, phase: str | None) -> None:
         super().__init__(index, item_id)
         self.phase = phase
-        self._text = _Text()
+        self._text = _GrowingText()
 
     @property
     def text(self) -> str:
@@ -124,13 +124,13 @@ class OutputReasoning(OutputItem):
 
     def __init__(self, index: int, item_id: str) -> None:
         super().__init__(index, item_id)
-        self._parts: list[_Text] = []
+        self._parts: list[_GrowingText] = []
         self._n_told = 0  # parts
         self._has_part_begun = False
 
     def begin_part(self, part: int) -> None:
         """A part begins, which ends those before it."""
-        self._parts += [_Text() for _ in range(part + 1 - len(self._parts))]
+        self._parts += [_GrowingText() for _ in range(part + 1 - len(self._parts))]
 
     def add(self, part: int, piece: str) -> None:
         """More of a part."""
