@@ -189,8 +189,8 @@ class Controller:
             self._place = (asked.before + pending.index(asked.entry) + 1, asked.before + len(pending))
             return
         is_running = view.state is State.RUNNING
-        ending = approvals.ending_of(view, asked.entry)
-        self.state = arrivals.withdrawn(self.state, ending, None if is_running else view.state)
+        outcome = approvals.ending_of(view, asked.entry)
+        self.state = arrivals.withdrawn(self.state, outcome, None if is_running else view.state)
 
     def _forget_message(self) -> None:
         """Give the last line back to the keys after a while."""
