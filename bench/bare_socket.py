@@ -25,7 +25,7 @@ _FIN_TEXT, _MASKED = 0x81, 0x80
 _NO_MASK = bytes(4)  # the key of a mask that changes nothing
 
 
-class Drive:
+class SocketDrive:
     """One turn on one connection."""
 
     def __init__(self, path: str, cwd: str, prompt: str) -> None:
@@ -103,7 +103,7 @@ def main() -> None:
     started = time.perf_counter()
     selector = selectors.DefaultSelector()
     for _ in range(int(n)):
-        drive = Drive(path, cwd, prompt)
+        drive = SocketDrive(path, cwd, prompt)
         selector.register(drive.socket, selectors.EVENT_READ, drive)
     while selector.get_map():
         for key, _ in selector.select():

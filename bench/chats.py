@@ -17,14 +17,14 @@ from collections.abc import Sequence
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 
-from bench.bare_socket import Drive
+from bench.bare_socket import SocketDrive
 
 _READ_BYTES = 1 << 20
 _SILENCE_S = 60.0
 _REST_S = 5.0
 
 
-class Chat:
+class BenchChat:
     """One chat, connected and not begun. Subclasses say what is sent.
 
     Attributes:
@@ -63,7 +63,7 @@ class Chat:
         return not self.first_s or self.end_mark not in self.data
 
 
-class GatewayChat(Chat):
+class GatewayChat(BenchChat):
     """Of the gateway, which listens on this port."""
 
     first_mark = b'"delta":{"content":'  # the chunk before it has a role
@@ -74,14 +74,14 @@ class GatewayChat(Chat):
         self._port = port
 
     def begin(self) -> None:
-        """See `Chat`."""
+        """See `BenchChat`."""
         body = json.dumps(body_of(self.text)).encode()
         head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nConnection: close\r\n"
         head = f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         self.socket.sendall(head.encode() + body)
 
     def is_astray(self) -> bool:
-        """See `Chat`: anything but one whole stream of one completion with the text, and nothing behind it."""
+        """See `BenchChat`: anything but one whole stream of one completion with the text, and nothing behind it."""
         with contextlib.suppress(OSError):
             self.socket.settimeout(_REST_S)
             while data := self.socket.recv(_READ_BYTES):
@@ -89,7 +89,7 @@ class GatewayChat(Chat):
         return super().is_astray() or not _is_one_stream(self.data, self.text)
 
 
-class BareChat(Chat):
+class BareChat(BenchChat):
     """Of the app-server that listens on this Unix socket, on a connection of its own.
 
     Args:
@@ -100,19 +100,19 @@ class BareChat(Chat):
     end_mark = b'"turn/completed"'
 
     def __init__(self, path: str, terms: dict[str, Any], text: str) -> None:
-        self._drive = _Opening(path, terms, text)
+        self._drive = _BareChatStart(path, terms, text)
         super().__init__(text, self._drive.socket)
 
     def begin(self) -> None:
-        """See `Chat`."""
+        """See `BenchChat`."""
         self._drive.start_thread()
 
     def on_readable(self) -> bool:
-        """See `Chat`."""
+        """See `BenchChat`."""
         return super().on_readable() if self._drive.is_over else self._drive.on_readable()
 
 
-class _Opening(Drive):
+class _BareChatStart(SocketDrive):
     """The connection of a bare chat, until its turn is started."""
 
     def __init__(self, path: str, terms: dict[str, Any], text: str) -> None:
@@ -147,7 +147,7 @@ def body_of(text: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": text}], "stream": True}
 
 
-def answer_all(chats: Sequence[Chat]) -> tuple[float, float]:
+def answer_all(chats: Sequence[BenchChat]) -> tuple[float, float]:
     """Begin them all at once and read their answers to the end.
 
     Returns:

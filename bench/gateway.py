@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from bench.chats import BareChat, Chat, GatewayChat, answer_all, body_of
+from bench.chats import BareChat, BenchChat, GatewayChat, answer_all, body_of
 from bench.measure import in_ms, in_s
 from bench.scale import Scale
 from bench.table import Amount, Row
@@ -26,7 +26,7 @@ _END_S = 30.0
 _BARE = "a bare client of its app-server"
 
 
-class _Gateway(NamedTuple):
+class _ServedGateway(NamedTuple):
     """A `serve` that listens: the port, its process, and how to reach its app-server."""
 
     port: int
@@ -68,7 +68,7 @@ def gateway(world: World, scale: Scale) -> Iterator[Row]:
 
 
 @contextlib.contextmanager
-def _serving(world: World, scale: Scale, env: dict[str, str] | None = None) -> Iterator[_Gateway]:
+def _serving(world: World, scale: Scale, env: dict[str, str] | None = None) -> Iterator[_ServedGateway]:
     """A gateway, which is ended with its app-server."""
     flags = ("--listen", "127.0.0.1:0", "--max-streams", str(scale.streams_at_once))
     process = world.popen(world.command, "serve", *flags, env=env)
@@ -82,14 +82,14 @@ def _serving(world: World, scale: Scale, env: dict[str, str] | None = None) -> I
         directory.mkdir(exist_ok=True)
         request = parse_chat(body_of("any"), aliases={}, is_strict=False)
         terms = thread_start(request, cwd=str(directory), instructions="client")
-        yield _Gateway(int(line.rpartition(":")[2]), psutil.Process(process.pid), server.socket_path, terms)
+        yield _ServedGateway(int(line.rpartition(":")[2]), psutil.Process(process.pid), server.socket_path, terms)
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=_END_S)
         world.run(world.command, "server", "stop", "--now", env=env)
 
 
-def _latency(served: _Gateway, scale: Scale, mode: str) -> Iterator[Row]:
+def _latency(served: _ServedGateway, scale: Scale, mode: str) -> Iterator[Row]:
     """One chat at a time."""
     ours, bare = _alternate(scale.samples, 1, served.ours, served.bare)
     if ours.n_astray or bare.n_astray:
@@ -99,7 +99,7 @@ def _latency(served: _Gateway, scale: Scale, mode: str) -> Iterator[Row]:
     yield Row(f"{what}: {_WORDS} words, whole", in_ms(ours.whole_s), in_ms(bare.whole_s, _BARE), max_ratio=1.15)
 
 
-def _many(served: _Gateway, scale: Scale, idle: Amount) -> Iterator[Row]:
+def _many(served: _ServedGateway, scale: Scale, idle: Amount) -> Iterator[Row]:
     """Many at once, then many in turn: whether each got its own text, and what memory they leave."""
     n, n_in_turn = scale.streams_at_once, scale.streams_in_turn
     ours, bare = _alternate(scale.rounds, n, served.ours, served.bare)
@@ -126,7 +126,7 @@ class _Runs:
         self.n_astray = 0
 
 
-def _alternate(n: int, n_at_once: int, *clients: Callable[[str], Chat]) -> list[_Runs]:
+def _alternate(n: int, n_at_once: int, *clients: Callable[[str], BenchChat]) -> list[_Runs]:
     """So many runs of each client in turns; one before them is not counted, for it warms the caches."""
     found = [_Runs() for _ in clients]
     for number in range(n + 1):

@@ -13,7 +13,7 @@ import pytest
 
 import codex_server_cli
 from tests.kit import coverage_floor
-from tests.kit.coverage_floor import FLOORS, UNMEASURED, Verdict
+from tests.kit.coverage_floor import FLOORS, UNMEASURED, FloorResult
 
 PACKAGE = Path(codex_server_cli.__file__).parent
 TESTS = Path(__file__).parent
@@ -83,7 +83,7 @@ def test_every_file_that_is_not_measured_is_there() -> None:
 
 @pytest.mark.parametrize(("per_cent", "is_missed"), [(99.99, True), (100.0, False)])
 def test_all_but_everything_is_not_everything(per_cent: float, is_missed: bool) -> None:
-    assert Verdict(("core",), 100, per_cent, "").is_missed is is_missed
+    assert FloorResult(("core",), 100, per_cent, "").is_missed is is_missed
 
 
 @pytest.mark.parametrize(("marks", "is_first_codex"), [({"measured"}, True), ({"measured"}, False), ({"full"}, True)])

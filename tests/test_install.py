@@ -18,12 +18,12 @@ from pathlib import Path
 import pytest
 
 from tests.kit.cases import in_full
-from tests.kit.install_machine import ROOT, Machine, ended, executable, machine_with_fakes, snapshot
+from tests.kit.install_machine import ROOT, InstallMachine, ended, executable, machine_with_fakes, snapshot
 from tests.kit.support import wait_until
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def machine(tmp_path: Path) -> Iterator[InstallMachine]:
     """A machine where building takes no time."""
     machine = machine_with_fakes(tmp_path)
     yield machine
@@ -31,7 +31,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 
 @pytest.fixture
-def busy_turn(machine: Machine) -> Iterator[subprocess.Popen[bytes]]:
+def busy_turn(machine: InstallMachine) -> Iterator[subprocess.Popen[bytes]]:
     """An installed machine, and a process that was started from its environment and runs until stdin closes."""
     machine.install("--no-demo")
     environment = (machine.data / "current").resolve()
@@ -40,7 +40,7 @@ def busy_turn(machine: Machine) -> Iterator[subprocess.Popen[bytes]]:
         yield process
 
 
-def test_a_second_run_changes_nothing_and_says_so(machine: Machine) -> None:
+def test_a_second_run_changes_nothing_and_says_so(machine: InstallMachine) -> None:
     first = machine.install()
     before = snapshot(machine.data, machine.link.parent, machine.skill, machine.codex_server_home)
     second = machine.install()
@@ -50,12 +50,12 @@ def test_a_second_run_changes_nothing_and_says_so(machine: Machine) -> None:
     assert machine.works()
 
 
-def test_the_demo_runs_last_unless_it_is_not_wanted(machine: Machine) -> None:
+def test_the_demo_runs_last_unless_it_is_not_wanted(machine: InstallMachine) -> None:
     assert "a demo turn" not in machine.install("--no-demo")
     assert "a demo turn" in machine.install()
 
 
-def test_the_skill_is_copied_and_follows_the_checkout(machine: Machine) -> None:
+def test_the_skill_is_copied_and_follows_the_checkout(machine: InstallMachine) -> None:
     machine.install("--no-demo")
     (machine.source / "references/examples.md").rename(machine.source / "references/more.md")
     said = machine.install("--no-demo")
@@ -64,12 +64,12 @@ def test_the_skill_is_copied_and_follows_the_checkout(machine: Machine) -> None:
     assert [path.name for path in (machine.skill / "references").iterdir()] == ["more.md"]
 
 
-def test_the_skill_is_left_out_when_it_is_not_wanted(machine: Machine) -> None:
+def test_the_skill_is_left_out_when_it_is_not_wanted(machine: InstallMachine) -> None:
     machine.install("--no-demo", "--no-skill")
     assert not machine.skill.exists()
 
 
-def test_a_skill_of_somebody_else_is_not_overwritten(machine: Machine) -> None:
+def test_a_skill_of_somebody_else_is_not_overwritten(machine: InstallMachine) -> None:
     machine.skill.mkdir(parents=True)
     (machine.skill / "SKILL.md").write_text("mine")
     assert "is not ours and stays as it is" in machine.install("--no-demo")
@@ -77,7 +77,7 @@ def test_a_skill_of_somebody_else_is_not_overwritten(machine: Machine) -> None:
     assert (machine.skill / "SKILL.md").read_text() == "mine"
 
 
-def test_a_skill_folder_that_is_a_link_is_left_alone(machine: Machine, tmp_path: Path) -> None:
+def test_a_skill_folder_that_is_a_link_is_left_alone(machine: InstallMachine, tmp_path: Path) -> None:
     mine = tmp_path / "my own checkout"
     mine.mkdir()
     machine.skill.parent.mkdir(parents=True)
@@ -88,21 +88,21 @@ def test_a_skill_folder_that_is_a_link_is_left_alone(machine: Machine, tmp_path:
     assert not list(mine.iterdir())
 
 
-def test_a_prefix_takes_the_environments_and_the_command(machine: Machine, tmp_path: Path) -> None:
+def test_a_prefix_takes_the_environments_and_the_command(machine: InstallMachine, tmp_path: Path) -> None:
     machine.install("--no-demo", "--prefix", "my prefix")
     prefix = tmp_path / "my prefix"
     assert (prefix / "bin/codex-server").resolve().is_relative_to(prefix / "share/codex-server/versions")
     assert not (machine.home / ".local").exists()
 
 
-def test_a_command_folder_that_is_not_on_path_is_explained(machine: Machine) -> None:
+def test_a_command_folder_that_is_not_on_path_is_explained(machine: InstallMachine) -> None:
     assert f'export PATH="{machine.link.parent}:$PATH"' in machine.install("--no-demo")
     machine.env["PATH"] += f":{machine.link.parent}"
     assert "export PATH" not in machine.install("--no-demo")
 
 
 @pytest.mark.full
-def test_codex_comes_with_the_package_only_when_path_has_no_usable_one(machine: Machine) -> None:
+def test_codex_comes_with_the_package_only_when_path_has_no_usable_one(machine: InstallMachine) -> None:
     machine.install("--no-demo")
     assert not (machine.home / "pip-was-asked-for").read_text().endswith("[codex]\n")
     executable(machine.tools / "codex", "#!/bin/sh\nexit 2\n")
@@ -111,7 +111,7 @@ def test_codex_comes_with_the_package_only_when_path_has_no_usable_one(machine: 
 
 
 @pytest.mark.full
-def test_what_serve_needs_comes_when_it_is_asked_for_and_stays_with_later_versions(machine: Machine) -> None:
+def test_what_serve_needs_comes_when_it_is_asked_for_and_stays_with_later_versions(machine: InstallMachine) -> None:
     asked = machine.home / "pip-was-asked-for"
     machine.install("--no-demo")
     assert not asked.read_text().endswith("]\n")
@@ -124,7 +124,7 @@ def test_what_serve_needs_comes_when_it_is_asked_for_and_stays_with_later_versio
     assert asked.read_text().endswith("[codex,serve]\n")
 
 
-def test_a_file_of_somebody_else_in_the_command_s_place_is_refused(machine: Machine) -> None:
+def test_a_file_of_somebody_else_in_the_command_s_place_is_refused(machine: InstallMachine) -> None:
     machine.link.parent.mkdir(parents=True)
     machine.link.write_text("mine")
     assert f"{machine.link} is there and not ours" in machine.install(code=1)
@@ -133,7 +133,7 @@ def test_a_file_of_somebody_else_in_the_command_s_place_is_refused(machine: Mach
 
 
 @pytest.mark.full
-def test_an_older_version_goes_unless_it_was_the_last_one(machine: Machine) -> None:
+def test_an_older_version_goes_unless_it_was_the_last_one(machine: InstallMachine) -> None:
     machine.install("--no-demo")
     [first] = machine.versions()
     machine.change_source("second")
@@ -145,7 +145,9 @@ def test_an_older_version_goes_unless_it_was_the_last_one(machine: Machine) -> N
     assert len(machine.versions()) == 2
 
 
-def test_an_older_version_stays_while_a_turn_runs_with_it(machine: Machine, busy_turn: subprocess.Popen[bytes]) -> None:
+def test_an_older_version_stays_while_a_turn_runs_with_it(
+    machine: InstallMachine, busy_turn: subprocess.Popen[bytes]
+) -> None:
     [first] = machine.versions()
     for text in ("second", "third"):
         machine.change_source(text)
@@ -155,7 +157,7 @@ def test_an_older_version_stays_while_a_turn_runs_with_it(machine: Machine, busy
     assert busy_turn.poll() is None
 
 
-def test_going_back_to_an_older_checkout_needs_no_new_build(machine: Machine) -> None:
+def test_going_back_to_an_older_checkout_needs_no_new_build(machine: InstallMachine) -> None:
     machine.install("--no-demo")
     before = (machine.data / "current").resolve()
     original = (machine.source / "codex_server_cli/__init__.py").read_text()
@@ -176,7 +178,7 @@ def opened_for_writing(fifo: Path) -> int | None:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), in_full(signal.SIGTERM, 143), in_full(signal.SIGKILL, -signal.SIGKILL)]
 )
-def test_an_interrupted_install_leaves_the_old_one(machine: Machine, number: signal.Signals, code: int) -> None:
+def test_an_interrupted_install_leaves_the_old_one(machine: InstallMachine, number: signal.Signals, code: int) -> None:
     machine.install("--no-demo")
     before = snapshot(machine.link.parent) | snapshot(*(machine.data / "versions").iterdir())
     machine.change_source("second")
@@ -196,7 +198,7 @@ def test_an_interrupted_install_leaves_the_old_one(machine: Machine, number: sig
     assert len(machine.versions()) == 2
 
 
-def test_a_failed_install_leaves_the_old_one(machine: Machine) -> None:
+def test_a_failed_install_leaves_the_old_one(machine: InstallMachine) -> None:
     machine.install("--no-demo")
     old = machine.versions()
     machine.change_source("second")
@@ -206,7 +208,7 @@ def test_a_failed_install_leaves_the_old_one(machine: Machine) -> None:
     assert machine.works()
 
 
-def test_a_second_install_at_the_same_time_is_refused(machine: Machine) -> None:
+def test_a_second_install_at_the_same_time_is_refused(machine: InstallMachine) -> None:
     gate = machine.home / "gate"
     os.mkfifo(gate)
     first = machine.start("--no-demo")
@@ -217,12 +219,12 @@ def test_a_second_install_at_the_same_time_is_refused(machine: Machine) -> None:
     assert machine.works()
 
 
-def test_a_setup_that_fails_is_said_and_gives_its_exit_code(machine: Machine) -> None:
+def test_a_setup_that_fails_is_said_and_gives_its_exit_code(machine: InstallMachine) -> None:
     (machine.home / "setup-fails").touch()
     assert "`codex-server setup` failed" in machine.install("--no-demo", code=69)
 
 
-def test_the_command_that_deletes_the_rest_works_as_it_stands(machine: Machine) -> None:
+def test_the_command_that_deletes_the_rest_works_as_it_stands(machine: InstallMachine) -> None:
     home = machine.codex_server_home.with_name("it's $HOME")
     (home / "turns/mine").mkdir(parents=True)
     machine.env["CODEX_SERVER_HOME"] = str(home)
@@ -233,7 +235,7 @@ def test_the_command_that_deletes_the_rest_works_as_it_stands(machine: Machine) 
     assert machine.codex_server_home.parent.exists()
 
 
-def test_uninstall_leaves_only_the_turns_and_the_user_s_feedback(machine: Machine) -> None:
+def test_uninstall_leaves_only_the_turns_and_the_user_s_feedback(machine: InstallMachine) -> None:
     machine.install("--no-demo")
     turn = machine.codex_server_home / "turns/20261120-165501-482-7f3a"
     turn.mkdir()
@@ -250,7 +252,7 @@ def test_uninstall_leaves_only_the_turns_and_the_user_s_feedback(machine: Machin
     assert not machine.link.is_symlink()
 
 
-def test_uninstall_without_turns_leaves_nothing_and_can_be_repeated(machine: Machine) -> None:
+def test_uninstall_without_turns_leaves_nothing_and_can_be_repeated(machine: InstallMachine) -> None:
     machine.install("--no-demo")
     for _ in range(2):
         machine.install("--uninstall")
@@ -263,7 +265,9 @@ def test_uninstall_without_turns_leaves_nothing_and_can_be_repeated(machine: Mac
     ['{"codex": "/bin/codex", "notify": "mine"}', '{"auth": "any"}', '{"codex": "/a", "codex": "/b"}', "{", ""],
 )
 @pytest.mark.full
-def test_uninstall_keeps_a_configuration_that_the_user_has_edited_and_says_so(machine: Machine, text: str) -> None:
+def test_uninstall_keeps_a_configuration_that_the_user_has_edited_and_says_so(
+    machine: InstallMachine, text: str
+) -> None:
     machine.install("--no-demo")
     config = machine.codex_server_home / "config.json"
     config.write_text(text)
@@ -272,7 +276,7 @@ def test_uninstall_keeps_a_configuration_that_the_user_has_edited_and_says_so(ma
     assert f"Kept what is yours in {machine.codex_server_home}: config.json\n" in said
 
 
-def test_uninstall_removes_a_configuration_that_setup_wrote_and_nothing_behind_a_link(machine: Machine) -> None:
+def test_uninstall_removes_a_configuration_that_setup_wrote_and_nothing_behind_a_link(machine: InstallMachine) -> None:
     config = machine.codex_server_home / "config.json"
     machine.install("--no-demo")
     config.write_text('{\n  "codex": "/usr/lib/a codex/bin/codex"\n}\n')
@@ -289,7 +293,7 @@ def test_uninstall_removes_a_configuration_that_setup_wrote_and_nothing_behind_a
     assert config.is_symlink()
 
 
-def test_the_help_says_what_uninstall_keeps(machine: Machine) -> None:
+def test_the_help_says_what_uninstall_keeps(machine: InstallMachine) -> None:
     assert "--uninstall    remove the program and its skill; your turns and your settings stay" in machine.install("-h")
 
 
@@ -298,7 +302,7 @@ _LONG = "#!/bin/sh\n'''exec' \"{python}\" \"$0\" \"$@\"\n' '''\n"
 
 
 @pytest.mark.parametrize(("name", "form"), [("python3", "#!{python}\n"), ("a python3", _LONG)])
-def test_the_command_is_isolated_from_the_user_s_own_python(machine: Machine, name: str, form: str) -> None:
+def test_the_command_is_isolated_from_the_user_s_own_python(machine: InstallMachine, name: str, form: str) -> None:
     python = machine.root / name
     python.symlink_to(sys.executable)
     script = executable(machine.root / "pips-script", form.format(python=python) + _SCRIPT)
@@ -307,7 +311,7 @@ def test_the_command_is_isolated_from_the_user_s_own_python(machine: Machine, na
     assert machine.works()
 
 
-def test_uninstall_is_refused_while_a_turn_runs(machine: Machine, busy_turn: subprocess.Popen[bytes]) -> None:
+def test_uninstall_is_refused_while_a_turn_runs(machine: InstallMachine, busy_turn: subprocess.Popen[bytes]) -> None:
     assert "a turn still runs" in machine.install("--uninstall", code=75)
     assert machine.works()
     busy_turn.communicate()
@@ -315,13 +319,13 @@ def test_uninstall_is_refused_while_a_turn_runs(machine: Machine, busy_turn: sub
     assert not machine.data.exists()
 
 
-def test_without_a_python_that_runs_the_error_says_what_is_needed(machine: Machine) -> None:
+def test_without_a_python_that_runs_the_error_says_what_is_needed(machine: InstallMachine) -> None:
     executable(machine.tools / "python3", "#!/bin/sh\nexit 127\n")  # a pyenv shim of a version that is not there
     assert "no Python 3.11 or newer was found on PATH" in machine.install(code=1)
     assert not machine.data.exists()
 
 
-def test_a_python_without_ensurepip_is_named_and_another_one_is_taken(machine: Machine) -> None:
+def test_a_python_without_ensurepip_is_named_and_another_one_is_taken(machine: InstallMachine) -> None:
     without = '#!/bin/sh\ncase $* in *ensurepip*) exit 1 ;; esac\nexec "$REAL_PYTHON" "$@"\n'
     (machine.tools / "python3").rename(machine.tools / "python3.11")
     executable(machine.tools / "python3", without)
@@ -333,14 +337,14 @@ def test_a_python_without_ensurepip_is_named_and_another_one_is_taken(machine: M
 
 
 @pytest.mark.parametrize("options", [["--frobnicate"], ["--prefix"]])
-def test_a_wrong_option_is_a_usage_error(machine: Machine, options: list[str]) -> None:
+def test_a_wrong_option_is_a_usage_error(machine: InstallMachine, options: list[str]) -> None:
     machine.install(*options, code=64)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(900)
 def test_a_real_install_runs_a_demo_turn_changes_nothing_twice_and_goes_again(tmp_path: Path, one_codex: Path) -> None:
-    machine = Machine(tmp_path)
+    machine = InstallMachine(tmp_path)
     shutil.copytree(
         ROOT, machine.source, ignore=lambda folder, names: {"tests", "bench", *(n for n in names if n[0] == ".")}
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.relay import Relay
+from tests.kit.relay import SocketRelay
 from tests.kit.support import wait_until
 
 PATIENCE_S = 0.2
@@ -58,13 +58,13 @@ def echo(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(params=["unix", "tcp"])
-def relay(request: pytest.FixtureRequest, echo: Path, tmp_path: Path) -> Iterator[Relay]:
+def relay(request: pytest.FixtureRequest, echo: Path, tmp_path: Path) -> Iterator[SocketRelay]:
     """A relay in front of it."""
-    with Relay(echo, tmp_path / "relay" if request.param == "unix" else None) as relay:
+    with SocketRelay(echo, tmp_path / "relay" if request.param == "unix" else None) as relay:
         yield relay
 
 
-def connect(relay: Relay) -> socket.socket:
+def connect(relay: SocketRelay) -> socket.socket:
     """A client."""
     scheme, _, rest = relay.url.partition("://")
     if scheme == "unix":
@@ -103,7 +103,7 @@ def send_whole(client: socket.socket, data: bytes) -> None:
     client.shutdown(socket.SHUT_WR)
 
 
-def test_bytes_pass_both_ways_and_both_ends_are_passed_on(relay: Relay) -> None:
+def test_bytes_pass_both_ways_and_both_ends_are_passed_on(relay: SocketRelay) -> None:
     sent = os.urandom(3_000_000)  # more than the buffers hold: the relay waits for both sides
     with connect(relay) as client:
         writer = threading.Thread(target=send_whole, args=(client, sent))
@@ -116,7 +116,7 @@ def test_bytes_pass_both_ways_and_both_ends_are_passed_on(relay: Relay) -> None:
     assert not connection.is_cut
 
 
-def test_a_connection_is_cut_after_exactly_so_many_bytes_in_either_direction(relay: Relay) -> None:
+def test_a_connection_is_cut_after_exactly_so_many_bytes_in_either_direction(relay: SocketRelay) -> None:
     relay.cut_after(70_000)
     relay.cut_after(3, "to_server", number=1)
     relay.cut_after(0, number=2)
@@ -137,7 +137,7 @@ def test_a_connection_is_cut_after_exactly_so_many_bytes_in_either_direction(rel
     assert [each.is_cut for each in relay.connections] == [True, True, True, False]
 
 
-def test_all_connections_are_cut_at_a_moment_and_new_ones_pass(relay: Relay) -> None:
+def test_all_connections_are_cut_at_a_moment_and_new_ones_pass(relay: SocketRelay) -> None:
     clients = [connect(relay) for _ in range(3)]
     for client in clients:
         assert ask(client, b"hello") == b"hello"
@@ -150,7 +150,7 @@ def test_all_connections_are_cut_at_a_moment_and_new_ones_pass(relay: Relay) -> 
         client.close()
 
 
-def test_a_silent_relay_loses_nothing_and_takes_clients_without_a_word(relay: Relay) -> None:
+def test_a_silent_relay_loses_nothing_and_takes_clients_without_a_word(relay: SocketRelay) -> None:
     with connect(relay) as known:
         assert ask(known, b"before") == b"before"
         relay.be_silent()
@@ -167,7 +167,7 @@ def test_a_silent_relay_loses_nothing_and_takes_clients_without_a_word(relay: Re
     assert len(relay.connections) == 2
 
 
-def test_a_relay_that_refuses_keeps_what_is_open_and_takes_clients_again_when_told_to(relay: Relay) -> None:
+def test_a_relay_that_refuses_keeps_what_is_open_and_takes_clients_again_when_told_to(relay: SocketRelay) -> None:
     with connect(relay) as client:
         assert ask(client, b"before") == b"before"
         relay.refuse()
@@ -180,7 +180,7 @@ def test_a_relay_that_refuses_keeps_what_is_open_and_takes_clients_again_when_to
 
 
 def test_a_server_that_is_gone_is_a_loss_for_the_client(echo: Path, tmp_path: Path) -> None:
-    with Relay(tmp_path / "nothing", tmp_path / "relay") as relay, connect(relay) as client:
+    with SocketRelay(tmp_path / "nothing", tmp_path / "relay") as relay, connect(relay) as client:
         assert receive_all(client) == b""
         assert [each.is_open for each in relay.connections] == [False]
     assert not (tmp_path / "relay").exists()

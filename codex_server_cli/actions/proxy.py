@@ -24,7 +24,7 @@ REPLY_TIMEOUT_S = 10.0
 _READ_BYTES = 1 << 20
 _MOST_HELD_BYTES = 1 << 30
 _MOST_MESSAGE_BYTES = 64 << 20
-_LAST_WORDS_S = 1.0
+_READ_TO_END_S = 1.0
 _GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
@@ -81,7 +81,7 @@ class _Pump:
             try:
                 is_alive = self._turn(self._wait())
             except BrokenPipeError:
-                self._hear_last_words()
+                self._read_to_end()
                 is_alive = False
             if not is_alive:
                 if self._until is not None and not self._relay.unanswered:
@@ -153,9 +153,9 @@ class _Pump:
                 self._to_client += self._relay.feed_back(received or b"")
         return is_alive
 
-    def _hear_last_words(self) -> None:
+    def _read_to_end(self) -> None:
         """Take what a server that reads nothing more has still said."""
-        deadline = time.monotonic() + _LAST_WORDS_S
+        deadline = time.monotonic() + _READ_TO_END_S
         while (rest_s := deadline - time.monotonic()) > 0:
             ready = select.select(self._link.fds(), [], [], rest_s)[0]
             if not self._hear(ready):

@@ -34,7 +34,7 @@ _REVIEW_HINT = "A review has no prompt, schema, images, sandbox or approvals; --
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
-class _Page:
+class _HelpPage:
     """The help of a command or a group of typer's, which is ours: see `cli.help`."""
 
     def format_help(self, context: Any, formatter: Any) -> None:
@@ -44,11 +44,11 @@ class _Page:
         formatter.write(page(context.command_path.split()[1:]))
 
 
-class _HelpfulCommand(_Page, TyperCommand):
+class _HelpfulCommand(_HelpPage, TyperCommand):
     """A verb."""
 
 
-class _HelpfulGroup(_Page, TyperGroup):
+class _HelpfulGroup(_HelpPage, TyperGroup):
     """The program, or a group of verbs."""
 
 

@@ -18,8 +18,8 @@ from types import TracebackType
 from typing import TypeVar
 
 from codex_server_cli import __version__
-from codex_server_cli.codex.exchange import Exchange, SilenceError
 from codex_server_cli.codex.room import is_without_room, no_room
+from codex_server_cli.codex.rpc_channel import RpcChannel, SilenceError
 from codex_server_cli.codex.transport.base import Link
 from codex_server_cli.codex.transport.spawned import AppServer
 from codex_server_cli.core.protocol import rpc
@@ -152,7 +152,7 @@ class CodexClient:
             if is_without_room(error):
                 raise no_room(f"{self._name} cannot be started", error) from error
             raise CodexMissingError(f"{self._name} cannot be started: {error.strerror}") from error
-        self._exchange = Exchange(self._link, self._most_unsolicited)
+        self._channel = RpcChannel(self._link, self._most_unsolicited)
 
     def __enter__(self) -> CodexClient:
         return self
@@ -213,10 +213,10 @@ class CodexClient:
         """
         deadline = time.monotonic() + (float("inf") if timeout_s is None else timeout_s)
         while True:
-            while self._exchange.unsolicited:
-                yield self._exchange.unsolicited.popleft()
+            while self._channel.unsolicited:
+                yield self._channel.unsolicited.popleft()
             try:
-                self._exchange.read(deadline)
+                self._channel.read(deadline)
             except (SilenceError, BrokenPipeError) as error:
                 if isinstance(error, SilenceError) and not error.is_end:
                     return
@@ -253,7 +253,7 @@ class CodexClient:
     def _first_reply_to(self, ask: Ask, deadline: float) -> rpc.Message:
         while True:
             try:
-                return self._exchange.request(ask, deadline)
+                return self._channel.request(ask, deadline)
             except (SilenceError, BrokenPipeError):
                 if ask[0] != "initialize" or not self._can_start_again(deadline):
                     raise
@@ -278,12 +278,12 @@ class CodexClient:
         """
         until = deadline if wanted.timeout_s is None else min(time.monotonic() + wanted.timeout_s, deadline)
         while True:
-            while self._exchange.unsolicited:
-                message = self._exchange.unsolicited.popleft()
+            while self._channel.unsolicited:
+                message = self._channel.unsolicited.popleft()
                 if message["method"] == wanted.method:
                     return message
             try:
-                self._exchange.read(until)
+                self._channel.read(until)
             except SilenceError:
                 if until < deadline and time.monotonic() >= until:
                     return {}

@@ -54,7 +54,7 @@ class ScriptedModel:
         self._changed = Condition()
         self._closing = Event()
         self._holding: list[Hold] = []
-        self._server = _Server(self)
+        self._server = _HttpServer(self)
         self.wham_accounts: Json | None = accounts_check(self.origin)
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True, name="scripted-model")
 
@@ -131,7 +131,7 @@ class ScriptedModel:
             self._holding.remove(wait)
 
 
-class _Server(ThreadingHTTPServer):
+class _HttpServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
@@ -152,7 +152,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     """One connection, one answer: closing it is the cheapest way to end a stream of unknown length."""
 
-    server: _Server
+    server: _HttpServer
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1

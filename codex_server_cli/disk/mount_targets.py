@@ -81,7 +81,7 @@ def note(turn: TurnDir, directories: Iterable[str], temporary: Iterable[str]) ->
         OSError: the note cannot be written.
     """
     places, registers = [*directories, *temporary], tuple(_register_in(each) for each in temporary)
-    with _held(registers):
+    with _locked(registers):
         others = _notes(turn, only_living=False)
         roots = [_inspect(root, registers, others) for root in dict.fromkeys(map(os.path.realpath, places))]
         found = Note(registers, tuple(root for root in roots if root is not None))
@@ -103,7 +103,7 @@ def note_denied(turn: TurnDir, paths: Iterable[str], temporary: Iterable[str]) -
         return
     noted = _read(turn) or Note(tuple(_register_in(each) for each in temporary))
     places = dict.fromkeys(filter(None, map(_place_of, paths)))
-    with _held(noted.registers):
+    with _locked(noted.registers):
         others = _notes(turn, only_living=False)
         found = [_inspect(folder, noted.registers, others, (name,)) for folder, name in places]
         denied = tuple(root for root in found if root is not None and root.missing)
@@ -153,11 +153,11 @@ def clean(turn: TurnDir, noted: Note | None = None) -> None:
     places = [(root, name, False) for root in noted.roots for name in root.missing]
     places += [(root, name, True) for root in noted.denied for name in root.missing]
     found = [place for place in places if os.path.lexists(f"{place[0].path}/{place[1]}")]
-    with _held(noted.registers if found else ()) as is_held:
+    with _locked(noted.registers if found else ()) as is_locked:
         with contextlib.suppress(OSError):  # a read-only or deleted home
             _path_of(turn).unlink()
         others = _notes(turn, only_living=True) if found else []
-        for root, name, is_file in found if is_held else ():
+        for root, name, is_file in found if is_locked else ():
             is_used = any(other.has(root.path, name) for other in others)
             if not is_used and not _owners(noted.registers, f"{root.path}/{name}"):
                 _remove(root, name, is_file=is_file)
@@ -238,21 +238,21 @@ def _register_in(temporary: str) -> str:
 
 
 @contextlib.contextmanager
-def _held(registers: Iterable[str]) -> Iterator[bool]:
+def _locked(registers: Iterable[str]) -> Iterator[bool]:
     """Lock these registers against Codex and our other turns; yields whether all locks were taken."""
     with contextlib.ExitStack() as stack:
-        is_held = True
+        is_locked = True
         for register in sorted(registers):
             try:
                 fd = open_regular(f"{register}/lock")
             except FileNotFoundError:
                 continue  # no command has ever run in a sandbox here
             except OSError:  # another user's file, or no free file descriptor
-                is_held = False
+                is_locked = False
                 continue
             stack.callback(os.close, fd)
-            is_held = lock.take(fd, _LOCK_TIMEOUT_S) and is_held
-        yield is_held
+            is_locked = lock.take(fd, _LOCK_TIMEOUT_S) and is_locked
+        yield is_locked
 
 
 def _owners(registers: Iterable[str], path: str) -> list[bytes]:

@@ -12,9 +12,9 @@ from starlette.routing import BaseRoute
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.errors import CodexServerError
 from codex_server_cli.gateway import health
-from codex_server_cli.gateway.answers import answer_of, error_answer
 from codex_server_cli.gateway.bridge import routes as bridge
 from codex_server_cli.gateway.guard import methods_of
+from codex_server_cli.gateway.http_answers import answer_of, error_answer
 from codex_server_cli.gateway.openai import routes as openai
 from codex_server_cli.gateway.openapi import routes as openapi
 from codex_server_cli.gateway.page import routes as page

@@ -54,7 +54,7 @@ class BodyRoom:
             message = "too many large bodies at once"
             raise ApiError(503, message, type="server_error", code="gateway_busy", headers=again)
 
-    def give_back(self, scope: MutableMapping[str, Any]) -> None:
+    def release(self, scope: MutableMapping[str, Any]) -> None:
         """A request was answered. May be called again."""
         self.size -= scope.pop("body_size", 0)
 

@@ -21,7 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
-from codex_server_cli.gateway.answers import error_document
+from codex_server_cli.gateway.http_answers import error_document
 
 HEAD_S = 20.0
 """From the first byte of a request, or from the connection's beginning, to the end of its head."""

@@ -13,7 +13,7 @@ from codex_server_cli import __version__
 from codex_server_cli.actions.shared_route import shared_key
 from codex_server_cli.codex.login import read_codex_config
 from codex_server_cli.errors import CodexServerError
-from codex_server_cli.gateway.answers import json_answer
+from codex_server_cli.gateway.http_answers import json_answer
 from codex_server_cli.gateway.page.static_files import page_answer, wants_page
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.wire import UpstreamGone

@@ -20,10 +20,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.access_log import AccessLog
-from codex_server_cli.gateway.answers import DEFECT, answer_of, error_answer, refusal_of
 from codex_server_cli.gateway.bodies import BodyRoom, skip_body
 from codex_server_cli.gateway.errors import CLIENT_GONE, client_gone, stopping
 from codex_server_cli.gateway.guard import OPEN_PATHS, Guard, cors_headers, methods_of, preflight_headers
+from codex_server_cli.gateway.http_answers import DEFECT, answer_of, error_answer, refusal_of
 from codex_server_cli.gateway.page.sessions import sessions_of
 from codex_server_cli.gateway.state import Gateway
 
@@ -46,72 +46,72 @@ class RequestMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or one WebSocket."""
-        exchange = _Exchange(scope, send, self._guard)
+        tracked = _TrackedRequest(scope, send, self._guard)
         scope["body_room"] = self._body_room
         try:
-            await self._pass(exchange, receive)
+            await self._pass(tracked, receive)
         except ClientDisconnect:
-            exchange.error = "client_gone"
-            if exchange.status is None and scope["type"] == "http":
-                await exchange.refuse(answer_of(client_gone()), receive)  # it may have closed its sending side alone
+            tracked.error = "client_gone"
+            if tracked.status is None and scope["type"] == "http":
+                await tracked.refuse(answer_of(client_gone()), receive)  # it may have closed its sending side alone
         except asyncio.CancelledError:
-            exchange.error = "gateway_stopping"
-            if exchange.status is not None or scope["type"] != "http":
+            tracked.error = "gateway_stopping"
+            if tracked.status is not None or scope["type"] != "http":
                 raise
-            await exchange.refuse(answer_of(stopping()), receive)  # in place of the server's own 500
+            await tracked.refuse(answer_of(stopping()), receive)  # in place of the server's own 500
         except Exception as error:
             scope["failure"] = error
-            if exchange.status is None:
-                await exchange.refuse(answer_of(error), receive)
+            if tracked.status is None:
+                await tracked.refuse(answer_of(error), receive)
         finally:
-            self._body_room.give_back(scope)
-            self._tell(exchange)
+            self._body_room.release(scope)
+            self._tell(tracked)
 
-    async def _pass(self, exchange: _Exchange, receive: Receive) -> None:
-        scope = exchange.scope
+    async def _pass(self, tracked: _TrackedRequest, receive: Receive) -> None:
+        scope = tracked.scope
         _normalise(scope)
         try:
             self._guard.check(scope)
             self._check_stopping(scope["path"])
         except ApiError as error:
-            exchange.error, answer = error.code, answer_of(error)
+            tracked.error, answer = error.code, answer_of(error)
             if scope["type"] == "http" and answer.headers.get("connection") == "close":
                 await skip_body(receive)
-            await exchange.refuse(answer, receive)
+            await tracked.refuse(answer, receive)
             return
         if scope.get("method") == "OPTIONS":
             methods = methods_of(self._routes, scope["path"])
             granted = Response(status_code=204, headers=preflight_headers(Headers(scope=scope), methods))
-            await granted(scope, receive, exchange.send)
+            await granted(scope, receive, tracked.send)
         else:
-            await self._app(scope, receive, exchange.send)
+            await self._app(scope, receive, tracked.send)
 
     def _check_stopping(self, path: str) -> None:
         if self._gateway.is_stopping and path not in OPEN_PATHS:
             raise stopping()
 
-    def _tell(self, exchange: _Exchange) -> None:
-        scope, seconds = exchange.scope, time.monotonic() - exchange.began
+    def _tell(self, tracked: _TrackedRequest) -> None:
+        scope, seconds = tracked.scope, time.monotonic() - tracked.began
         failure = scope.get("failure")
         if failure is not None:
-            exchange.error = refusal_of(failure)[0].code
-            if exchange.error == DEFECT:
-                self._log.defect(failure, id=exchange.request_id)
+            tracked.error = refusal_of(failure)[0].code
+            if tracked.error == DEFECT:
+                self._log.defect(failure, id=tracked.request_id)
         method = scope.get("method", "WEBSOCKET")
         route = self._route_of(scope)
-        status = str(exchange.status or CLIENT_GONE)
+        status = str(tracked.status or CLIENT_GONE)
         self._gateway.metrics.requests.labels(route, method if method in _METHODS else "other", status).inc()
         self._gateway.metrics.seconds.labels(route).observe(seconds)
         client = scope.get("client")
         facts = {
-            "id": exchange.request_id,
+            "id": tracked.request_id,
             "method": method,
             "path": scope["path"],
             "status": int(status),
             "ms": round(seconds * 1000, 1),
-            "bytes": exchange.sent_bytes,
+            "bytes": tracked.sent_bytes,
             "client": client[0] if client else None,
-            "error": exchange.error,
+            "error": tracked.error,
         }
         self._log.say("request", **{**scope["log"], **facts})  # a face adds facts, and takes the place of none
 
@@ -125,7 +125,7 @@ class RequestMiddleware:
         return next(found, "none")
 
 
-class _Exchange:
+class _TrackedRequest:
     """One request on its way.
 
     Attributes:

@@ -135,7 +135,7 @@ class _Service:
 
     async def _serve(self, gateway: Gateway, listener: socket.socket, address: str, work: Work) -> None:
         app = RequestMiddleware(gateway, make_app(gateway), self._log)
-        server = _Server(self._configuration(app))
+        server = _UvicornServer(self._configuration(app))
         serving = asyncio.ensure_future(server.serve(sockets=[listener]))
         sweeping = asyncio.ensure_future(self._limits.sweep())
         try:
@@ -191,7 +191,7 @@ class _Service:
             self._gateway.begin_to_stop()
 
 
-class _Server(uvicorn.Server):
+class _UvicornServer(uvicorn.Server):
     """uvicorn's, without its signals.
 
     Attributes:

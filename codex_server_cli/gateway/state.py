@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from codex_server_cli.gateway.admission import Admission
-from codex_server_cli.gateway.answers import DEFECT, refusal_of
+from codex_server_cli.gateway.http_answers import DEFECT, refusal_of
 from codex_server_cli.gateway.metrics import Metrics
 from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.upstream.app_server import UpstreamServer

@@ -177,7 +177,7 @@ class TurnLoop:
             note_debt(self._directory, self._meta, self._session, step.queued)
         if step.sends and link is not None:
             if self._snapshot is not None and self._session.record.is_turn_requested:
-                self._snapshot.settle()  # before the first command
+                self._snapshot.wait_for_first_state()  # before the first command
             self._send(link, step.sends)
         if step.replies:  # a reader sees the result before the reply
             self._live.update(self._session, _now_ms())

@@ -71,9 +71,9 @@ def main() -> None:
     else:
         _begin_early(directory, leases, meta)
     # Half of all imports: the launcher has its answer before. A worker that fails here has died, as by a kill.
-    from codex_server_cli.worker.run import carry_on
+    from codex_server_cli.worker.run import run_to_end
 
-    carry_on(directory, lock_fd, leases)
+    run_to_end(directory, lock_fd, leases)
 
 
 def _begin_early(directory: TurnDir, leases: Leases, meta: dict[str, Any]) -> None:

@@ -95,7 +95,7 @@ def main() -> None:
     from codex_server_cli.disk.queue.thread_locks import ThreadLock  # from here on an ordinary worker
     from codex_server_cli.disk.turn.layout import TurnDir
     from codex_server_cli.worker.leases import Leases
-    from codex_server_cli.worker.run import carry_on
+    from codex_server_cli.worker.run import run_to_end
 
     thread_path, thread_fd = handover["thread"] or (None, -1)
     thread = ThreadLock(Path(thread_path), thread_fd) if thread_path else None
@@ -103,7 +103,7 @@ def main() -> None:
     leases.slot = slot
     turn.forward_signals(leases)
     waited_s = time.monotonic() - handover["since_s"]
-    carry_on(TurnDir(turn_path), handover["lock_fd"], leases, stop_cause=turn.stop_cause, waited_s=waited_s)
+    run_to_end(TurnDir(turn_path), handover["lock_fd"], leases, stop_cause=turn.stop_cause, waited_s=waited_s)
 
 
 def _wait_for_reset(turn: QueuedTurn, turn_path: Path, held_until_s: float) -> Slot | None:

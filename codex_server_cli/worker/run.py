@@ -56,7 +56,7 @@ class Afterwards(NamedTuple):
     program: UserProgram | None = None
 
 
-def carry_on(
+def run_to_end(
     directory: TurnDir, lock_fd: int, leases: Leases, *, stop_cause: Cause | None = None, waited_s: float = 0.0
 ) -> NoReturn:
     """Run a turn to its end, then exit the process.

@@ -14,7 +14,7 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.disk.files import write_json
 from codex_server_cli.errors import AmbiguousError, BadInputError, NotFoundError
 from codex_server_cli.settings.places import Settings
-from tests.disk.test_codex_sessions import Sessions, meta_line, user_line
+from tests.disk.test_codex_sessions import SessionFiles, meta_line, user_line
 from tests.kit.turns_on_disk import WHOLE_TURN, TurnsOnDisk
 
 THREAD = "01a1fa62-b67e-7a01-a798-fd4067f1c682"
@@ -38,7 +38,7 @@ def turns(settings: Settings) -> Iterator[TurnsOnDisk]:
 def test_a_conversation_has_the_name_of_its_newest_named_turn_and_the_turn_that_runs(
     settings: Settings, turns: TurnsOnDisk
 ) -> None:
-    sessions = Sessions(settings.codex_home)
+    sessions = SessionFiles(settings.codex_home)
     quiet, busy, here = (sessions.write(meta_line("/srv") + user_line(f"do {word}")) for word in ("a", "b", "c"))
     turns.complete(thread_id=quiet, name="first try")
     named = turns.complete(thread_id=quiet, name="second try")

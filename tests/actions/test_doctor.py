@@ -245,10 +245,10 @@ def test_codexs_own_sessions_are_told_and_that_they_stay(settings: Settings) -> 
 def test_what_would_end_a_worker_is_a_warning_with_its_remedy(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("codex_server_cli.disk.machine.surroundings.ending", lambda *_: None)
+    monkeypatch.setattr("codex_server_cli.disk.machine.surroundings.find_ending", lambda *_: None)
     workers = checks(settings)["workers"]
     assert workers == Check("workers", True, "outlive the shell, the terminal and the connection that start them")
-    monkeypatch.setattr("codex_server_cli.disk.machine.surroundings.ending", lambda *_: ENDING_OF_LOGOUT)
+    monkeypatch.setattr("codex_server_cli.disk.machine.surroundings.find_ending", lambda *_: ENDING_OF_LOGOUT)
     workers = checks(settings)["workers"]
     assert (workers.is_ok, workers.hint) == (True, "loginctl enable-linger")
     assert workers.detail.startswith("one that is started here ends with your last logout")

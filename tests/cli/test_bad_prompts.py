@@ -8,7 +8,7 @@ from pathlib import Path
 
 from codex_server_cli.core.inputs import MAX_CHARS
 from tests.kit.home import COMMAND
-from tests.kit.in_process import Taken
+from tests.kit.in_process import CapturedLaunch
 from tests.kit.shell import Shell, assert_refused
 from tests.kit.support import DEADLINE_S
 from tests.kit.turns_on_disk import TurnsOnDisk
@@ -107,7 +107,7 @@ def test_a_prompt_that_looks_like_an_option_gets_a_hint(shell: Shell) -> None:
 def test_a_prompt_that_looks_like_an_option_is_taken_after_two_dashes_from_stdin_and_from_a_file(shell: Shell) -> None:
     path = shell.root / "-prompt.md"
     path.write_text("--help me")
-    taken = Taken()
+    taken = CapturedLaunch()
     for arguments, stdin in (["--", "-x marks"], b""), (["-"], b"-y marks"), (["--file", str(path)], b""):
         run = shell.call("new", *arguments, stdin=stdin, launch=taken)
         assert (run.code, run.stderr) == (0, ""), (arguments, run)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.in_process import Taken
+from tests.kit.in_process import CapturedLaunch
 from tests.kit.shell import Shell
 from tests.kit.turns_on_disk import TurnsOnDisk
 
@@ -52,6 +52,6 @@ def test_so_does_one_that_breaks(shell: Shell, monkeypatch: pytest.MonkeyPatch) 
 def test_a_turn_is_started_for_nobody_unless_the_test_takes_it(shell: Shell) -> None:
     run = shell.call("new", "hi")
     assert (run.code, run.error["kind"], "a turn would have been started" in run.stderr) == (1, "internal", True)
-    taken = Taken()
+    taken = CapturedLaunch()
     assert shell.call("new", "hi", launch=taken).code == 0
     assert (taken.prompts, shell.left) == (["hi"], [])

@@ -61,7 +61,7 @@ def png() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0\0")) + chunk(b"IEND", b"")
 
 
-class World:
+class UserProject:
     """A user in a project, with the files that their flags name; a started turn gets no further than its record."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ class World:
 
     def start(self, words: list[str]) -> dict[str, Any]:
         """The `meta.json` of the turn that a command would start."""
-        parsed, launch = parse(words), _Launch()
+        parsed, launch = parse(words), _RecordedLaunch()
         if parsed.verb == "review":
             from codex_server_cli.actions.start import review as reviews
 
@@ -113,7 +113,7 @@ class World:
         return turn, meta
 
 
-class _Launch(Launch):
+class _RecordedLaunch(Launch):
     def __init__(self) -> None:
         super().__init__()
         self.meta: dict[str, Any] = {}
@@ -227,12 +227,14 @@ ENDS = [
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    return World(tmp_path, monkeypatch)
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> UserProject:
+    return UserProject(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("name", STARTS)
-def test_what_comes_next_asks_for_what_was_asked_for(world: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_comes_next_asks_for_what_was_asked_for(
+    world: UserProject, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     turn, meta = world.make(["codex-server", *STARTS[name]])
     request = TurnRequest.from_json(meta["request"], TURN_ID, str(turn.prompt))
     monkeypatch.chdir("/")  # from any directory
@@ -250,7 +252,7 @@ def test_what_comes_next_asks_for_what_was_asked_for(world: World, name: str, mo
 
 
 @pytest.mark.parametrize("name", ["all", "held for long", "fork", "review"])
-def test_what_must_differ_does(world: World, name: str) -> None:
+def test_what_must_differ_does(world: UserProject, name: str) -> None:
     turn, meta = world.make(["codex-server", *STARTS[name]])
     request = TurnRequest.from_json(meta["request"], TURN_ID, str(turn.prompt))
     asked_s = meta["request"]["deadline_s"]
@@ -276,7 +278,7 @@ def test_what_must_differ_does(world: World, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STARTS)
-def test_the_next_of_a_document_is_the_same(world: World, name: str) -> None:
+def test_the_next_of_a_document_is_the_same(world: UserProject, name: str) -> None:
     turn, meta = world.make(["codex-server", *STARTS[name]])
     request = TurnRequest.from_json(meta["request"], TURN_ID, str(turn.prompt))
     for end in ENDS:
@@ -292,7 +294,7 @@ def test_the_next_of_a_document_is_the_same(world: World, name: str) -> None:
         assert reported["flags"].keys() - _CHANGING == meta["request"]["flags"].keys() - _CHANGING - {"--name"}
 
 
-def test_read_only_stays_read_only_where_the_configuration_would_write(world: World) -> None:
+def test_read_only_stays_read_only_where_the_configuration_would_write(world: UserProject) -> None:
     world.configure(sandbox="workspace-write")
     turn, meta = world.make(["codex-server", *STARTS["read-only"]])
     request = TurnRequest.from_json(meta["request"], TURN_ID, str(turn.prompt))
@@ -301,7 +303,7 @@ def test_read_only_stays_read_only_where_the_configuration_would_write(world: Wo
         assert world.start(shlex.split(command))["request"]["sandbox"] == "read-only"
 
 
-def test_what_the_configuration_decides_is_no_flag_and_is_decided_again(world: World) -> None:
+def test_what_the_configuration_decides_is_no_flag_and_is_decided_again(world: UserProject) -> None:
     world.configure(notify="cat", model="m", sandbox="workspace-write")
     turn, meta = world.make(["codex-server", *STARTS["bare"]])
     request = TurnRequest.from_json(meta["request"], TURN_ID, str(turn.prompt))
@@ -311,7 +313,7 @@ def test_what_the_configuration_decides_is_no_flag_and_is_decided_again(world: W
     assert {key for key in reported if reported[key] != meta["request"][key]} == set()
 
 
-def test_a_schema_out_of_a_pipe_is_the_copy(world: World, tmp_path: Path) -> None:
+def test_a_schema_out_of_a_pipe_is_the_copy(world: UserProject, tmp_path: Path) -> None:
     source = tmp_path / "s.json"
     source.write_text(json.dumps(SCHEMA))
     turn, meta = world.make(["codex-server", "new", "hi", "--schema", str(source)])

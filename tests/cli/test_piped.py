@@ -23,7 +23,7 @@ import pytest
 
 from codex_server_cli.core.inputs import MAX_CHARS
 from tests.kit.home import COMMAND
-from tests.kit.in_process import Taken
+from tests.kit.in_process import CapturedLaunch
 from tests.kit.shell import Shell, assert_refused
 from tests.kit.support import DEADLINE_S, wait_until
 
@@ -92,7 +92,7 @@ def test_what_is_piped_in_comes_behind_the_prompt(shell: Shell) -> None:
     shell.configure(json.dumps({"codex": str(shell.bin / "codex")}))  # pinned, so it is not probed
     (shell.project / "prompt.md").write_text("\ufefffrom a file\n")
     for arguments, stdin, prompt in BEHIND_THE_PROMPT:
-        taken = Taken()
+        taken = CapturedLaunch()
         run = shell.call("new", *arguments, stdin=stdin.encode(), launch=taken)
         assert (run.code, run.stderr, taken.prompts) == (0, "", [prompt]), (arguments, stdin)
     run = shell.run("new", "review this", stdin=DIFF.encode())
@@ -344,7 +344,7 @@ def test_a_file_that_is_read_otherwise_is_not_read_once_more(shell: Shell) -> No
     text = '{"type": "object", "properties": {}, "required": [], "additionalProperties": false}'
     (shell.project / "input").write_text(text)
     for flag, path in ((flag, path) for flag in ("--file", "--schema") for path in ("input", "/dev/stdin")):
-        taken = Taken()
+        taken = CapturedLaunch()
         words = ["hi"] if flag == "--schema" else []
         with (shell.project / "input").open("rb") as opened:
             run = shell.call("new", *words, flag, path, stdin=opened.fileno(), launch=taken)
@@ -388,7 +388,7 @@ def test_more_than_a_prompt_may_have_is_refused_with_one_line(shell: Shell) -> N
 
 def test_a_stdin_that_cannot_be_read_is_told(shell: Shell) -> None:
     fd = os.open(shell.project / "file", os.O_WRONLY | os.O_CREAT)
-    taken = Taken()
+    taken = CapturedLaunch()
     dash, word = shell.call("new", "x", "-", stdin=fd), shell.call("new", "x", stdin=fd, launch=taken)
     os.close(fd)
     assert_refused(dash, 65, "cannot read stdin: Bad file descriptor", as_json=True)
@@ -404,7 +404,7 @@ def test_three_words_are_a_usage_error(shell: Shell) -> None:
 
 
 def test_the_instructions_of_a_review_take_it_too(shell: Shell) -> None:
-    taken = Taken()
+    taken = CapturedLaunch()
     for text, code in (("look at this", 0), ("-", 0), ("\u200b", 64)):
         run = shell.call("review", "--instructions", text, stdin=DIFF.encode(), launch=taken)
         assert run.code == code, (text, run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codex_server_cli.cli import app, table, typer_parser
-from codex_server_cli.cli.completion.line import place
+from codex_server_cli.cli.completion.line import context_at
 from codex_server_cli.cli.parameters import argument, switch
 from codex_server_cli.cli.verb import Verb
 from tests.kit.shell import Shell
@@ -65,4 +65,4 @@ def test_what_is_wrong_names_the_command_to_try(shell: Shell) -> None:
 
 
 def test_the_shell_completes_the_second_word() -> None:
-    assert [each.word for each in place(["box"], "").words] == ["open", "show"]
+    assert [each.word for each in context_at(["box"], "").words] == ["open", "show"]

@@ -31,7 +31,7 @@ from codex_server_cli.demo.replies import (
     web_search,
 )
 from codex_server_cli.demo.scripted_model import Gate, Script, ScriptedModel
-from tests.kit.support import AppServer, codex_env
+from tests.kit.support import StdioAppServer, codex_env
 
 WRITABLE = {
     "type": "workspaceWrite",
@@ -50,11 +50,11 @@ class Bench:
 
     def turn(
         self, script: Script, *, retries: int = 0, **params: Any
-    ) -> tuple[dict[str, Any], AppServer, ScriptedModel]:
+    ) -> tuple[dict[str, Any], StdioAppServer, ScriptedModel]:
         """Run one whole turn; its final `turn`, and what the server and the model saw."""
         with ScriptedModel(script) as model:
             write_custom_provider(self.home, model.base_url, stream_max_retries=retries)
-            with AppServer(self.codex, self.home) as server:
+            with StdioAppServer(self.codex, self.home) as server:
                 turn = server.run_turn(server.start_thread(self.project), **params)
         return turn, server, model
 
@@ -115,7 +115,7 @@ def test_a_held_gate_holds_the_deltas_behind_it(bench: Bench) -> None:
     gate = Gate()
     with ScriptedModel([say("before", hold(gate), "after")]) as model:
         write_custom_provider(bench.home, model.base_url)
-        with AppServer(bench.codex, bench.home) as server:
+        with StdioAppServer(bench.codex, bench.home) as server:
             server.start_turn(server.start_thread(bench.project))
             gate.wait_until_reached()
             server.wait_for("item/agentMessage/delta", delta="before")
@@ -161,7 +161,7 @@ def test_a_cut_answer_is_asked_for_again(bench: Bench) -> None:
 def test_chatgpt_mode_runs_a_turn_on_the_login_alone(bench: Bench) -> None:
     with ScriptedModel([say("hi")]) as model:
         write_chatgpt_login(bench.home, model.origin, email="someone@example.com")
-        with AppServer(bench.codex, bench.home) as server:
+        with StdioAppServer(bench.codex, bench.home) as server:
             account = server.request("account/read")["account"]
             limits = server.request("account/rateLimits/read")["rateLimits"]
             turn = server.run_turn(server.start_thread(bench.project))
@@ -178,7 +178,7 @@ def test_chatgpt_mode_runs_a_turn_on_the_login_alone(bench: Bench) -> None:
 def test_chatgpt_mode_with_chosen_retries_fails_at_once(bench: Bench) -> None:
     with ScriptedModel([server_error()]) as model:
         write_chatgpt_login(bench.home, model.origin, request_max_retries=0)
-        with AppServer(bench.codex, bench.home) as server:
+        with StdioAppServer(bench.codex, bench.home) as server:
             turn = server.run_turn(server.start_thread(bench.project))
         assert turn["error"]["codexErrorInfo"] == "internalServerError"
         assert len(model.model_requests) == 1

@@ -23,7 +23,7 @@ FIXTURES = Path(__file__).parents[1] / "fixtures" / "rollouts"
 SHORTENED = " […]"
 
 
-class Sessions:
+class SessionFiles:
     """A `CODEX_HOME` that session files are put into, each newer than the one before."""
 
     def __init__(self, home: Path) -> None:
@@ -52,8 +52,8 @@ class Sessions:
 
 
 @pytest.fixture
-def sessions(tmp_path: Path) -> Sessions:
-    return Sessions(tmp_path / "codex")
+def sessions(tmp_path: Path) -> SessionFiles:
+    return SessionFiles(tmp_path / "codex")
 
 
 def ids(threads: list[ThreadSummary]) -> list[str]:
@@ -70,7 +70,7 @@ def user_line(text: str) -> bytes:
     return json.dumps(record).encode() + b"\n"
 
 
-def test_a_row_has_what_the_file_holds(sessions: Sessions) -> None:
+def test_a_row_has_what_the_file_holds(sessions: SessionFiles) -> None:
     thread_id = sessions.add("paginated-0.169.0")
 
     (row,) = list_threads(sessions.home, limit=5)
@@ -93,7 +93,7 @@ def test_a_row_has_what_the_file_holds(sessions: Sessions) -> None:
 
 
 @pytest.mark.parametrize("version", ["0.163.0", "0.169.0"])
-def test_both_layouts_of_both_versions_are_listed(sessions: Sessions, version: str) -> None:
+def test_both_layouts_of_both_versions_are_listed(sessions: SessionFiles, version: str) -> None:
     for layout in ("paginated", "legacy", "changes"):
         sessions.add(f"{layout}-{version}")
 
@@ -103,7 +103,7 @@ def test_both_layouts_of_both_versions_are_listed(sessions: Sessions, version: s
     assert {row.cli_version for row in rows} == {version}
 
 
-def test_the_newest_come_first_whatever_their_names_say(sessions: Sessions) -> None:
+def test_the_newest_come_first_whatever_their_names_say(sessions: SessionFiles) -> None:
     old, middle, new = (sessions.add("paginated-0.169.0") for _ in range(3))
     (resumed,) = find_threads(sessions.home, old)
     os.utime(resumed.path, (9000, 9000))
@@ -113,7 +113,7 @@ def test_the_newest_come_first_whatever_their_names_say(sessions: Sessions) -> N
     assert list_threads(sessions.home, limit=0) == []
 
 
-def test_subagents_are_left_out(sessions: Sessions) -> None:
+def test_subagents_are_left_out(sessions: SessionFiles) -> None:
     review = sessions.add("review-0.169.0")
     sessions.add("subagent-0.169.0")
     sessions.add("subagent-0.163.0")
@@ -121,7 +121,7 @@ def test_subagents_are_left_out(sessions: Sessions) -> None:
     assert ids(list_threads(sessions.home, limit=9)) == [review]
 
 
-def test_cwd_is_compared_by_real_path(sessions: Sessions, tmp_path: Path) -> None:
+def test_cwd_is_compared_by_real_path(sessions: SessionFiles, tmp_path: Path) -> None:
     project, link = tmp_path / "project", tmp_path / "link"
     project.mkdir()
     link.symlink_to(project)
@@ -133,7 +133,7 @@ def test_cwd_is_compared_by_real_path(sessions: Sessions, tmp_path: Path) -> Non
         assert ids(list_threads(sessions.home, limit=9, cwd=str(spelling))) == [through_link, direct]
 
 
-def test_search_ignores_case_and_sees_names(sessions: Sessions) -> None:
+def test_search_ignores_case_and_sees_names(sessions: SessionFiles) -> None:
     greeting = sessions.add("paginated-0.169.0")
     patch = sessions.add("changes-0.169.0")
     (sessions.home / "session_index.jsonl").write_text(f'{{"id":"{patch}","thread_name":"Big Refactor"}}\n')
@@ -152,7 +152,7 @@ def test_a_missing_home_has_no_threads(tmp_path: Path) -> None:
     assert find_threads(home, str(UUID(int=1))) == []
 
 
-def test_what_cannot_be_read_is_skipped(sessions: Sessions, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_skipped(sessions: SessionFiles, tmp_path: Path) -> None:
     good = sessions.add("paginated-0.169.0")
     sessions.write(b"")
     sessions.write(b"\x00\xff not json")
@@ -168,14 +168,14 @@ def test_what_cannot_be_read_is_skipped(sessions: Sessions, tmp_path: Path) -> N
     assert ids(list_threads(sessions.home, limit=20)) == [good]
 
 
-def test_archived_sessions_are_not_listed(sessions: Sessions) -> None:
+def test_archived_sessions_are_not_listed(sessions: SessionFiles) -> None:
     sessions.add("paginated-0.169.0")
     (sessions.home / "sessions").rename(sessions.home / "archived_sessions")
 
     assert list_threads(sessions.home, limit=9) == []
 
 
-def test_a_source_behind_long_instructions_is_found(sessions: Sessions) -> None:
+def test_a_source_behind_long_instructions_is_found(sessions: SessionFiles) -> None:
     sessions.write(meta_line("/home/dev", instructions="x" * 30_000, source={"subagent": "review"}))
     top = sessions.write(meta_line("/home/dev", instructions="y" * 30_000, source="cli"))
 
@@ -185,13 +185,13 @@ def test_a_source_behind_long_instructions_is_found(sessions: Sessions) -> None:
     assert rows[0].source == "cli"
 
 
-def test_a_first_prompt_far_into_the_file_is_found(sessions: Sessions) -> None:
+def test_a_first_prompt_far_into_the_file_is_found(sessions: SessionFiles) -> None:
     sessions.write(meta_line("/home/dev", source="cli", instructions="x" * 200_000) + user_line("here I am"))
 
     assert list_threads(sessions.home, limit=1)[0].first_prompt == "here I am"
 
 
-def test_a_session_that_nobody_wrote_to_has_no_prompt(sessions: Sessions) -> None:
+def test_a_session_that_nobody_wrote_to_has_no_prompt(sessions: SessionFiles) -> None:
     sessions.write(meta_line("/home/dev", source="cli"))
 
     (row,) = list_threads(sessions.home, limit=1)
@@ -200,7 +200,7 @@ def test_a_session_that_nobody_wrote_to_has_no_prompt(sessions: Sessions) -> Non
     assert read_tail(row, limit=5) == ()
 
 
-def test_the_newest_thread_of_a_directory_is_found(sessions: Sessions) -> None:
+def test_the_newest_thread_of_a_directory_is_found(sessions: SessionFiles) -> None:
     sessions.add("paginated-0.169.0", cwd="/home/dev/a")
     newest = sessions.add("legacy-0.163.0", cwd="/home/dev/a")
     sessions.add("paginated-0.169.0", cwd="/home/dev/b")
@@ -213,7 +213,7 @@ def test_the_newest_thread_of_a_directory_is_found(sessions: Sessions) -> None:
     assert newest_thread(sessions.home, "/home/dev") is None
 
 
-def test_a_thread_is_found_by_its_whole_id_alone(sessions: Sessions) -> None:
+def test_a_thread_is_found_by_its_whole_id_alone(sessions: SessionFiles) -> None:
     wanted = "01a1fa3f-89d2-7142-9508-7b9df8bc2f1f"
     sessions.add("review-0.169.0", thread_id=wanted)
     sessions.write(b"unreadable")
@@ -221,7 +221,7 @@ def test_a_thread_is_found_by_its_whole_id_alone(sessions: Sessions) -> None:
     assert ids(find_threads(sessions.home, wanted.upper())) == [wanted]
 
 
-def test_a_subagent_is_found_by_its_whole_id(sessions: Sessions) -> None:
+def test_a_subagent_is_found_by_its_whole_id(sessions: SessionFiles) -> None:
     wanted = sessions.add("subagent-0.169.0")
 
     [found] = find_threads(sessions.home, wanted)
@@ -229,7 +229,7 @@ def test_a_subagent_is_found_by_its_whole_id(sessions: Sessions) -> None:
     assert found.is_subagent
 
 
-def test_a_prefix_finds_top_level_threads_before_subagents(sessions: Sessions) -> None:
+def test_a_prefix_finds_top_level_threads_before_subagents(sessions: SessionFiles) -> None:
     parent = sessions.add("review-0.169.0", thread_id="01a1fa3f-89d2-7142-9508-7b9df8bc2f1f")
     child = sessions.add("subagent-0.169.0", thread_id="01a1fa3f-89f2-7033-885f-57ce2678bcdb")
     other = sessions.add("paginated-0.169.0", thread_id="01a1fa40-0000-7033-885f-57ce2678bcdb")
@@ -242,7 +242,7 @@ def test_a_prefix_finds_top_level_threads_before_subagents(sessions: Sessions) -
     assert find_threads(sessions.home, "") == []
 
 
-def test_the_tail_is_the_last_entries_oldest_first(sessions: Sessions) -> None:
+def test_the_tail_is_the_last_entries_oldest_first(sessions: SessionFiles) -> None:
     sessions.add("paginated-0.163.0")
     (row,) = list_threads(sessions.home, limit=1)
 
@@ -256,7 +256,7 @@ def test_the_tail_is_the_last_entries_oldest_first(sessions: Sessions) -> None:
     assert read_tail(row, limit=0) == ()
 
 
-def test_a_fork_begins_at_the_fork(sessions: Sessions) -> None:
+def test_a_fork_begins_at_the_fork(sessions: SessionFiles) -> None:
     sessions.add("fork-0.169.0")
     (row,) = list_threads(sessions.home, limit=1)
 
@@ -264,7 +264,7 @@ def test_a_fork_begins_at_the_fork(sessions: Sessions) -> None:
     assert [entry.text for entry in read_tail(row, limit=9)] == ["prompt in the fork", "Answer to: the prompt"]
 
 
-def test_the_tail_grows_over_long_lines_up_to_a_bound(sessions: Sessions) -> None:
+def test_the_tail_grows_over_long_lines_up_to_a_bound(sessions: SessionFiles) -> None:
     noise = b'{"type":"response_item","payload":"' + b"n" * 300_000 + b'"}\n'
     data = meta_line("/home/dev", source="cli") + user_line("first") + noise * 5 + user_line("near") + noise
     sessions.write(data + user_line("last") + b'{"torn')
@@ -276,7 +276,7 @@ def test_the_tail_grows_over_long_lines_up_to_a_bound(sessions: Sessions) -> Non
     assert [entry.text for entry in read_tail(row, limit=3)] == ["near", "last"]  # "first" is over 1 MB back
 
 
-def test_the_tail_of_a_file_that_has_gone_is_empty(sessions: Sessions) -> None:
+def test_the_tail_of_a_file_that_has_gone_is_empty(sessions: SessionFiles) -> None:
     sessions.add("paginated-0.169.0")
     (row,) = list_threads(sessions.home, limit=1)
     row.path.unlink()
@@ -284,7 +284,7 @@ def test_the_tail_of_a_file_that_has_gone_is_empty(sessions: Sessions) -> None:
     assert read_tail(row, limit=5) == ()
 
 
-def test_the_provider_of_a_thread_is_the_one_that_it_was_made_with(sessions: Sessions) -> None:
+def test_the_provider_of_a_thread_is_the_one_that_it_was_made_with(sessions: SessionFiles) -> None:
     meta = {"id": "x", "cwd": "/p", "source": "cli", "model_provider": "own", "base_instructions": {"text": "y" * 9000}}
     thread_id = sessions.write(json.dumps({"type": "session_meta", "payload": meta}).encode() + b"\n")
     silent = sessions.write(json.dumps({"type": "session_meta", "payload": {"cwd": "/p"}}).encode() + b"\n")
@@ -293,7 +293,7 @@ def test_the_provider_of_a_thread_is_the_one_that_it_was_made_with(sessions: Ses
     assert provider_of_thread(sessions.home, str(UUID(int=99))) is None
 
 
-def test_an_end_of_an_id_finds_a_thread_where_no_id_begins_with_it(sessions: Sessions) -> None:
+def test_an_end_of_an_id_finds_a_thread_where_no_id_begins_with_it(sessions: SessionFiles) -> None:
     first = sessions.add("review-0.169.0", thread_id="01a1fa3f-89d2-7142-9508-7b9df8bc2f1f")
     second = sessions.add("paginated-0.169.0", thread_id="2f1f0000-0000-7033-885f-57ce2678bcdb")
 

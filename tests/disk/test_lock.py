@@ -37,7 +37,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def held(path: Path) -> Iterator[int]:
+def lock_fd(path: Path) -> Iterator[int]:
     """A lock that this process holds; the test may close the descriptor itself."""
     fd = lock.create_locked(path)
     yield fd
@@ -45,7 +45,7 @@ def held(path: Path) -> Iterator[int]:
         os.close(fd)
 
 
-class Holder:
+class LockHolder:
     """A process that holds a lock, and its child; both are dead at the end of the `with`."""
 
     def __init__(self, path: Path, mode: str) -> None:
@@ -53,7 +53,7 @@ class Holder:
         assert self._process.stdout is not None
         self._child_pid = int(self._process.stdout.readline())
 
-    def __enter__(self) -> Holder:
+    def __enter__(self) -> LockHolder:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,19 +73,19 @@ class Holder:
             os.kill(self._child_pid, signal.SIGKILL)
 
 
-def test_a_new_lock_is_held_and_not_inherited(path: Path, held: int) -> None:
+def test_a_new_lock_is_held_and_not_inherited(path: Path, lock_fd: int) -> None:
     assert lock.is_held(path)
-    assert not os.get_inheritable(held)
+    assert not os.get_inheritable(lock_fd)
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_lock_is_created_once(path: Path, held: int) -> None:
+def test_a_lock_is_created_once(path: Path, lock_fd: int) -> None:
     with pytest.raises(FileExistsError):
         lock.create_locked(path)
 
 
-def test_a_closed_descriptor_frees_the_lock(path: Path, held: int) -> None:
-    os.close(held)
+def test_a_closed_descriptor_frees_the_lock(path: Path, lock_fd: int) -> None:
+    os.close(lock_fd)
     assert not lock.is_held(path)
 
 
@@ -96,9 +96,9 @@ def test_a_missing_lock_is_not_held_and_need_not_be_waited_for(path: Path) -> No
         lock.try_lock(path)
 
 
-def test_a_free_lock_is_taken_by_one(path: Path, held: int) -> None:
+def test_a_free_lock_is_taken_by_one(path: Path, lock_fd: int) -> None:
     assert lock.try_lock(path) is None
-    os.close(held)
+    os.close(lock_fd)
     fd = lock.try_lock(path)
     assert fd is not None
     assert lock.try_lock(path) is None
@@ -113,8 +113,8 @@ def test_a_link_in_place_of_a_lock_is_not_followed(path: Path, tmp_path: Path) -
         lock.try_lock(path)
 
 
-def test_two_readers_who_probe_at_once_never_see_each_other(path: Path, held: int) -> None:
-    os.close(held)
+def test_two_readers_who_probe_at_once_never_see_each_other(path: Path, lock_fd: int) -> None:
+    os.close(lock_fd)
     barrier, seen = Barrier(2), list[bool]()
 
     def probe() -> None:
@@ -130,8 +130,8 @@ def test_two_readers_who_probe_at_once_never_see_each_other(path: Path, held: in
     assert not any(seen)
 
 
-def test_a_reader_in_the_middle_of_its_probe_is_not_taken_for_a_holder(path: Path, held: int) -> None:
-    os.close(held)
+def test_a_reader_in_the_middle_of_its_probe_is_not_taken_for_a_holder(path: Path, lock_fd: int) -> None:
+    os.close(lock_fd)
     fd = os.open(path, os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_SH)
     assert not lock.is_held(path)
@@ -140,14 +140,14 @@ def test_a_reader_in_the_middle_of_its_probe_is_not_taken_for_a_holder(path: Pat
 
 
 def test_a_lock_falls_when_its_holder_is_killed_though_a_child_of_it_lives(path: Path) -> None:
-    with Holder(path, "close") as holder:
+    with LockHolder(path, "close") as holder:
         assert lock.is_held(path)
         holder.kill()
         assert not lock.is_held(path)
 
 
 def test_a_lock_that_was_passed_on_outlives_its_first_holder_and_falls_with_the_last(path: Path) -> None:
-    with Holder(path, "inherit") as holder:
+    with LockHolder(path, "inherit") as holder:
         holder.kill()
         assert lock.is_held(path)
         holder.kill_child()
@@ -155,17 +155,17 @@ def test_a_lock_that_was_passed_on_outlives_its_first_holder_and_falls_with_the_
 
 
 @pytest.mark.parametrize("timeout_s", [None, 0.0, 5.0, 1e30])
-def test_a_free_lock_is_not_waited_for(path: Path, held: int, timeout_s: float | None) -> None:
-    os.close(held)
+def test_a_free_lock_is_not_waited_for(path: Path, lock_fd: int, timeout_s: float | None) -> None:
+    os.close(lock_fd)
     assert lock.wait_until_free(path, timeout_s)
 
 
 @pytest.mark.parametrize("timeout_s", [0.0, -1.0])
-def test_no_time_means_one_look(path: Path, held: int, timeout_s: float) -> None:
+def test_no_time_means_one_look(path: Path, lock_fd: int, timeout_s: float) -> None:
     assert not lock.wait_until_free(path, timeout_s)
 
 
-def test_waiting_ends_on_time_and_takes_no_processor_time(path: Path, held: int) -> None:
+def test_waiting_ends_on_time_and_takes_no_processor_time(path: Path, lock_fd: int) -> None:
     started, worked = time.monotonic(), time.process_time()
     assert not lock.wait_until_free(path, 1)
     assert 1 <= time.monotonic() - started < DEADLINE_S
@@ -173,8 +173,8 @@ def test_waiting_ends_on_time_and_takes_no_processor_time(path: Path, held: int)
 
 
 @pytest.mark.parametrize("timeout_s", [None, 2 * DEADLINE_S])
-def test_waiting_ends_when_the_lock_falls(path: Path, held: int, timeout_s: float | None) -> None:
-    timer = Timer(0.1, os.close, [held])
+def test_waiting_ends_when_the_lock_falls(path: Path, lock_fd: int, timeout_s: float | None) -> None:
+    timer = Timer(0.1, os.close, [lock_fd])
     started = time.monotonic()
     timer.start()
     assert lock.wait_until_free(path, timeout_s)
@@ -182,7 +182,7 @@ def test_waiting_ends_when_the_lock_falls(path: Path, held: int, timeout_s: floa
     timer.join()
 
 
-def test_waiting_leaves_the_alarm_as_it_was(path: Path, held: int) -> None:
+def test_waiting_leaves_the_alarm_as_it_was(path: Path, lock_fd: int) -> None:
     def on_alarm(_signum: int, _frame: object) -> None:
         raise AssertionError("a late alarm")
 
@@ -197,7 +197,7 @@ def test_waiting_leaves_the_alarm_as_it_was(path: Path, held: int) -> None:
 
 @pytest.mark.parametrize("is_free", [False, True])
 def test_an_alarm_that_fires_as_it_is_turned_off_never_escapes(
-    path: Path, held: int, monkeypatch: pytest.MonkeyPatch, *, is_free: bool
+    path: Path, lock_fd: int, monkeypatch: pytest.MonkeyPatch, *, is_free: bool
 ) -> None:
     turn_timer, is_firing = signal.setitimer, False
 
@@ -212,7 +212,7 @@ def test_an_alarm_that_fires_as_it_is_turned_off_never_escapes(
         return turn_timer(which, seconds, interval)
 
     if is_free:
-        os.close(held)
+        os.close(lock_fd)
     monkeypatch.setattr(signal, "setitimer", fire_late)
     before = signal.getsignal(signal.SIGALRM)
     try:
@@ -224,36 +224,36 @@ def test_an_alarm_that_fires_as_it_is_turned_off_never_escapes(
         signal.signal(signal.SIGALRM, before)
 
 
-def test_a_lock_is_its_holders_own_until_its_file_is_deleted_moved_or_replaced(path: Path, held: int) -> None:
-    assert lock.is_own(held, path)
+def test_a_lock_is_its_holders_own_until_its_file_is_deleted_moved_or_replaced(path: Path, lock_fd: int) -> None:
+    assert lock.is_own(lock_fd, path)
     path.rename(path.with_name("moved"))
-    assert not lock.is_own(held, path)
+    assert not lock.is_own(lock_fd, path)
     path.touch()
-    assert not lock.is_own(held, path)
+    assert not lock.is_own(lock_fd, path)
     path.unlink()
     path.with_name("moved").rename(path)
-    assert lock.is_own(held, path)
+    assert lock.is_own(lock_fd, path)
 
 
-def test_a_lock_in_a_directory_that_is_gone_is_nobodys_own(path: Path, held: int) -> None:
-    assert not lock.is_own(held, path.parent / "nowhere" / "lock")
+def test_a_lock_in_a_directory_that_is_gone_is_nobodys_own(path: Path, lock_fd: int) -> None:
+    assert not lock.is_own(lock_fd, path.parent / "nowhere" / "lock")
 
 
 def test_where_nobody_may_look_the_lock_stays_its_holders_own(
-    path: Path, held: int, monkeypatch: pytest.MonkeyPatch
+    path: Path, lock_fd: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_path: Path) -> NoReturn:
         raise PermissionError
 
     monkeypatch.setattr(Path, "lstat", refuse)
-    assert lock.is_own(held, path)
+    assert lock.is_own(lock_fd, path)
 
 
 def test_an_alarm_that_rings_before_the_lock_is_asked_for_costs_nothing(
-    path: Path, held: int, monkeypatch: pytest.MonkeyPatch
+    path: Path, lock_fd: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A busy machine may let a whole time limit pass between the two."""
-    os.close(held)
+    os.close(lock_fd)
     turn_timer = signal.setitimer
 
     def ring_at_once(which: int, seconds: float, interval: float = 0.0) -> tuple[float, float]:
@@ -270,11 +270,11 @@ def test_an_alarm_that_rings_before_the_lock_is_asked_for_costs_nothing(
 
 
 @pytest.mark.parametrize(("timeout_s", "is_free"), [(0.1, False), (DEADLINE_S, True)])
-def test_a_thread_waits_without_an_alarm(path: Path, held: int, timeout_s: float, *, is_free: bool) -> None:
+def test_a_thread_waits_without_an_alarm(path: Path, lock_fd: int, timeout_s: float, *, is_free: bool) -> None:
     found: list[bool] = []
     thread = Thread(target=lambda: found.append(lock.wait_until_free(path, timeout_s)))
     thread.start()
     if is_free:
-        os.close(held)
+        os.close(lock_fd)
     thread.join()
     assert found == [is_free]

@@ -21,7 +21,7 @@ from tests.kit.turns_on_disk import TurnsOnDisk
 NAMES = mount_targets.NAMES
 
 
-class World:
+class MountWorld:
     """A project, a temporary directory with Codex's register, and turns that run.
 
     Attributes:
@@ -68,9 +68,9 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path) -> Iterator[MountWorld]:
     with TurnsOnDisk(tmp_path / "home" / "turns") as turns:
-        yield World(tmp_path, turns)
+        yield MountWorld(tmp_path, turns)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def dead() -> int:
     return process.pid
 
 
-def test_what_came_since_is_removed_by_the_worker_or_by_its_repairer(world: World, dead: int) -> None:
+def test_what_came_since_is_removed_by_the_worker_or_by_its_repairer(world: MountWorld, dead: int) -> None:
     for _ in range(2):
         turn = world.turn()
         world.note(turn)
@@ -100,7 +100,7 @@ def test_what_came_since_is_removed_by_the_worker_or_by_its_repairer(world: Worl
         assert not (turn.path / "mounts.json").exists()
 
 
-def test_the_worker_needs_no_file_for_it(world: World) -> None:
+def test_the_worker_needs_no_file_for_it(world: MountWorld) -> None:
     turn = world.turn()
     noted = mount_targets.note(turn, [str(world.project)], [str(world.temporary)])
     (turn.path / "mounts.json").unlink()
@@ -111,7 +111,7 @@ def test_the_worker_needs_no_file_for_it(world: World) -> None:
     assert not (world.temporary / ".aws").exists()
 
 
-def test_what_was_there_before_stays(world: World, dead: int) -> None:
+def test_what_was_there_before_stays(world: MountWorld, dead: int) -> None:
     (world.project / ".codex").mkdir()
     (world.project / ".git").write_text("gitdir: elsewhere")
     (world.project / ".aws").symlink_to(world.temporary)
@@ -123,7 +123,7 @@ def test_what_was_there_before_stays(world: World, dead: int) -> None:
     assert world.left == {".codex", ".git", ".aws"}
 
 
-def test_what_holds_anything_or_is_no_directory_stays(world: World) -> None:
+def test_what_holds_anything_or_is_no_directory_stays(world: MountWorld) -> None:
     turn = world.turn()
     world.note(turn)
     (world.project / ".git").mkdir()
@@ -137,7 +137,7 @@ def test_what_holds_anything_or_is_no_directory_stays(world: World) -> None:
 
 
 @pytest.mark.parametrize("content", ["synthetic\n", "existing\n"])
-def test_what_another_codex_uses_stays(world: World, living: int, content: str) -> None:
+def test_what_another_codex_uses_stays(world: MountWorld, living: int, content: str) -> None:
     turn = world.turn()
     world.note(turn)
     world.use(".git", living, content)
@@ -147,7 +147,9 @@ def test_what_another_codex_uses_stays(world: World, living: int, content: str) 
 
 
 @pytest.mark.parametrize("content", ["synthetic\n", "existing\n"])
-def test_what_is_there_for_another_codex_alone_goes_when_that_is_gone(world: World, living: int, content: str) -> None:
+def test_what_is_there_for_another_codex_alone_goes_when_that_is_gone(
+    world: MountWorld, living: int, content: str
+) -> None:
     world.use(".git", living, content)
     turn = world.turn()
     world.note(turn)
@@ -156,7 +158,7 @@ def test_what_is_there_for_another_codex_alone_goes_when_that_is_gone(world: Wor
     assert world.left == (set() if content == "synthetic\n" else {".git"})
 
 
-def test_of_two_turns_the_last_one_cleans(world: World, dead: int) -> None:
+def test_of_two_turns_the_last_one_cleans(world: MountWorld, dead: int) -> None:
     first, second = world.turn(), world.turn()
     world.note(first)
     world.use(".git", dead)
@@ -167,7 +169,7 @@ def test_of_two_turns_the_last_one_cleans(world: World, dead: int) -> None:
     assert world.left == set()
 
 
-def test_a_dead_turn_keeps_nobody_and_is_no_excuse(world: World, dead: int) -> None:
+def test_a_dead_turn_keeps_nobody_and_is_no_excuse(world: MountWorld, dead: int) -> None:
     first, second = world.turn(), world.turn()
     world.note(second)
     world.use(".git", dead)
@@ -177,7 +179,7 @@ def test_a_dead_turn_keeps_nobody_and_is_no_excuse(world: World, dead: int) -> N
     assert world.left == set()
 
 
-def test_a_register_that_somebody_keeps_locked_keeps_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_register_that_somebody_keeps_locked_keeps_all(world: MountWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mount_targets, "_LOCK_TIMEOUT_S", 0.05)
     turn = world.turn()
     world.note(turn)
@@ -188,7 +190,7 @@ def test_a_register_that_somebody_keeps_locked_keeps_all(world: World, monkeypat
     assert world.left == {".git"}
 
 
-def test_a_register_of_odd_things_keeps_all_and_hangs_nobody(world: World) -> None:
+def test_a_register_of_odd_things_keeps_all_and_hangs_nobody(world: MountWorld) -> None:
     (world.register / "lock").unlink()
     os.mkfifo(world.register / "lock")
     turn = world.turn()
@@ -198,7 +200,7 @@ def test_a_register_of_odd_things_keeps_all_and_hangs_nobody(world: World) -> No
     assert world.left == {".git"}
 
 
-def test_another_directory_in_the_place_of_the_project_is_left_alone(world: World) -> None:
+def test_another_directory_in_the_place_of_the_project_is_left_alone(world: MountWorld) -> None:
     turn = world.turn()
     world.note(turn)
     world.project.rename(world.project.with_name("moved"))
@@ -211,7 +213,7 @@ def test_another_directory_in_the_place_of_the_project_is_left_alone(world: Worl
 # --- what a permission profile denies
 
 
-def shield(world: World, name: str, pid: int) -> None:
+def shield(world: MountWorld, name: str, pid: int) -> None:
     """Codex runs a command in a sandbox: a file is made for a denied path that does not exist."""
     path = world.project / name
     world.use(name, pid)
@@ -219,13 +221,13 @@ def shield(world: World, name: str, pid: int) -> None:
     path.touch(0o444)
 
 
-def note_denied(world: World, turn: TurnDir, *names: str) -> None:
+def note_denied(world: MountWorld, turn: TurnDir, *names: str) -> None:
     paths = [str(world.project / name) for name in names]
     mount_targets.note_denied(turn, paths, [str(world.temporary)])
 
 
 @pytest.mark.parametrize("is_writing", [True, False], ids=["in a turn that writes", "in one that may by approval"])
-def test_what_stood_for_something_denied_is_removed(world: World, dead: int, is_writing: bool) -> None:
+def test_what_stood_for_something_denied_is_removed(world: MountWorld, dead: int, is_writing: bool) -> None:
     (world.project / "sub").mkdir()
     turn = world.turn()
     if is_writing:
@@ -240,7 +242,7 @@ def test_what_stood_for_something_denied_is_removed(world: World, dead: int, is_
     assert not (turn.path / "mounts.json").exists()
 
 
-def test_a_denied_file_that_somebody_made_stays(world: World, dead: int) -> None:
+def test_a_denied_file_that_somebody_made_stays(world: MountWorld, dead: int) -> None:
     (world.project / "before").touch(0o444)
     (world.project / "link").symlink_to("nowhere")
     turn = world.turn()
@@ -258,7 +260,9 @@ def test_a_denied_file_that_somebody_made_stays(world: World, dead: int) -> None
     assert world.left == set(names)
 
 
-def test_what_shields_the_command_of_another_stays_until_that_is_gone(world: World, living: int, dead: int) -> None:
+def test_what_shields_the_command_of_another_stays_until_that_is_gone(
+    world: MountWorld, living: int, dead: int
+) -> None:
     first, second = world.turn(), world.turn()
     note_denied(world, first, ".env", "other")
     shield(world, ".env", dead)
@@ -270,7 +274,7 @@ def test_what_shields_the_command_of_another_stays_until_that_is_gone(world: Wor
     assert world.left == {"other"}
 
 
-def test_where_all_that_is_denied_is_there_nothing_is_noted(world: World) -> None:
+def test_where_all_that_is_denied_is_there_nothing_is_noted(world: MountWorld) -> None:
     turn = world.turn()
     (world.project / "there").touch()
     note_denied(world, turn, "there", ".")
@@ -290,7 +294,9 @@ def test_where_all_that_is_denied_is_there_nothing_is_noted(world: World) -> Non
         '{"registers": [], "roots": [], "denied": 7}',
     ],
 )
-def test_a_note_that_a_command_of_the_turn_has_written_to_removes_nothing_precious(world: World, content: str) -> None:
+def test_a_note_that_a_command_of_the_turn_has_written_to_removes_nothing_precious(
+    world: MountWorld, content: str
+) -> None:
     for name in (".git", "precious"):
         (world.project / name).mkdir()
     (world.project / "precious-file").touch()
@@ -302,7 +308,7 @@ def test_a_note_that_a_command_of_the_turn_has_written_to_removes_nothing_precio
     assert world.left == {".git", "precious", "precious-file"}
 
 
-def test_the_note_tells_the_real_place_once(world: World, tmp_path: Path) -> None:
+def test_the_note_tells_the_real_place_once(world: MountWorld, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(world.project)
     turn = world.turn()
     mount_targets.note(turn, [str(tmp_path / "link"), str(world.project), "/nowhere"], [str(world.temporary)])

@@ -10,7 +10,7 @@ from codex_server_cli.demo.codex_home import write_chatgpt_login
 from codex_server_cli.demo.replies import say
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.fakes.issuer import ISSUER_ENV, USER_CODE, Issuer, login_ports
-from tests.kit.support import DEADLINE_S, AppServer, Json
+from tests.kit.support import DEADLINE_S, Json, StdioAppServer
 
 
 def known(found: Json, *names: str) -> Json:
@@ -19,7 +19,7 @@ def known(found: Json, *names: str) -> Json:
 
 
 def test_an_api_key_login_and_the_logout(codex: Path, codex_home: Path) -> None:
-    with AppServer(codex, codex_home) as server:
+    with StdioAppServer(codex, codex_home) as server:
         nobody = server.request("account/read", {"refreshToken": False})
         assert known(nobody, "account", "requiresOpenaiAuth") == {"account": None, "requiresOpenaiAuth": True}
         start = server.request("account/login/start", {"type": "apiKey", "apiKey": "sk-x"})
@@ -37,7 +37,7 @@ def test_an_api_key_login_and_the_logout(codex: Path, codex_home: Path) -> None:
 
 
 def test_a_chatgpt_login_that_is_cancelled(codex: Path, codex_home: Path) -> None:
-    with login_ports(), AppServer(codex, codex_home) as server:
+    with login_ports(), StdioAppServer(codex, codex_home) as server:
         start = server.request("account/login/start", {"type": "chatgpt"})
         assert start["type"] == "chatgpt"
         assert "redirect_uri=http%3A%2F%2F" in start["authUrl"]
@@ -54,7 +54,7 @@ def test_a_device_code_login_and_the_limits_behind_it(
     with ScriptedModel([say("done")]) as model, Issuer.of_login(codex_home, model.origin) as issuer:
         monkeypatch.setenv(ISSUER_ENV, issuer.url)
         issuer.has_agreed.set()
-        with AppServer(codex, codex_home) as server:
+        with StdioAppServer(codex, codex_home) as server:
             start = server.request("account/login/start", {"type": "chatgptDeviceCode"})
             expected = {"type": "chatgptDeviceCode", "userCode": USER_CODE}
             assert known(start, "type", "userCode") == expected
@@ -75,6 +75,6 @@ def test_a_device_code_login_and_the_limits_behind_it(
 
 def test_the_mode_is_known_without_the_network(codex: Path, codex_home: Path) -> None:
     write_chatgpt_login(codex_home, "http://127.0.0.1:9")
-    with AppServer(codex, codex_home) as server:
+    with StdioAppServer(codex, codex_home) as server:
         found = server.request("getAuthStatus", {"includeToken": False, "refreshToken": False})
         assert known(found, "authMethod", "requiresOpenaiAuth") == {"authMethod": "chatgpt", "requiresOpenaiAuth": True}

@@ -33,7 +33,7 @@ def chatgpt(home: Home, reset_s: int) -> ScriptedModel:
     return model
 
 
-def held(home: Home, *args: str) -> Turn:
+def start_waiting(home: Home, *args: str) -> Turn:
     """Start a turn that has to wait for a reset."""
     turn = home.start(*(args or ("new", "hi", "--after-reset")))
     reported = wait_until(lambda: (status := turn.status())["resets_at"] and status, what="until when it waits")
@@ -49,7 +49,7 @@ def test_who_meets_the_limit_is_told_until_when_and_goes_on_by_the_command_of_th
     assert ended["resets_at"] == error["resets_at"]
     command = shlex.split(error["hint"].split("`")[1])
     assert command == ["codex-server", "continue", "--turn", ended["turn_id"], "go on", "--after-reset"]
-    turn = held(home, *command[1:])
+    turn = start_waiting(home, *command[1:])
     assert turn.status()["resets_at"] == error["resets_at"]
     run = home.run("wait", turn.id, "--timeout", "0.1")
     assert (run.code, f"queued until the usage limit resets at {error['resets_at']}" in run.stderr) == (124, True)
@@ -59,7 +59,7 @@ def test_who_meets_the_limit_is_told_until_when_and_goes_on_by_the_command_of_th
 @pytest.mark.full
 def test_where_no_turn_has_met_the_limit_codex_is_asked(home: Home) -> None:
     model = chatgpt(home, FAR_S)
-    turn = held(home)
+    turn = start_waiting(home)
     assert parse_time_ms(turn.status()["resets_at"]) == FAR_S * 1000
     wait_until(lambda: not home.app_servers(), what="the end of the one that was asked")
     assert (model.model_requests, turn.events) == ([], [])
@@ -109,7 +109,7 @@ def test_a_new_login_ends_what_the_turns_of_the_old_one_tell(one_home: Home) -> 
 def test_a_turn_that_is_held_keeps_nobody_waits_light_and_idle_and_is_cancelled_at_once(one_home: Home) -> None:
     one_home.configure(max_running=1)
     chatgpt(one_home, FAR_S)
-    first, second = held(one_home), held(one_home)
+    first, second = start_waiting(one_home), start_waiting(one_home)
     one_home.model([say("Done.")])  # another provider: its turns overtake those that wait
     assert one_home.start("new", "hi").wait()["answer"] == "Done."
     workers = [turn.worker() for turn in (first, second)]
@@ -135,7 +135,7 @@ def listening_worker(turn: Turn) -> psutil.Process:
 def test_a_held_turn_ends_like_any_other_in_the_queue(one_home: Home) -> None:
     chatgpt(one_home, FAR_S)
     late = one_home.start("new", "hi", "--after-reset", "--deadline", "3")
-    killed, stopped, deleted = held(one_home), held(one_home), held(one_home)
+    killed, stopped, deleted = start_waiting(one_home), start_waiting(one_home), start_waiting(one_home)
     listening_worker(killed).kill()
     listening_worker(stopped).terminate()
     assert [turn.wait()["state"] for turn in (killed, stopped)] == ["abandoned", "abandoned"]
@@ -173,7 +173,7 @@ def test_a_thread_that_a_held_turn_will_write_is_its(one_home: Home) -> None:
     chatgpt(one_home, FAR_S)
     met = one_home.start("new", "hi")
     assert met.wait()["state"] == "failed"
-    waiting = held(one_home, "continue", "--turn", met.id, "more", "--after-reset")
+    waiting = start_waiting(one_home, "continue", "--turn", met.id, "more", "--after-reset")
     run = one_home.run("continue", "--turn", met.id, "and more")
     assert (run.code, waiting.id in run.error["message"]) == (75, True)
     assert lock.is_held(waiting.path / "lock")

@@ -15,7 +15,7 @@ from codex_server_cli.demo.replies import hold as hold_reply
 from codex_server_cli.render.turns.cockpit.machine import FOLLOWING_HASTE_S
 from tests.kit.escalations import QUESTION, escalated, replies_of
 from tests.kit.home import COMMAND, Home
-from tests.kit.played_turn import ASKING, PlayedTurn, hold, let_go
+from tests.kit.played_turn import ASKING, PlayedTurn, finish, hold
 from tests.kit.support import wait_until
 from tests.kit.tmux import Terminal
 
@@ -199,7 +199,7 @@ def test_all_that_a_turn_asks_comes_up_one_after_the_other_and_each_has_a_key_of
 @pytest.mark.full
 def test_a_turn_that_is_deleted_while_it_is_read_leads_back_to_the_board(one_home: Home) -> None:
     turn = hold(one_home, name="doomed")
-    let_go(turn)
+    finish(turn)
     with watch(one_home) as terminal:
         terminal.wait_for("✓ complete")
         terminal.press("Enter")

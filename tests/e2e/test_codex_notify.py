@@ -12,7 +12,7 @@ from codex_server_cli.demo.replies import reply, run_command, say
 from tests.kit.faults import change_workers
 from tests.kit.home import COMMAND, Home
 from tests.kit.processes import is_running
-from tests.kit.support import AppServer, wait_until
+from tests.kit.support import StdioAppServer, wait_until
 
 
 def script(home: Home, name: str, body: str) -> Path:
@@ -112,7 +112,7 @@ def test_hooks_for_the_end_of_a_session_have_their_time(home: Home) -> None:
     config = home.codex_home / "config.toml"
     entry = f'type = "command"\ncommand = {json.dumps(str(hook))}\n'
     config.write_text(f"{config.read_text()}\n[[hooks.SessionEnd]]\n[[hooks.SessionEnd.hooks]]\n{entry}")
-    with AppServer(home.codex, home.codex_home) as codex:
+    with StdioAppServer(home.codex, home.codex_home) as codex:
         (listed,) = codex.request("hooks/list", {"cwds": [str(home.project)]})["data"][0]["hooks"]
     trust = f"[hooks.state.{json.dumps(listed['key'])}]\ntrusted_hash = {json.dumps(listed['currentHash'])}\n"
     config.write_text(f"{config.read_text()}\n{trust}")

@@ -9,7 +9,7 @@ import time
 from codex_server_cli.core.model.turn import format_time_ms
 from codex_server_cli.disk.files import read_json, write_json
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Turn
-from tests.kit.played_turn import PlayedTurn, hold, let_go
+from tests.kit.played_turn import PlayedTurn, finish, hold
 from tests.kit.support import DEADLINE_S, wait_until
 
 COUNT = 10
@@ -27,7 +27,7 @@ def test_collecting_while_ten_turns_run_and_end_takes_each_whole_and_after_its_e
     assert one_home.run("gc", "--older-than", "0").stdout == ""
     assert one_home.turn_ids == sorted(turn.id for turn in turns)
     waiting = [one_home.spawn("wait", turn.id, "--print", "answer") for turn in turns]
-    ending = threading.Thread(target=lambda: list(map(let_go, turns)))
+    ending = threading.Thread(target=lambda: list(map(finish, turns)))
     ending.start()
     taken: list[str] = []
 
@@ -48,7 +48,7 @@ def test_collecting_while_ten_turns_run_and_end_takes_each_whole_and_after_its_e
 def test_a_shell_that_stands_in_a_turn_and_one_that_follows_it_hinder_nothing(one_home: Home) -> None:
     turn = hold(one_home)
     follower = one_home.spawn("tail", turn.id, "--follow", cwd=turn.path)
-    let_go(turn)
+    finish(turn)
     assert follower.communicate(timeout=DEADLINE_S)[0].endswith(f"{FIRST_HALF}{SECOND_HALF}\n")
     end_long_ago(turn)
     gc = one_home.run("gc", cwd=turn.path)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
-from tests.kit.played_turn import PlayedTurn, hold, let_go
+from tests.kit.played_turn import PlayedTurn, finish, hold
 from tests.kit.support import DEADLINE_S, wait_until
 
 UNKNOWN = "20261120-165501-482-7f3a"
@@ -34,7 +34,7 @@ def test_waiting_for_several_prints_each_as_it_ends_and_ends_with_the_first_that
     first, second = (json.loads(waiting.stdout.readline()) for _ in range(2))  # while the other still runs
     assert (first["turn_id"], first["state"], first["error"]["kind"]) == (fails.id, "failed", "usage_limit")
     assert second == {"turn_id": fine.id, "state": "complete", "answer": f"{FIRST_HALF}Done."}
-    let_go(held)
+    finish(held)
     stdout, stderr = waiting.communicate(timeout=DEADLINE_S)
     assert json.loads(stdout) == {"turn_id": held.id, "state": "complete", "answer": FIRST_HALF + SECOND_HALF}
     assert (waiting.returncode, fails.id in stderr, fine.id in stderr, stderr.count("\n")) == (1, True, False, 1)
@@ -57,7 +57,7 @@ def test_waiting_for_any_ends_with_the_first_that_ends(one_home: Home) -> None:
     assert one_home.run("wait", "--any", held.id, fine.id, fails.id).code == 0
     other = hold(one_home)
     waiting = one_home.spawn("wait", "--any", other.id, held.id)
-    let_go(held)
+    finish(held)
     stdout, stderr = waiting.communicate(timeout=DEADLINE_S)
     assert [(turn["turn_id"], turn["state"]) for turn in map(json.loads, stdout.splitlines())] == [
         (held.id, "complete")
@@ -74,7 +74,7 @@ def test_a_wait_for_several_that_runs_out_of_time_says_how_many_run_and_how_to_g
     assert "1 of 2 turns" in run.stderr
     again = run.stderr.strip().rpartition("codex-server ")[2].split()
     assert again == ["wait", fine.id, held.id, "--timeout", "1"]  # its code is that of both
-    let_go(held)
+    finish(held)
     assert one_home.run(*again[:-2]).code == 0
     quiet = one_home.run("wait", fine.id, held.id, "--any", "--timeout", "1", "--print", "none")
     assert (quiet.code, quiet.stdout) == (0, "")
@@ -90,7 +90,7 @@ def test_ctrl_c_on_a_wait_for_several_leaves_them_running(one_home: Home) -> Non
         assert waiting.returncode == 130
         assert f"codex-server wait {first.id} {second.id}" in stderr
     assert first.status()["state"] == "running"
-    let_go(first)
+    finish(first)
     assert first.wait()["state"] == "complete"
 
 

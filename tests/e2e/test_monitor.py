@@ -17,7 +17,7 @@ from codex_server_cli.disk.journal import journal
 from tests.kit.faults import change_python
 from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
 from tests.kit.monitor import FOLLOW, Monitor, phases_of
-from tests.kit.played_turn import PlayedTurn, hold, let_go
+from tests.kit.played_turn import PlayedTurn, finish, hold
 from tests.kit.support import Json, delete_tree, wait_until
 
 
@@ -54,7 +54,7 @@ def test_a_monitor_that_comes_late_begins_with_the_turns_that_run(one_home: Home
     failed.fail()
     monitor = Monitor(one_home)
     monitor.read_until(held.id, "phase")
-    let_go(held)
+    finish(held)
     monitor.read_until(held.id)
     monitor.end(signal.SIGKILL)
     assert {line["turn_id"] for line in monitor.lines} == {held.id}
@@ -126,7 +126,7 @@ def test_no_line_is_missed_or_doubled_whoever_is_killed(one_home: Home) -> None:
     last = Monitor(one_home, "--after", str(lines[-1]["cursor"]))
     for turn in turns:
         if not turn.is_over:
-            let_go(turn)
+            finish(turn)
     is_missing = {turn.id for turn in turns} - {line["turn_id"] for line in lines if line["event"] == "end"}
     while is_missing:
         last.read(1)

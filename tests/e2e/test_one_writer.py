@@ -10,7 +10,7 @@ import pytest
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, say
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Turn
-from tests.kit.support import DEADLINE_S, AppServer, wait_until
+from tests.kit.support import DEADLINE_S, StdioAppServer, wait_until
 
 SHELLS = 6
 
@@ -63,7 +63,7 @@ def test_a_thread_that_another_codex_writes_is_busy_and_its_process_is_named(hom
     home.model([say("one")])
     first = home.start("new", "hi")
     thread_id = first.wait()["thread_id"]
-    with AppServer(home.codex, home.codex_home) as other:
+    with StdioAppServer(home.codex, home.codex_home) as other:
         other.request("thread/resume", {"threadId": thread_id})
         run = home.run("continue", "--turn", first.id, "two")
         assert run.code == 75

@@ -18,7 +18,7 @@ from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.kit.command_run import Run
 from tests.kit.home import Home
 from tests.kit.machine import Machine, needs_root
-from tests.kit.support import DEADLINE_S, AppServer, wait_until
+from tests.kit.support import DEADLINE_S, StdioAppServer, wait_until
 
 HEADERS = '[model_providers.p.http_headers]\nX-Api-Key = "sk-paid"'
 KEYS = {
@@ -71,7 +71,7 @@ def made_by_codex(home: Home, name: str) -> str:
 
 def threads_of(home: Home, providers: list[str]) -> dict[str, str]:
     """A thread with one turn for each of these providers, made by one codex; their ids."""
-    with AppServer(home.codex, home.codex_home, env=home.env) as server:
+    with StdioAppServer(home.codex, home.codex_home, env=home.env) as server:
         threads = {name: server.start_thread(home.project, modelProvider=name) for name in providers}
         for thread in threads.values():
             assert server.run_turn(thread)["status"] == "completed"

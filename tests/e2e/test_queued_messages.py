@@ -12,7 +12,7 @@ import pytest
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, say
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Turn
-from tests.kit.support import AppServer, Json, codex_env, delete_tree, wait_until
+from tests.kit.support import Json, StdioAppServer, codex_env, delete_tree, wait_until
 
 WORDS = "what I would ask next"
 
@@ -25,11 +25,11 @@ def queue_message(home: Home, thread_id: str, text: str = WORDS) -> None:
 
 def queued(home: Home, thread_id: str) -> list[str]:
     """The texts in a thread's queue, first to last."""
-    with AppServer(home.codex, home.codex_home) as codex:
+    with StdioAppServer(home.codex, home.codex_home) as codex:
         return texts_in_queue(codex, thread_id)
 
 
-def texts_in_queue(codex: AppServer, thread_id: str) -> list[str]:
+def texts_in_queue(codex: StdioAppServer, thread_id: str) -> list[str]:
     """The same, as a codex that runs already sees it."""
     entries: list[Json] = codex.request("thread/queue/list", {"threadId": thread_id})["data"]
     return [entry["input"][0]["text"] for entry in entries]
@@ -78,7 +78,7 @@ def test_a_message_that_is_queued_while_a_turn_runs_waits_in_the_queue_afterward
 
 def test_messages_keep_their_order_and_their_ids(home: Home) -> None:
     turn, gate, thread_id = start_held(home)
-    with AppServer(home.codex, home.codex_home) as codex:
+    with StdioAppServer(home.codex, home.codex_home) as codex:
         for number in range(3):
             text = [{"type": "text", "text": f"message {number}"}]
             params = {"threadId": thread_id, "clientUserMessageId": f"client-{number}", "input": text}
@@ -86,7 +86,7 @@ def test_messages_keep_their_order_and_their_ids(home: Home) -> None:
     wait_until(lambda: (turn.path / "queued.json").exists() and is_taken(turn), what="the note")
     gate.open()
     assert turn.wait()["put_back"] == 3
-    with AppServer(home.codex, home.codex_home) as codex:
+    with StdioAppServer(home.codex, home.codex_home) as codex:
         entries = codex.request("thread/queue/list", {"threadId": thread_id})["data"]
     assert [entry["clientUserMessageId"] for entry in entries] == ["client-0", "client-1", "client-2"]
 
@@ -101,7 +101,7 @@ def test_where_codex_was_quicker_the_message_is_put_back_all_the_same(home: Home
         turn = home.start("new", "hi")
         wait_until(functools.partial(has_begun, turn), what="the first half")
         thread_id = str(turn.meta["thread_id"])
-        with AppServer(home.codex, home.codex_home) as codex:
+        with StdioAppServer(home.codex, home.codex_home) as codex:
             text = [{"type": "text", "text": WORDS}]
             params = {"threadId": thread_id, "clientUserMessageId": "mine", "input": text}
             added = codex.send("thread/queue/add", params)
@@ -210,12 +210,12 @@ def test_a_fork_goes_on_without_what_waits(home: Home, option: str) -> None:
 def test_an_active_goal_makes_a_thread_busy_and_a_paused_one_does_not(home: Home) -> None:
     turn, thread_id = a_thread(home)
     goal = {"threadId": thread_id, "objective": "count to ten"}
-    with AppServer(home.codex, home.codex_home) as codex:
+    with StdioAppServer(home.codex, home.codex_home) as codex:
         codex.request("thread/goal/set", {**goal, "status": "active"})
     run = home.call("continue", "--turn", turn.id, "and?")
     assert (run.code, run.error["kind"]) == (75, "thread_busy")
     assert "count to ten" in run.error["message"]
-    with AppServer(home.codex, home.codex_home) as codex:
+    with StdioAppServer(home.codex, home.codex_home) as codex:
         codex.request("thread/goal/set", {**goal, "status": "paused"})
     assert home.start("continue", "--turn", turn.id, "and?").wait()["answer"] == "two"
 

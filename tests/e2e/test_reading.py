@@ -8,7 +8,7 @@ import signal
 
 from codex_server_cli.demo.replies import say
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
-from tests.kit.played_turn import PlayedTurn, hold, let_go
+from tests.kit.played_turn import PlayedTurn, finish, hold
 from tests.kit.support import DEADLINE_S, wait_until
 
 WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
@@ -70,7 +70,7 @@ def test_ctrl_c_on_a_follower_leaves_the_turn_running(one_home: Home) -> None:
     assert tail.returncode == 130
     assert f"codex-server tail {turn.id} --follow" in errors
     assert turn.status()["state"] == "running"
-    let_go(turn)
+    finish(turn)
     assert turn.wait()["answer"] == WHOLE
 
 
@@ -81,7 +81,7 @@ def test_a_wait_that_runs_out_of_time_says_so_and_leaves_the_turn_alone(one_home
     assert 1 <= run.duration_s < DEADLINE_S
     assert (run.json["state"], run.json["phase"]) == ("running", "answering")
     assert run.stderr.splitlines()[-1].startswith(f"codex-server wait {turn.id}")
-    let_go(turn)
+    finish(turn)
     run = one_home.run("wait", turn.id, "--timeout", "100", "--print", "answer")
     assert (run.code, run.stdout, run.stderr) == (0, f"{WHOLE}\n", "")
 
@@ -102,7 +102,7 @@ def test_answer_prints_the_answer_alone_and_nothing_while_the_turn_runs(one_home
     early = one_home.run("answer", turn.id)
     assert (early.code, early.stdout) == (75, "")
     assert "still running" in early.stderr
-    let_go(turn)
+    finish(turn)
     late = one_home.run("answer", turn.id)
     assert (late.code, late.stdout, late.stderr) == (0, f"{WHOLE}\n", "")
 
@@ -114,7 +114,7 @@ def test_status_without_ids_lists_those_that_run_and_with_several_those_named(on
     assert (running["version"], [turn["turn_id"] for turn in running["turns"]]) == (2, [second.id])
     both = one_home.run("status", first.id, second.id).json
     assert [turn["state"] for turn in both["turns"]] == ["complete", "running"]
-    let_go(second)
+    finish(second)
     assert one_home.run("status").json["turns"] == []
 
 

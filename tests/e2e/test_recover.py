@@ -14,7 +14,7 @@ from codex_server_cli.core.history.stored_turn_query import PAGE_TURNS
 from codex_server_cli.core.record.replay import replay
 from codex_server_cli.demo.replies import reply, run_command, say
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Turn
-from tests.kit.support import DEADLINE_S, AppServer, Json, wait_until
+from tests.kit.support import DEADLINE_S, Json, StdioAppServer, wait_until
 
 WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
 NEWER = PAGE_TURNS + 1
@@ -164,7 +164,7 @@ def test_a_recovered_answer_is_held_against_its_schema(one_home: Home, text: str
         assert one_home.run("recover", turn.id).json["message"] == NOTHING_NEW
 
 
-def has_ended(server: AppServer, turns: int) -> bool:
+def has_ended(server: StdioAppServer, turns: int) -> bool:
     return len(server.of("turn/completed")) == turns
 
 
@@ -173,7 +173,7 @@ def test_an_older_turn_of_a_long_thread_is_found(one_home: Home) -> None:
     turn = abandoned(one_home)
     one_home.model([say(f"number {number}") for number in range(NEWER)])
     thread = turn.meta["thread_id"]
-    with AppServer(one_home.codex, one_home.codex_home) as server:  # another client's turns, one after the other
+    with StdioAppServer(one_home.codex, one_home.codex_home) as server:  # another client's turns, one after the other
         server.request("thread/resume", {"threadId": thread})
         for number in range(NEWER):
             server.start_turn(thread)
@@ -216,7 +216,7 @@ def test_where_codex_has_lost_its_databases_its_session_file_tells(home: Home) -
 @pytest.mark.full
 def test_an_archived_thread_is_no_hindrance(home: Home) -> None:
     turn = abandoned(home)
-    with AppServer(home.codex, home.codex_home) as server:
+    with StdioAppServer(home.codex, home.codex_home) as server:
         server.request("thread/archive", {"threadId": turn.meta["thread_id"]})
     run = home.run("recover", turn.id)
     assert (run.code, run.json["answer"], turn.result["recovered"]["source"]) == (0, WHOLE, "app-server")

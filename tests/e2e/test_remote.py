@@ -15,7 +15,7 @@ from tests.kit.remote_backend import RemoteBackend
 from tests.kit.support import DEADLINE_S, Json, wait_until
 
 
-class Remote:
+class RemoteHome:
     """A home whose ChatGPT is the stand-in."""
 
     def __init__(self, home: Home, backend: RemoteBackend) -> None:
@@ -33,27 +33,27 @@ class Remote:
         return found
 
 
-def _remote(home: Home) -> Iterator[Remote]:
+def _remote(home: Home) -> Iterator[RemoteHome]:
     with RemoteBackend() as backend:
         write_chatgpt_login(home.codex_home, backend.origin, features=home.spared)
-        yield Remote(home, backend)
+        yield RemoteHome(home, backend)
         home.run("server", "stop", "--now")
 
 
 @pytest.fixture
-def remote(home: Home) -> Iterator[Remote]:
+def remote(home: Home) -> Iterator[RemoteHome]:
     """With each codex."""
     yield from _remote(home)
 
 
 @pytest.fixture
-def one_remote(one_home: Home) -> Iterator[Remote]:
+def one_remote(one_home: Home) -> Iterator[RemoteHome]:
     """With one codex."""
     yield from _remote(one_home)
 
 
 @pytest.mark.measured
-def test_it_is_switched_on_a_device_paired_listed_and_unpaired_and_it_is_switched_off(remote: Remote) -> None:
+def test_it_is_switched_on_a_device_paired_listed_and_unpaired_and_it_is_switched_off(remote: RemoteHome) -> None:
     call, backend = remote.home.call, remote.backend
     assert remote.state() == {"version": 2, "status": "disabled", "kept": False, "server_running": False}
     enabled = call("remote", "enable")
@@ -94,7 +94,7 @@ def test_it_is_switched_on_a_device_paired_listed_and_unpaired_and_it_is_switche
 
 @pytest.mark.full
 @pytest.mark.measured
-def test_each_change_is_a_line(one_remote: Remote) -> None:
+def test_each_change_is_a_line(one_remote: RemoteHome) -> None:
     home, backend = one_remote.home, one_remote.backend
     following = home.spawn("remote", "status", "--follow", "--json")
     assert following.stdout is not None
@@ -118,7 +118,7 @@ def test_each_change_is_a_line(one_remote: Remote) -> None:
 
 
 @pytest.mark.full
-def test_ctrl_c_ends_the_wait_and_the_code_stays_good(one_remote: Remote) -> None:
+def test_ctrl_c_ends_the_wait_and_the_code_stays_good(one_remote: RemoteHome) -> None:
     home = one_remote.home
     assert home.call("remote", "enable").code == 0
     waiting = home.spawn("remote", "pair", "--wait")
@@ -129,7 +129,7 @@ def test_ctrl_c_ends_the_wait_and_the_code_stays_good(one_remote: Remote) -> Non
 
 
 @pytest.mark.measured
-def test_what_the_service_refuses_is_told_with_the_next_step(one_remote: Remote) -> None:
+def test_what_the_service_refuses_is_told_with_the_next_step(one_remote: RemoteHome) -> None:
     home, backend = one_remote.home, one_remote.backend
     backend.broken["enroll"] = 403
     run = home.call("remote", "enable")
@@ -156,7 +156,7 @@ def test_no_server_of_somebody_else_is_switched(one_home: Home) -> None:
 
 
 @pytest.mark.full
-def test_doctor_asks_the_shared_server_that_runs(one_remote: Remote) -> None:
+def test_doctor_asks_the_shared_server_that_runs(one_remote: RemoteHome) -> None:
     home = one_remote.home
     home.configure(server="shared")
     assert home.call("server", "start").code == 0
@@ -181,7 +181,7 @@ def test_a_token_is_made_for_a_port_and_told_nowhere(one_home: Home) -> None:
 
 
 @pytest.mark.full
-def test_each_generation_is_switched_on_while_config_json_wants_it(one_remote: Remote) -> None:
+def test_each_generation_is_switched_on_while_config_json_wants_it(one_remote: RemoteHome) -> None:
     home, backend = one_remote.home, one_remote.backend
     home.configure(remote_control=True)
     assert home.call("server", "start").code == 0
@@ -195,7 +195,7 @@ def test_each_generation_is_switched_on_while_config_json_wants_it(one_remote: R
 
 
 @pytest.mark.full
-def test_one_that_was_started_with_another_login_is_shown_and_switched_off(one_remote: Remote) -> None:
+def test_one_that_was_started_with_another_login_is_shown_and_switched_off(one_remote: RemoteHome) -> None:
     home, backend = one_remote.home, one_remote.backend
     assert home.call("remote", "enable").code == 0
     login = home.codex_home / "auth.json"
@@ -207,7 +207,7 @@ def test_one_that_was_started_with_another_login_is_shown_and_switched_off(one_r
     wait_until(lambda: backend.connections == 0, what="the end of the connection")
 
 
-def test_a_generation_that_cannot_be_switched_on_says_why_in_the_log(one_remote: Remote) -> None:
+def test_a_generation_that_cannot_be_switched_on_says_why_in_the_log(one_remote: RemoteHome) -> None:
     home = one_remote.home
     home.configure(remote_control=True)
     (home.codex_home / "auth.json").unlink()

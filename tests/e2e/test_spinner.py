@@ -14,7 +14,7 @@ from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold as hold_reply
 from codex_server_cli.demo.replies import say
 from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
-from tests.kit.played_turn import PlayedTurn, hold, let_go
+from tests.kit.played_turn import PlayedTurn, finish, hold
 from tests.kit.support import DEADLINE_S, wait_until
 from tests.kit.tmux import Terminal
 
@@ -57,7 +57,7 @@ def test_it_stands_behind_a_line_that_has_not_ended_and_makes_room_for_its_rest(
     turn = hold(one_home)
     with follow_last(one_home, options=("--raw",)) as terminal:
         terminal.wait_for(shows(rf"{FIRST_HALF} *[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] answering · \d+ s"))
-        let_go(turn)
+        finish(turn)
         assert terminal.wait_for_exit() == 0
         assert terminal.history() == turn.out.rstrip("\n")
 
@@ -70,7 +70,7 @@ def test_a_window_that_changes_its_size_leaves_nothing_of_it(one_home: Home) -> 
         for columns in (120, 45, 30, 80, 40):
             terminal.resize(columns, 24)
             terminal.wait_for(shows(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]") if columns > 40 else FIRST_HALF.strip())
-        let_go(turn)
+        finish(turn)
         assert terminal.wait_for_exit() == 0
         assert terminal.history() == turn.out.rstrip("\n")
 
@@ -136,7 +136,7 @@ def test_ctrl_z_leaves_nothing_of_it_and_it_comes_back_afterwards(one_home: Home
         terminal.wait_for(shows("(?m)^echoctl$"))
         terminal.enter(f"{COMMAND} tail last --follow; echo code $?")
         terminal.wait_for(shows(SPINNER.pattern))
-        let_go(turn)
+        finish(turn)
         assert not SPINNER.search(terminal.wait_for("code 0"))
 
 
@@ -147,7 +147,7 @@ def test_a_job_in_the_background_shows_the_text_alone(one_home: Home) -> None:
         terminal.wait_for("[1]")
         let_silence_last()
         assert not SPINNER.search(terminal.screen())
-        let_go(turn)
+        finish(turn)
         terminal.wait_for(ANSWER)
 
 
@@ -156,7 +156,7 @@ def test_a_terminal_that_cannot_wipe_gets_the_text_alone(one_home: Home) -> None
     with follow_last(one_home, "TERM=dumb") as terminal:
         let_silence_last()
         assert not SPINNER.search(terminal.screen())
-        let_go(turn)
+        finish(turn)
         assert terminal.wait_for_exit() == 0
         assert terminal.history().startswith(f"{ANSWER}\n\n✓ ")
 
@@ -185,7 +185,7 @@ def test_a_pipe_gets_no_byte_of_it_and_carries_no_weight_of_it(one_home: Home) -
     assert tail.stdout is not None
     assert tail.stdout.read(len(turn.out)).endswith(FIRST_HALF)
     let_silence_last()
-    let_go(turn)
+    finish(turn)
     stdout, stderr = tail.communicate(timeout=DEADLINE_S)
     assert (tail.returncode, stdout) == (0, f"{SECOND_HALF}\n")
     assert "codex_server_cli.cli.show_turn" in stderr

@@ -6,7 +6,7 @@ from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold as hold_reply
 from codex_server_cli.demo.replies import say
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
-from tests.kit.played_turn import PlayedTurn, hold, let_go
+from tests.kit.played_turn import PlayedTurn, finish, hold
 from tests.kit.support import wait_until
 
 
@@ -42,7 +42,7 @@ def test_what_is_no_text_steers_nothing(one_home: Home) -> None:
     assert one_home.run("steer", turn.id).error["exit_code"] == 64
     assert one_home.run("steer", turn.id, "look", "left").error["exit_code"] == 64
     assert one_home.run("steer", "nobody", "look left").error["exit_code"] == 66
-    let_go(turn)
+    finish(turn)
     assert not [event for event in turn.events if event.get("method") == "turn/steer"]
 
 

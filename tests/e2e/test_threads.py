@@ -12,7 +12,7 @@ from codex_server_cli.demo.replies import say
 from tests.kit.cases import in_full
 from tests.kit.faults import change_python
 from tests.kit.home import COMMAND, Home
-from tests.kit.support import AppServer, Json
+from tests.kit.support import Json, StdioAppServer
 
 
 def threads(home: Home, count: int) -> list[str]:
@@ -23,7 +23,7 @@ def threads(home: Home, count: int) -> list[str]:
 
 def name(home: Home, names: dict[str, str]) -> None:
     """Give threads a name, as `/rename` in Codex does."""
-    with AppServer(home.codex, home.codex_home) as server:
+    with StdioAppServer(home.codex, home.codex_home) as server:
         for thread, given in names.items():
             server.request("thread/name/set", {"threadId": thread, "name": given})
 

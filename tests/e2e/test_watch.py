@@ -15,7 +15,7 @@ from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold as hold_reply
 from codex_server_cli.demo.replies import reply, run_command, say
 from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
-from tests.kit.played_turn import PlayedTurn, hold, let_go
+from tests.kit.played_turn import PlayedTurn, finish, hold
 from tests.kit.support import DEADLINE_S, wait_until
 from tests.kit.tmux import Terminal
 
@@ -51,7 +51,7 @@ def test_turns_appear_change_and_end_on_the_board(home: Home) -> None:
         assert screen.index(second.id[-4:]) < screen.index("greeting")
         assert "2 running" in screen
         gate.open()
-        let_go(second)
+        finish(second)
         screen = terminal.wait_for(shows(r"(?s)✓ complete.*✓ complete"))
         assert screen.startswith("nothing runs")
         assert (first.is_ended, second.is_ended) == (True, True)
@@ -143,7 +143,7 @@ def test_only_what_is_asked_for_is_shown(one_home: Home, tmp_path: Path) -> None
     here, there = hold(one_home), hold(one_home, cwd=str(elsewhere))
     with watch(one_home, "--cwd", str(elsewhere)) as terminal:
         assert here.id[-4:] not in terminal.wait_for(there.id[-4:])
-        let_go(there)
+        finish(there)
         terminal.wait_for("✓ complete")
         later = hold(one_home)
         newer = hold(one_home, cwd=str(elsewhere))
@@ -158,7 +158,7 @@ def test_a_state_that_is_left_leaves_the_board_and_a_limit_holds(one_home: Home)
         screen = terminal.wait_for("↓ 1 more")
         assert [turn.id[-4:] in screen for turn in turns] == [False, True, True]
         for turn in turns:
-            let_go(turn)
+            finish(turn)
         terminal.wait_for("No turns.")
         terminal.press("q")
         assert terminal.wait_for_exit() == 0

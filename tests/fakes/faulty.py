@@ -1,7 +1,7 @@
 """App-servers that speak the protocol up to the point where they fail. Named in `codex.write(path, NAME)`.
 
-Owns what each does wrong; `Client` speaks the protocol, so that one behaviour is a few lines. Must import the standard
-library alone: see `codex`.
+Owns what each does wrong; `PipeClient` speaks the protocol, so that one behaviour is a few lines. Must import the
+standard library alone: see `codex`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _REPLIES: dict[str, Json] = {
 }
 
 
-class Client:
+class PipeClient:
     """The other end of the pipes: codex-server, as its app-server sees it."""
 
     def write(self, data: bytes) -> None:
@@ -97,18 +97,18 @@ def _encode(method: str, params: Json) -> bytes:
 
 
 def _unanswered(method: str) -> None:
-    client = Client()
+    client = PipeClient()
     client.answer_until(method)
     client.ignore()
 
 
-def _silent_mid_turn(client: Client) -> None:
+def _silent_mid_turn(client: PipeClient) -> None:
     """Send the first half, then nothing more."""
     client.begin()
     client.ignore()
 
 
-def _sends_all(client: Client) -> None:
+def _sends_all(client: PipeClient) -> None:
     """Send the first half, the account's limits and something on stderr; then nothing more."""
     client.notify("account/rateLimits/updated", rateLimits=LIMITS)
     os.write(2, b"\x1b[31mERROR\x1b[0m out of cheese\n")
@@ -116,7 +116,7 @@ def _sends_all(client: Client) -> None:
     client.ignore()
 
 
-def _bare_error(client: Client) -> None:
+def _bare_error(client: PipeClient) -> None:
     """As `_sends_all`, then run into the usage limit, without a notification of the end."""
     client.notify("account/rateLimits/updated", rateLimits=LIMITS)
     os.write(2, b"\x1b[31mERROR\x1b[0m out of cheese\n")
@@ -126,7 +126,7 @@ def _bare_error(client: Client) -> None:
     client.ignore()
 
 
-def _chatty(client: Client) -> None:
+def _chatty(client: PipeClient) -> None:
     """Mix in other output: bytes that are no text, JSON that is no message, or deeper than any stack."""
     client.write(b'Welcome!\n\n\xff\xfe\x00\n[1, 2]\n"text"\n{"id": 1.5, "result": {}}\n' + b"[" * 100_000 + b"\n")
     client.begin()
@@ -135,13 +135,13 @@ def _chatty(client: Client) -> None:
     client.ignore()
 
 
-def _half_a_line(client: Client) -> None:
+def _half_a_line(client: PipeClient) -> None:
     """Exit in the middle of a line."""
     client.begin()
     client.write(_encode("item/agentMessage/delta", {"itemId": _MESSAGE, "delta": SECOND_HALF})[:-20])
 
 
-def _long_line(client: Client) -> None:
+def _long_line(client: PipeClient) -> None:
     """A command's output in one line of 50 MB."""
     client.begin()
     output = "x" * LONG_LINE_BYTES
@@ -152,7 +152,7 @@ def _long_line(client: Client) -> None:
     client.ignore()
 
 
-def _many_lines(client: Client) -> None:
+def _many_lines(client: PipeClient) -> None:
     """100 000 deltas without a pause."""
     client.begin()
     piece = _encode("item/agentMessage/delta", {"itemId": _MESSAGE, "delta": "word "})
@@ -162,7 +162,7 @@ def _many_lines(client: Client) -> None:
     client.ignore()
 
 
-def _long_text(client: Client) -> None:
+def _long_text(client: PipeClient) -> None:
     """A second half of 40 kB that never ends."""
     client.begin()
     for _ in range(LONG_TEXT_BYTES // 50):
@@ -170,7 +170,7 @@ def _long_text(client: Client) -> None:
     client.ignore()
 
 
-def _flood(client: Client) -> None:
+def _flood(client: PipeClient) -> None:
     """20 MB on stderr in the middle of the answer."""
     client.begin()
     line = b"WARN of no interest whatever\n" * 1000
@@ -180,19 +180,19 @@ def _flood(client: Client) -> None:
     client.ignore()
 
 
-def _exits_mid_turn(client: Client) -> None:
+def _exits_mid_turn(client: PipeClient) -> None:
     """Exit with code 0 in the middle of the answer."""
     client.begin()
     print("I have better things to do", file=sys.stderr)
 
 
-def _leaves_a_child(client: Client) -> None:
+def _leaves_a_child(client: PipeClient) -> None:
     """The same while a process of another session holds its stdout open."""
     os.spawnlp(os.P_NOWAIT, "setsid", "setsid", "sleep", "300")
     _exits_mid_turn(client)
 
 
-def _forgets_the_end(client: Client) -> None:
+def _forgets_the_end(client: PipeClient) -> None:
     """Never report the end: be idle, and have the whole turn on record."""
     client.begin()
     client.end_message()
@@ -201,14 +201,14 @@ def _forgets_the_end(client: Client) -> None:
     client.ignore()
 
 
-def _loses_the_end(client: Client) -> None:
+def _loses_the_end(client: PipeClient) -> None:
     """Fall silent in the middle, and have the turn on record as one that runs."""
     client.begin()
     client.reply(client.answer_until("thread/turns/list"), {"data": [_IN_PROGRESS]})
     client.ignore()
 
 
-def _ends_twice(client: Client) -> None:
+def _ends_twice(client: PipeClient) -> None:
     """Report the end twice, and then another one."""
     client.begin()
     client.end_message()
@@ -217,7 +217,7 @@ def _ends_twice(client: Client) -> None:
     client.ignore()
 
 
-def _stubborn_at_the_end(client: Client) -> None:
+def _stubborn_at_the_end(client: PipeClient) -> None:
     """Complete the turn, then ignore EOF of stdin and SIGTERM."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     client.begin()
@@ -226,7 +226,7 @@ def _stubborn_at_the_end(client: Client) -> None:
         signal.pause()
 
 
-def _unreachable(client: Client) -> None:
+def _unreachable(client: PipeClient) -> None:
     """Retry the network again and again, ignoring interrupts."""
     client.begin()
     error = {"message": "Reconnecting... 1/∞", "codexErrorInfo": {"responseStreamDisconnected": {}}}
@@ -234,7 +234,7 @@ def _unreachable(client: Client) -> None:
         client.notify("error", error=error, willRetry=True)
 
 
-class _BusyClient(Client):
+class _BusyClient(PipeClient):
     """A client whose every request is refused so many times before it is taken."""
 
     def __init__(self, times: float) -> None:
@@ -251,7 +251,7 @@ class _BusyClient(Client):
             super().reply(request, result)
 
 
-def _too_busy(_: Client) -> None:
+def _too_busy(_: PipeClient) -> None:
     """Be too busy for each request twice."""
     client = _BusyClient(2)
     for _time in range(2):
@@ -261,7 +261,7 @@ def _too_busy(_: Client) -> None:
     client.ignore()
 
 
-def _ever_too_busy(_: Client) -> None:
+def _ever_too_busy(_: PipeClient) -> None:
     """Be too busy without end."""
     _BusyClient(float("inf")).answer_until("nothing")
 
@@ -298,4 +298,4 @@ def main(name: str) -> None:
     if behaviour is None:
         _unanswered(name.removeprefix("no "))
     else:
-        behaviour(Client())
+        behaviour(PipeClient())

@@ -46,7 +46,7 @@ class Issuer:
         self.tokens = tokens
         self.refuses = False
         self.has_agreed = Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Bound", (_Handler,), {"issuer": self}))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Bound", (_IssuerHandler,), {"issuer": self}))
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @classmethod
@@ -77,7 +77,7 @@ class Issuer:
         self._thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _IssuerHandler(BaseHTTPRequestHandler):
     issuer: Issuer
 
     def do_GET(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.admission import Admission
 from codex_server_cli.gateway.metrics import Metrics
-from tests.kit.loops import settle
+from tests.kit.loops import drain_loop
 
 
 class Hall:
@@ -39,11 +39,11 @@ def test_who_comes_first_is_let_in_first_and_too_many_are_refused() -> None:
     async def run() -> None:
         hall = Hall(1, 2)
         first, leave_first = hall.begin("first")
-        await settle()
+        await drain_loop()
         second, leave_second = hall.begin("second")
-        await settle()
+        await drain_loop()
         third, leave_third = hall.begin("third")
-        await settle()
+        await drain_loop()
         assert hall.inside == ["first"]
         assert b"codex_server_streams 1.0\n" in hall.metrics.text()
         assert b"codex_server_streams_waiting 2.0\n" in hall.metrics.text()
@@ -53,7 +53,7 @@ def test_who_comes_first_is_let_in_first_and_too_many_are_refused() -> None:
         assert dict(refusal.value.headers) == {"Retry-After": "1"}
         leave_first.set()
         await first
-        await settle()
+        await drain_loop()
         assert hall.inside == ["second"]
         leave_second.set()
         leave_third.set()
@@ -67,10 +67,10 @@ def test_once_it_is_closed_what_waits_is_refused_and_what_runs_goes_on() -> None
     async def run() -> None:
         hall = Hall(1, 9)
         first, leave_first = hall.begin("first")
-        await settle()
+        await drain_loop()
         waiting, leave_waiting = hall.begin("waits")
         leaves, _ = hall.begin("leaves while it waits")
-        await settle()
+        await drain_loop()
         leaves.cancel()
         hall.admission.close()
         hall.admission.close()
@@ -97,23 +97,23 @@ def test_a_place_is_not_lost_with_a_client_that_leaves_in_whatever_moment() -> N
             called.cancel()  # its turn has come, and its own code has not seen that yet
 
         first = asyncio.get_running_loop().create_task(first_and_then_cancel())
-        await settle()
+        await drain_loop()
         waiting, _ = hall.begin("leaves while it waits")
         at_once, _ = hall.begin("leaves as its turn comes")
         called, _ = hall.begin("leaves when it was called")
         last, leave_last = hall.begin("last")
-        await settle()
+        await drain_loop()
         waiting.cancel()
-        await settle()
+        await drain_loop()
         at_once.cancel()  # its own code has not seen that when its turn comes
         leave_first.set()
         await first
-        await settle()
+        await drain_loop()
         assert hall.inside == ["last"]
         leave_last.set()
         await last
         again, leave_again = hall.begin("again")
-        await settle()
+        await drain_loop()
         assert hall.inside == ["again"]
         leave_again.set()
         await again

@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway import bodies
-from codex_server_cli.gateway.answers import read_json
+from codex_server_cli.gateway.http_answers import read_json
 from tests.kit.cases import for_each
 
 
@@ -144,7 +144,7 @@ def test_a_body_counts_until_its_request_is_answered(monkeypatch: pytest.MonkeyP
             await read_json(second := request())
         assert dict(refusal.value.headers)["Retry-After"] == "1"
         for each in (first, second, second):
-            room.give_back(each.scope)
+            room.release(each.scope)
         assert room.size == 0
         assert await read_json(request()) == 1
 

@@ -14,23 +14,23 @@ from starlette.types import Receive, Scope, Send
 
 from codex_server_cli.gateway import connection_limits
 from codex_server_cli.gateway.connection_limits import ConnectionLimits, LimitedConfig, LimitedProtocol
-from tests.kit.loops import settle, until
+from tests.kit.loops import drain_loop, until
 from tests.kit.support import DEADLINE_S
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-class Place:
+class LimitedServer:
     """A server whose connections are limited, in the test's own loop.
 
     Attributes:
-        held: a request that asks for `/held` is answered once this is set.
+        released: a request that asks for `/released` is answered once this is set.
         address: where it listens.
     """
 
     def __init__(self, most: int, idle_s: int) -> None:
         self._idle_s = idle_s
-        self.held = asyncio.Event()
+        self.released = asyncio.Event()
         self._limits = ConnectionLimits(most)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address: tuple[str, int] = self._listener.getsockname()
@@ -47,7 +47,7 @@ class Place:
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/held":
-            await self.held.wait()
+            await self.released.wait()
         if scope["path"] == "/watch":
             kinds = [(await receive())["type"] for _ in range(2)]
             assert kinds == ["http.request", "http.disconnect"]
@@ -57,7 +57,7 @@ class Place:
             await send({"type": "http.response.body", "body": b"x" * size, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
-    async def run(self, use: Callable[[Place], Awaitable[None]]) -> None:
+    async def run(self, use: Callable[[LimitedServer], Awaitable[None]]) -> None:
         """Have it used, within the deadline."""
         config = LimitedConfig(
             self._app,
@@ -77,7 +77,7 @@ class Place:
             async with asyncio.timeout(DEADLINE_S):
                 await use(self)
         finally:
-            self.held.set()
+            self.released.set()
             server.should_exit = server.force_exit = True
             sweeping.cancel()
             await serving
@@ -99,11 +99,11 @@ async def is_cut(reader: asyncio.StreamReader) -> bool:
     return True
 
 
-def run(use: Callable[[Place], Awaitable[None]], most: int = 100, idle_s: int = 3600) -> None:
+def run(use: Callable[[LimitedServer], Awaitable[None]], most: int = 100, idle_s: int = 3600) -> None:
     """Have a place used."""
 
     async def begin() -> None:
-        await Place(most, idle_s).run(use)
+        await LimitedServer(most, idle_s).run(use)
 
     asyncio.run(begin())
 
@@ -116,15 +116,15 @@ def _short_times(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_that_asks_nothing_or_too_slowly_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def use(place: Place) -> None:
+    async def use(place: LimitedServer) -> None:
         silent, silent_writer = await place.open()
         slow, slow_writer = await place.open(b"GET / HTTP/1.1\r\n")
-        held, held_writer = await place.open(GET.replace(b"/ ", b"/held "))
+        released, held_writer = await place.open(GET.replace(b"/ ", b"/held "))
         monkeypatch.setattr(connection_limits, "HEAD_S", 0.05)
         assert await is_cut(silent)
         assert await is_cut(slow)
-        place.held.set()
-        assert (await held.readline()).startswith(b"HTTP/1.1 200")
+        place.released.set()
+        assert (await released.readline()).startswith(b"HTTP/1.1 200")
         for writer in (silent_writer, slow_writer, held_writer):
             writer.close()
 
@@ -132,7 +132,7 @@ def test_one_that_asks_nothing_or_too_slowly_is_closed(monkeypatch: pytest.Monke
 
 
 def test_one_is_kept_between_requests_for_its_time_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def use(place: Place) -> None:
+    async def use(place: LimitedServer) -> None:
         monkeypatch.setattr(connection_limits, "HEAD_S", 0.05)
         reader, writer = await place.open()
         for _ in range(2):
@@ -148,7 +148,7 @@ def test_one_is_kept_between_requests_for_its_time_alone(monkeypatch: pytest.Mon
 
 
 def test_one_that_goes_on_sending_what_is_not_read_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def use(place: Place) -> None:
+    async def use(place: LimitedServer) -> None:
         head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
         reader, writer = await place.open(head)
         await reader.readuntil(b"0\r\n\r\n")
@@ -165,7 +165,7 @@ def test_one_that_goes_on_sending_what_is_not_read_is_cut(monkeypatch: pytest.Mo
 def test_one_that_takes_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_limits, "STUCK_S", 0.1)
 
-    async def use(place: Place) -> None:
+    async def use(place: LimitedServer) -> None:
         with socket.create_connection(place.address) as stuck:
             stuck.setblocking(False)
             await asyncio.get_running_loop().sock_sendall(stuck, GET.replace(b"/ ", b"/long "))
@@ -176,8 +176,8 @@ def test_one_that_takes_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_where_there_are_too_many_the_one_that_is_idle_for_longest_makes_room() -> None:
-    async def use(place: Place) -> None:
-        held, held_writer = await place.open(GET.replace(b"/ ", b"/held "))
+    async def use(place: LimitedServer) -> None:
+        released, held_writer = await place.open(GET.replace(b"/ ", b"/held "))
         await until(lambda: place.at_work == 1)
         first, first_writer = await place.open()
         await until(lambda: place.count == 2)
@@ -188,8 +188,8 @@ def test_where_there_are_too_many_the_one_that_is_idle_for_longest_makes_room() 
         await third.readuntil(b"0\r\n\r\n")
         second_writer.write(GET)
         await second.readuntil(b"0\r\n\r\n")
-        place.held.set()
-        await held.readuntil(b"0\r\n\r\n")
+        place.released.set()
+        await released.readuntil(b"0\r\n\r\n")
         for writer in (held_writer, first_writer, second_writer, third_writer):
             writer.close()
 
@@ -197,13 +197,13 @@ def test_where_there_are_too_many_the_one_that_is_idle_for_longest_makes_room() 
 
 
 def test_where_all_are_at_work_a_further_one_is_closed() -> None:
-    async def use(place: Place) -> None:
-        held, held_writer = await place.open(GET.replace(b"/ ", b"/held "))
+    async def use(place: LimitedServer) -> None:
+        released, held_writer = await place.open(GET.replace(b"/ ", b"/held "))
         await until(lambda: place.at_work == 1)
         late, late_writer = await place.open(GET)
         assert await is_cut(late)
-        place.held.set()
-        await held.readuntil(b"0\r\n\r\n")
+        place.released.set()
+        await released.readuntil(b"0\r\n\r\n")
         for writer in (held_writer, late_writer):
             writer.close()
 
@@ -211,7 +211,7 @@ def test_where_all_are_at_work_a_further_one_is_closed() -> None:
 
 
 def test_what_is_no_http_is_answered_in_json() -> None:
-    async def use(place: Place) -> None:
+    async def use(place: LimitedServer) -> None:
         reader, writer = await place.open(b"GET\r\n\r\n")
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 400 ")
@@ -225,7 +225,7 @@ def test_what_is_no_http_is_answered_in_json() -> None:
 def test_what_is_no_http_behind_an_early_answer_ends_the_connection_without_a_word(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def use(place: Place) -> None:
+    async def use(place: LimitedServer) -> None:
         head = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
         reader, writer = await place.open(head)
         await reader.readuntil(b"0\r\n\r\n")
@@ -239,14 +239,14 @@ def test_what_is_no_http_behind_an_early_answer_ends_the_connection_without_a_wo
 
 @pytest.mark.parametrize("path", [b"/", b"/held", b"/watch"])
 def test_a_client_that_closes_its_sending_side_gets_its_answer(path: bytes) -> None:
-    async def use(place: Place) -> None:
+    async def use(place: LimitedServer) -> None:
         reader, writer = await place.open(GET.replace(b"/ ", path + b" ", 1))
         if path != b"/":
             await until(lambda: place.at_work == 1)
         writer.write_eof()
         if path == b"/held":
-            await settle()
-            place.held.set()
+            await drain_loop()
+            place.released.set()
         answer = await reader.read()
         assert answer.startswith(b"HTTP/1.1 200")
         assert answer.endswith(b"0\r\n\r\n")
@@ -257,7 +257,7 @@ def test_a_client_that_closes_its_sending_side_gets_its_answer(path: bytes) -> N
 
 
 def test_a_client_that_closes_its_sending_side_within_a_request_is_let_go() -> None:
-    async def use(place: Place) -> None:
+    async def use(place: LimitedServer) -> None:
         head = b"POST /watch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
         for data in (b"", b"GET / HT", head):
             reader, writer = await place.open(data)

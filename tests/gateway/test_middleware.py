@@ -14,17 +14,17 @@ from starlette.routing import Route
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.access_log import AccessLog
-from codex_server_cli.gateway.answers import EventStream, json_answer, read_json
 from codex_server_cli.gateway.app import app_of
+from codex_server_cli.gateway.http_answers import EventStream, json_answer, read_json
 from codex_server_cli.gateway.middleware import RequestMiddleware
 from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 from codex_server_cli.settings.places import Settings
-from tests.kit.loops import settle, until
+from tests.kit.loops import drain_loop, until
 
 
-class Log(AccessLog):
+class MiddlewareLog(AccessLog):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Log(AccessLog):
         self.lines.append({"event": event, **facts})
 
 
-class Place:
+class BareGateway:
     """A gateway without an app-server, whose application does what the path says.
 
     Attributes:
@@ -48,7 +48,7 @@ class Place:
     def __init__(self) -> None:
         self.defects: list[BaseException] = []
         self.gateway = Gateway(Settings.load(), ServeOptions(allowed_origins=("http://page",)), self.defects.append)
-        self.log = Log()
+        self.log = MiddlewareLog()
         self.ends: list[str] = []
         names = ("refused", "gone", "defect", "late", "stream", "left", "slow", "read")
         fine = [Route(path, self._fine) for path in ("/v1/fine", "/fine", "/v1/{rest:path}")]
@@ -102,11 +102,11 @@ class Place:
         return self.gateway.metrics.text().decode()
 
 
-def run(use: Callable[[Place], Awaitable[None]]) -> None:
+def run(use: Callable[[BareGateway], Awaitable[None]]) -> None:
     """Have a place used."""
 
     async def begin() -> None:
-        place = Place()
+        place = BareGateway()
         async with place.client:
             await use(place)
         await place.gateway.close()
@@ -115,7 +115,7 @@ def run(use: Callable[[Place], Awaitable[None]]) -> None:
 
 
 def test_each_answer_has_an_id_a_line_in_the_log_and_a_count() -> None:
-    async def use(place: Place) -> None:
+    async def use(place: BareGateway) -> None:
         answer = await place.client.get("/fine?secret=1", headers={"origin": "http://page"})
         (line,) = place.log.lines
         assert answer.headers["x-request-id"] == line["id"]
@@ -133,7 +133,7 @@ def test_each_answer_has_an_id_a_line_in_the_log_and_a_count() -> None:
 
 
 def test_each_error_is_answered_in_json_and_told_in_the_log_without_its_words() -> None:
-    async def use(place: Place) -> None:
+    async def use(place: BareGateway) -> None:
         refused, gone, defect = [await place.client.get(f"/{name}") for name in ("refused", "gone", "defect")]
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "gateway_busy")
         assert refused.headers["retry-after"] == "1"
@@ -149,7 +149,7 @@ def test_each_error_is_answered_in_json_and_told_in_the_log_without_its_words() 
 
 
 def test_a_defect_behind_the_beginning_of_an_answer_is_told_in_the_log() -> None:
-    async def use(place: Place) -> None:
+    async def use(place: BareGateway) -> None:
         for path in ("/late", "/stream"):
             with suppress(AssertionError):  # httpx's word for an answer that breaks off
                 assert (await place.client.get(path)).status_code == 200
@@ -159,7 +159,7 @@ def test_a_defect_behind_the_beginning_of_an_answer_is_told_in_the_log() -> None
 
 
 def test_the_path_is_found_however_its_client_writes_it() -> None:
-    async def use(place: Place) -> None:
+    async def use(place: BareGateway) -> None:
         middleware = place.middleware
         for path in ("/fine", "//fine/", "http://localhost/fine", "HTTP://localhost:1//fine"):
             sent: list[Any] = []
@@ -179,7 +179,7 @@ def test_the_path_is_found_however_its_client_writes_it() -> None:
 
 
 def test_what_a_body_takes_is_counted_for_all_requests_until_its_own_is_answered() -> None:
-    async def use(place: Place) -> None:
+    async def use(place: BareGateway) -> None:
         sizes = [(await place.client.post("/read", content=b"1" * 20)).json()[1] for _ in range(2)]
         assert sizes == [20, 20]
 
@@ -187,7 +187,7 @@ def test_what_a_body_takes_is_counted_for_all_requests_until_its_own_is_answered
 
 
 def test_a_client_that_leaves_is_no_defect() -> None:
-    async def use(place: Place) -> None:
+    async def use(place: BareGateway) -> None:
         assert (await place.client.get("/left")).status_code == 499  # where it closed its sending side alone
         (line,) = place.log.lines
         assert (line["event"], line["error"]) == ("request", "client_gone")
@@ -196,7 +196,7 @@ def test_a_client_that_leaves_is_no_defect() -> None:
 
 
 def test_what_the_end_of_the_gateway_cuts_before_its_answer_gets_the_error_of_the_end() -> None:
-    async def use(place: Place) -> None:
+    async def use(place: BareGateway) -> None:
         asking = asyncio.ensure_future(place.client.get("/slow"))
         await until(lambda: place.ends)
         asking.cancel()  # as the server does it: it is the task of the request, too
@@ -210,7 +210,7 @@ def test_what_the_end_of_the_gateway_cuts_before_its_answer_gets_the_error_of_th
 
 
 def test_while_it_stops_it_takes_no_new_work_and_ends_what_was_asked_to_end() -> None:
-    async def use(place: Place) -> None:
+    async def use(place: BareGateway) -> None:
         async def interrupt() -> None:
             place.ends.append("interrupted")
 
@@ -232,12 +232,12 @@ def test_while_it_stops_it_takes_no_new_work_and_ends_what_was_asked_to_end() ->
 
 
 def test_what_closes_its_connection_is_refused_behind_its_body_for_else_the_answer_may_be_lost() -> None:
-    async def use(place: Place) -> None:
+    async def use(place: BareGateway) -> None:
         order: list[str] = []
 
         async def body() -> AsyncIterator[bytes]:
             for piece in (b"1", b"2"):
-                await settle()
+                await drain_loop()
                 order.append("piece")
                 yield piece
 
@@ -254,13 +254,13 @@ def test_what_closes_its_connection_is_refused_behind_its_body_for_else_the_answ
 
 
 def test_a_failure_that_is_answered_or_no_fault_of_ours_is_no_defect_of_the_background() -> None:
-    async def use(place: Place) -> None:
+    async def use(place: BareGateway) -> None:
         async def fail(error: Exception) -> None:
             raise error
 
         with suppress(ApiError):
             await place.gateway.awaited_task(fail(ApiError(404, "no such model")))
-        await settle()
+        await drain_loop()
         assert "background_errors_total 0.0" in place.metrics
         place.gateway.task(fail(UpstreamGone("killed")))
         await until(lambda: "background_errors_total 1.0" in place.metrics)
@@ -272,9 +272,9 @@ def test_a_failure_that_is_answered_or_no_fault_of_ours_is_no_defect_of_the_back
 def test_a_task_that_outlives_its_request_is_waited_for_at_the_end() -> None:
     ends: list[str] = []
 
-    async def use(place: Place) -> None:
+    async def use(place: BareGateway) -> None:
         async def interrupt() -> None:
-            await settle()
+            await drain_loop()
             ends.append("interrupted")
 
         place.gateway.task(interrupt())

@@ -20,7 +20,7 @@ WEATHER: Any = {"name": "weather_of", "parameters": {"type": "object", "properti
 pytestmark = [pytest.mark.judge, over_each]
 
 
-class Weather(BaseModel):
+class WeatherReport(BaseModel):
     city: str
     degrees: int
 
@@ -61,8 +61,8 @@ def test_the_same_by_responses_with_a_parsed_end(client: openai.OpenAI, judged: 
     second = client.responses.create(**asked, input=[output], previous_response_id=first.id)
     assert second.output_text == "results: rain"
     assert len({each["prompt_cache_key"] for each in judged.model.seen}) == 1
-    parsed = client.responses.parse(model=GPT, input="'Oslo' at 12 degrees", text_format=Weather)
-    assert parsed.output_parsed == Weather(city="Oslo", degrees=12)
+    parsed = client.responses.parse(model=GPT, input="'Oslo' at 12 degrees", text_format=WeatherReport)
+    assert parsed.output_parsed == WeatherReport(city="Oslo", degrees=12)
 
 
 def test_work_in_the_background_is_looked_after_streamed_continued_and_cancelled(

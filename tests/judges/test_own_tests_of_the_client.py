@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.judges.conftest import ChatsAlone, Judged, over_each
-from tests.kit.judges import FOLDER, SUITES, Outcome, run_suite
+from tests.kit.judges import FOLDER, SUITES, SuiteOutcome, run_suite
 
 MODEL = ChatsAlone
 OTHER_LIBRARY = {"aiohttp": "the same client over another HTTP library, which is not installed"}
@@ -24,7 +24,7 @@ NOT_RUN_OF_RESPONSES = {
 """What is left out (in the words of pytest's `-k`), and why."""
 
 
-def _run(judged: Judged, not_run: dict[str, str], *arguments: str) -> Outcome:
+def _run(judged: Judged, not_run: dict[str, str], *arguments: str) -> SuiteOutcome:
     wanted = " and ".join(f"not ({names})" for names in not_run)
     options = ("-o", "addopts=", "-o", "log_level=WARNING", "-k", wanted)
     env = {"TEST_API_BASE_URL": judged.url, "PYTHONPATH": str(SUITES)}

@@ -18,7 +18,7 @@ import pytest
 _FOLDER = "alone_folder"
 
 
-class _Controller:
+class _LockController:
     """In the process that hands out the tests: a folder for the locks, which every worker learns of."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class _Controller:
 
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(_Controller(), "alone-controller")
+        config.pluginmanager.register(_LockController(), "alone-controller")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -32,7 +32,7 @@ from codex_server_cli.gateway.connection_limits import (
 )
 from codex_server_cli.gateway.middleware import RequestMiddleware
 from codex_server_cli.gateway.options import ServeOptions
-from codex_server_cli.gateway.serve import _Server  # what it shuts down of uvicorn
+from codex_server_cli.gateway.serve import _UvicornServer  # what it shuts down of uvicorn
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.settings.places import Settings
 from tests.kit.shared_server import SharedServer
@@ -96,7 +96,7 @@ class BridgeGateway:
         self._options = ServeOptions(cwd=str(self.cwd), **options)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._server: _Server | None = None
+        self._server: _UvicornServer | None = None
         self.limits = ConnectionLimits(500)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True, name="gateway")
         self._thread.start()
@@ -137,7 +137,7 @@ class BridgeGateway:
         )
         configuration.limits = self.limits
         sweeping = asyncio.ensure_future(configuration.limits.sweep())
-        self._server = _Server(configuration)
+        self._server = _UvicornServer(configuration)
         await self._server.serve(sockets=[self._socket])
         sweeping.cancel()
         self.gateway.begin_to_stop()

@@ -34,7 +34,7 @@ from tests.kit.support import DEADLINE_S, spared_features, wait_until
 T = TypeVar("T")
 
 
-class _Log(AccessLog):
+class _MemoryLog(AccessLog):
     """Keeps what would be written.
 
     Attributes:
@@ -97,7 +97,7 @@ class ChatGateway:
     async def _serve(self) -> None:
         self.gateway = Gateway(Settings.load(), self._options)
         self.loop = asyncio.get_running_loop()
-        log = self.log = _Log()
+        log = self.log = _MemoryLog()
         with patch.object(routes, "ChatMemory", self._make_state):
             app = RequestMiddleware(self.gateway, make_app(self.gateway), log)
         settings: dict[str, Any] = {"log_level": "critical", "lifespan": "off", "timeout_graceful_shutdown": 1}

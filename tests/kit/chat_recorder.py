@@ -41,7 +41,7 @@ from codex_server_cli.demo.replies import (
 )
 from codex_server_cli.demo.scripted_model import Script, ScriptedModel
 from tests.kit.chat import CAPTURES, chat_request
-from tests.kit.support import AppServer, Json, codex_binaries
+from tests.kit.support import Json, StdioAppServer, codex_binaries
 
 MODEL = "gpt-6.1-sol"
 """In the catalogue of both versions; the scripted model answers for it."""
@@ -54,7 +54,7 @@ _LEFT_OUT = ("thread/started", "thread/status/changed", "thread/settings/updated
 _USAGE = Usage().to_json()
 
 
-class Kind(NamedTuple):
+class AnswerKind(NamedTuple):
     """One kind of answer.
 
     Attributes:
@@ -146,7 +146,7 @@ def _error(status: int, code: str, message: str, **more: str) -> Failure:
     return fail(status, {"error": {"type": code, "code": code, "message": message, **more}})
 
 
-def kinds() -> dict[str, Kind]:
+def kinds() -> dict[str, AnswerKind]:
     """All of them, by the name of their recording."""
     refused = {**_message(""), "content": [{"type": "refusal", "refusal": "I cannot"}]}
     bad_call = {"type": "function_call", "call_id": "call_b", "namespace": "client", "name": "get_weather"}
@@ -158,50 +158,58 @@ def kinds() -> dict[str, Kind]:
         {"type": "function_call_output", "call_id": "call_0", "output": "noon"},
     )
     return {
-        "text": Kind([reply(say("Hel", "lo ", "wörld 🙂"))]),
-        "no_delta": Kind([_verbatim(_output("done", _message("whole")))]),
-        "two_messages": Kind([reply(say("One."), say("Two."))]),
-        "reasoning": Kind([_verbatim(*_encrypted_reasoning("one", "two"), *_spoken("Done.", done=_message("Done.")))]),
-        "commentary": Kind([reply(say("I look.", phase="commentary"), say("Done."))]),
-        "annotations": Kind([_verbatim(*_spoken("See x.", done=_message("See x.", _CITATION)))]),
-        "usage_null": Kind([_verbatim(*_spoken("Hello", done=_message("Hello")), usage=None)]),
-        "schema": Kind(
+        "text": AnswerKind([reply(say("Hel", "lo ", "wörld 🙂"))]),
+        "no_delta": AnswerKind([_verbatim(_output("done", _message("whole")))]),
+        "two_messages": AnswerKind([reply(say("One."), say("Two."))]),
+        "reasoning": AnswerKind(
+            [_verbatim(*_encrypted_reasoning("one", "two"), *_spoken("Done.", done=_message("Done.")))]
+        ),
+        "commentary": AnswerKind([reply(say("I look.", phase="commentary"), say("Done."))]),
+        "annotations": AnswerKind([_verbatim(*_spoken("See x.", done=_message("See x.", _CITATION)))]),
+        "usage_null": AnswerKind([_verbatim(*_spoken("Hello", done=_message("Hello")), usage=None)]),
+        "schema": AnswerKind(
             [reply(say("I think.", phase="commentary"), say('{"city":', '"Oslo"}'))], terms={"output_schema": _SCHEMA}
         ),
-        "two_calls": Kind(_TWO_CALLS),
-        "call_after_history": Kind(_TWO_CALLS, history=history),
-        "foreign_call": Kind([reply(call("nonsense", {}, call_id="call_x", namespace="client")), reply(say("sorry"))]),
-        "bad_arguments": Kind([_verbatim(_output("done", {**bad_call, "arguments": '{"a": '})), reply(say("sorry"))]),
-        "call_then_cut": Kind([reply(first_call, cut()), *_TWO_CALLS], retries=(0, 2)),
-        "call_then_max": Kind([reply(first_call, incomplete("max_output_tokens"))], retries=(0, 2)),
-        "refusal": Kind([_verbatim(*_spoken(done=refused))]),
-        "max_output": Kind([reply(say("Long ", "text"), incomplete("max_output_tokens"))], retries=(0, 2)),
-        "content_filter": Kind([reply(say("Bad ", "text"), incomplete("content_filter"))], retries=(0, 2)),
-        "cyber": Kind([reply(stream_failure("cyber_policy", "This was flagged for cyber"))], retries=(0, 1)),
-        "cyber_mid": Kind([reply(say("Hel", "lo"), stream_failure("cyber_policy", "This was flagged for cyber"))]),
-        "invalid_prompt": Kind([reply(stream_failure("invalid_prompt", "Invalid prompt: it was flagged"))]),
-        "interrupted": Kind([reply(say("Hel", hold(Gate()), "lo"))], is_interrupted=True),
-        "usage_limit": Kind([Failure(limit.status, limit.body, _LIMIT_HEADERS)]),
-        "insufficient_quota": Kind([_error(429, "insufficient_quota", "You exceeded your current quota")]),
-        "rate_limited": Kind([rate_limited()]),
-        "rate_failed": Kind([reply(stream_failure("rate_limit_exceeded", "Slow down"))], retries=(1, 1)),
-        "unauthorized": Kind([unauthorized()], retries=(1, 2)),
-        "model_404": Kind(
+        "two_calls": AnswerKind(_TWO_CALLS),
+        "call_after_history": AnswerKind(_TWO_CALLS, history=history),
+        "foreign_call": AnswerKind(
+            [reply(call("nonsense", {}, call_id="call_x", namespace="client")), reply(say("sorry"))]
+        ),
+        "bad_arguments": AnswerKind(
+            [_verbatim(_output("done", {**bad_call, "arguments": '{"a": '})), reply(say("sorry"))]
+        ),
+        "call_then_cut": AnswerKind([reply(first_call, cut()), *_TWO_CALLS], retries=(0, 2)),
+        "call_then_max": AnswerKind([reply(first_call, incomplete("max_output_tokens"))], retries=(0, 2)),
+        "refusal": AnswerKind([_verbatim(*_spoken(done=refused))]),
+        "max_output": AnswerKind([reply(say("Long ", "text"), incomplete("max_output_tokens"))], retries=(0, 2)),
+        "content_filter": AnswerKind([reply(say("Bad ", "text"), incomplete("content_filter"))], retries=(0, 2)),
+        "cyber": AnswerKind([reply(stream_failure("cyber_policy", "This was flagged for cyber"))], retries=(0, 1)),
+        "cyber_mid": AnswerKind(
+            [reply(say("Hel", "lo"), stream_failure("cyber_policy", "This was flagged for cyber"))]
+        ),
+        "invalid_prompt": AnswerKind([reply(stream_failure("invalid_prompt", "Invalid prompt: it was flagged"))]),
+        "interrupted": AnswerKind([reply(say("Hel", hold(Gate()), "lo"))], is_interrupted=True),
+        "usage_limit": AnswerKind([Failure(limit.status, limit.body, _LIMIT_HEADERS)]),
+        "insufficient_quota": AnswerKind([_error(429, "insufficient_quota", "You exceeded your current quota")]),
+        "rate_limited": AnswerKind([rate_limited()]),
+        "rate_failed": AnswerKind([reply(stream_failure("rate_limit_exceeded", "Slow down"))], retries=(1, 1)),
+        "unauthorized": AnswerKind([unauthorized()], retries=(1, 2)),
+        "model_404": AnswerKind(
             [_error(404, "model_not_found", "The model `x` does not exist or you have no access to it.")]
         ),
-        "bad_request_detail": Kind(
+        "bad_request_detail": AnswerKind(
             [fail(400, {"detail": "The 'gpt-4o' model is not supported when using Codex with a ChatGPT account."})]
         ),
-        "context_window": Kind([reply(context_window())], retries=(0, 1)),
-        "bad_schema": Kind([_error(400, "invalid_json_schema", "Invalid schema", param="text.format.schema")]),
-        "overloaded": Kind([overloaded()], retries=(1, 1)),
-        "server_error": Kind([server_error()], retries=(1, 2)),
-        "cut_before": Kind([reply(cut())], retries=(1, 2)),
-        "cut_behind_answer": Kind([reply(say("Hel", "lo"), cut()), reply(say("Hello again"))], retries=(0, 1)),
-        "cut_behind_message": Kind(
+        "context_window": AnswerKind([reply(context_window())], retries=(0, 1)),
+        "bad_schema": AnswerKind([_error(400, "invalid_json_schema", "Invalid schema", param="text.format.schema")]),
+        "overloaded": AnswerKind([overloaded()], retries=(1, 1)),
+        "server_error": AnswerKind([server_error()], retries=(1, 2)),
+        "cut_before": AnswerKind([reply(cut())], retries=(1, 2)),
+        "cut_behind_answer": AnswerKind([reply(say("Hel", "lo"), cut()), reply(say("Hello again"))], retries=(0, 1)),
+        "cut_behind_message": AnswerKind(
             [reply(say("Hel", "lo", phase=None), cut()), reply(say("again", phase=None))], retries=(0, 1)
         ),
-        "cut_mid": Kind(
+        "cut_mid": AnswerKind(
             [
                 reply(cut_after("Hel", "lo", item_id="msg_c")),
                 reply(say("Hel", "lo", " again", item_id="msg_c")),
@@ -226,7 +234,7 @@ class _Tape(list[Json]):
         super().append(message)
 
 
-class _RecordedServer(AppServer):
+class _RecordedServer(StdioAppServer):
     """An app-server whose messages are kept in their order, and which gets the results of tools like from a client."""
 
     def __init__(self, codex: Path, codex_home: Path) -> None:
@@ -243,7 +251,7 @@ class _RecordedServer(AppServer):
         Timer(_ANSWER_AFTER_S, super()._answer, [message]).start()
 
 
-def record(kind: Kind, codex: Path, label: str) -> list[str]:
+def record(kind: AnswerKind, codex: Path, label: str) -> list[str]:
     """The lines of one recording with one codex."""
     with tempfile.TemporaryDirectory() as folder, ScriptedModel(kind.script) as model:
         home, cwd = Path(folder, "home"), Path(folder, "empty")

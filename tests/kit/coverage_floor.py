@@ -42,7 +42,7 @@ _REPORT = _ROOT / ".build" / "coverage.txt"
 _PACKAGE = _ROOT / "codex_server_cli"
 
 
-class Verdict(NamedTuple):
+class FloorResult(NamedTuple):
     """The result for one floor."""
 
     folders: tuple[str, ...]
@@ -122,13 +122,13 @@ class Measurement:
             self._coverage.save()
 
 
-class Judgement:
+class FloorReport:
     """The verdict on a whole run, in the process that reports it: the only one, or pytest-xdist's controller."""
 
     def __init__(self) -> None:
         self._folder = TemporaryDirectory(prefix="coverage-")
         self.data_file = str(Path(self._folder.name) / "data")
-        self._verdicts: list[Verdict] = []
+        self._verdicts: list[FloorResult] = []
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -154,11 +154,11 @@ class Judgement:
         for verdict in self._verdicts:
             terminalreporter.write_line(verdict.line, red=verdict.is_missed)
 
-    def _judge(self, folders: tuple[str, ...], floor: int) -> Verdict:
+    def _judge(self, folders: tuple[str, ...], floor: int) -> FloorResult:
         report = io.StringIO()
         include = [f"{_PACKAGE / folder}/*" for folder in folders]
         per_cent = self._coverage.report(file=report, include=include)
-        return Verdict(folders, floor, per_cent, report.getvalue())
+        return FloorResult(folders, floor, per_cent, report.getvalue())
 
 
 _DATA_FILE = "coverage_data_file"
@@ -172,7 +172,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         data_file = config.workerinput.get(_DATA_FILE)
     elif _is_whole(config) and not _measurement:
-        judgement = Judgement()
+        judgement = FloorReport()
         config.pluginmanager.register(judgement)
         data_file = judgement.data_file
     else:

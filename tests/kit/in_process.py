@@ -32,7 +32,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal
 _ROOM_IN_A_PIPE = 1 << 16
 
 
-class Taken(Launch):
+class CapturedLaunch(Launch):
     """In place of a worker: keeps the prompts that commands hand over.
 
     Attributes:

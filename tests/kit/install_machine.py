@@ -50,7 +50,7 @@ esac
 
 
 @dataclass
-class Machine:
+class InstallMachine:
     """A temporary user: a checkout, a home and a PATH, all with a space in their names."""
 
     root: Path
@@ -142,13 +142,13 @@ def executable(path: Path, text: str) -> Path:
     return path
 
 
-def machine_with_fakes(root: Path) -> Machine:
+def machine_with_fakes(root: Path) -> InstallMachine:
     """A machine where building takes no time, with a codex on PATH and a small checkout.
 
     Files in its home steer the fakes: `pip-fails` and `setup-fails` do, and where `gate` is a FIFO, pip waits until it
     is opened for writing. `pip-was-asked-for` holds the arguments of pip.
     """
-    machine = Machine(root)
+    machine = InstallMachine(root)
     (machine.source / "codex_server_cli").mkdir(parents=True)
     (machine.source / "references").mkdir()
     for name in ("install.sh", "pyproject.toml", "README.md", "codex_server_cli/__init__.py"):

@@ -22,7 +22,7 @@ _TIMEOUT_S = 500
 _OURS = ("PYTEST_", "PYTHON", "COVERAGE")
 
 
-class Outcome(NamedTuple):
+class SuiteOutcome(NamedTuple):
     """What a suite did, without its failures: those are raised.
 
     Attributes:
@@ -36,7 +36,7 @@ class Outcome(NamedTuple):
     skipped: Mapping[str, str]
 
 
-def run_suite(scratch: Path, *arguments: str | Path, cwd: Path = SUITES, **env: str) -> Outcome:
+def run_suite(scratch: Path, *arguments: str | Path, cwd: Path = SUITES, **env: str) -> SuiteOutcome:
     """Run tests with the packages of the judges.
 
     Args:
@@ -71,7 +71,7 @@ def run_suite(scratch: Path, *arguments: str | Path, cwd: Path = SUITES, **env: 
     return _read(report)
 
 
-def _read(report: Path) -> Outcome:
+def _read(report: Path) -> SuiteOutcome:
     passed, skipped = [], {}
     for case in ElementTree.parse(report).iter("testcase"):
         name, skip = case.attrib["name"], case.find("skipped")
@@ -79,4 +79,4 @@ def _read(report: Path) -> Outcome:
             passed.append(name)
         else:
             skipped[name] = skip.attrib.get("message", "")
-    return Outcome(frozenset(passed), len(passed), skipped)
+    return SuiteOutcome(frozenset(passed), len(passed), skipped)

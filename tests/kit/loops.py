@@ -10,7 +10,7 @@ from tests.kit.support import DEADLINE_S
 _STEPS = 20
 
 
-async def settle() -> None:
+async def drain_loop() -> None:
     """Let everything happen that needs nothing from outside."""
     for _ in range(_STEPS):
         await asyncio.sleep(0)

@@ -162,7 +162,7 @@ class NodeClients:
         self._process = None
 
 
-class Client:
+class NodeClient:
     """One of the clients, in front of one gateway."""
 
     def __init__(self, clients: NodeClients, url: str, scenarios: str, **given: object) -> None:

@@ -33,7 +33,7 @@ _STARTING = ("new", "review")
 """The verbs that take a server from the configuration; `continue` takes that of the turn before it."""
 
 
-class Place(Home):
+class TransportHome(Home):
     """A home whose turns reach their app-server in one way.
 
     Attributes:
@@ -110,7 +110,7 @@ class Way(Enum):
     WS_JWT = "ws-jwt"
     SSH = "ssh"
 
-    def open(self, place: Place) -> None:
+    def open(self, place: TransportHome) -> None:
         """Have all that stands behind it, until the place is closed."""
         match self:
             case Way.SPAWN:
@@ -139,7 +139,7 @@ class Way(Enum):
             place.flags += place.where
 
 
-def _listen(place: Place, listen: str, *flags: str) -> None:
+def _listen(place: TransportHome, listen: str, *flags: str) -> None:
     server = place.opened.enter_context(ListeningServer(place.codex, place.codex_home, listen, *flags))
     place.settings = {"server": server.url}
 

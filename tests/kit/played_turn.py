@@ -209,7 +209,7 @@ class PlayedTurn(Turn):
         with self._mutex:
             if not self.is_over:
                 self.is_over = True
-                self._let_go()
+                self._release()
 
     # --- the worker's part
 
@@ -256,9 +256,9 @@ class PlayedTurn(Turn):
             outcome = session.outcome._replace(refused=record.refusals.to_json())
             self._writer.finish(outcome, self._record)
             self._journal.end(outcome.state, outcome.error.kind if outcome.error else None)
-            self._let_go()
+            self._release()
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         self._writer.close()
         if self._slot is not None:
             self._slot.release()
@@ -307,6 +307,6 @@ def hold(home: Home, prompt: str = "hi", **terms: Any) -> PlayedTurn:
     return turn
 
 
-def let_go(turn: PlayedTurn) -> None:
+def finish(turn: PlayedTurn) -> None:
     """The rest of its answer, and its end."""
     turn.end(SECOND_HALF)

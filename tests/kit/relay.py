@@ -3,7 +3,7 @@ no message: what is cut is cut anywhere.
 
 Owns one thread and its sockets, and a file where it listens on a path. Never here: an app-server, or a turn.
 
-    with Relay(socket_of_server, tmp_path / "relay") as relay:
+    with SocketRelay(socket_of_server, tmp_path / "relay") as relay:
         relay.cut_after(1000)              # its first connection ends after so many bytes to the client
         home.configure(server=relay.url)
 """
@@ -32,13 +32,13 @@ _RESET = struct.pack(
 _READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 
 
-class _Cut(NamedTuple):
+class _CutPoint(NamedTuple):
     after: int
     direction: Direction
 
 
 @dataclass(eq=False)
-class _Way:
+class _OneWay:
     """One direction of a connection."""
 
     source: socket.socket
@@ -49,7 +49,7 @@ class _Way:
 
 
 @dataclass(eq=False)
-class Connection:
+class RelayedConnection:
     """One client's connection through the relay.
 
     Attributes:
@@ -57,8 +57,8 @@ class Connection:
         is_cut: the relay has cut it.
     """
 
-    ways: dict[Direction, _Way] = field(repr=False)
-    cut: _Cut | None = None
+    ways: dict[Direction, _OneWay] = field(repr=False)
+    cut: _CutPoint | None = None
     is_open: bool = True
     is_cut: bool = False
 
@@ -67,7 +67,7 @@ class Connection:
         return self.ways[direction].passed
 
 
-class Relay:
+class SocketRelay:
     """Listens, and passes on to `target` what comes, and back.
 
     Attributes:
@@ -80,16 +80,16 @@ class Relay:
         target: the server's Unix socket.
         path: where to listen, like the server; None for a TCP port of this machine.
         """
-        self.connections: list[Connection] = []
+        self.connections: list[RelayedConnection] = []
         self._target, self._path, self._port = str(target), path, 0
-        self._plan: dict[int, _Cut] = {}
+        self._plan: dict[int, _CutPoint] = {}
         self._is_silent = self._is_closing = False
         self._lock = threading.Lock()
         self._waker, self._woken = socket.socketpair()
         self._listener: socket.socket | None = self._listen()
         self._thread = threading.Thread(target=self._run, daemon=True, name="relay")
 
-    def __enter__(self) -> Relay:
+    def __enter__(self) -> SocketRelay:
         self._thread.start()
         return self
 
@@ -104,7 +104,7 @@ class Relay:
         return f"unix://{self._path}" if self._path else f"ws://{_LOOPBACK}:{self._port}"
 
     @property
-    def open(self) -> list[Connection]:
+    def open(self) -> list[RelayedConnection]:
         """The connections that are open."""
         return [connection for connection in self.connections if connection.is_open]
 
@@ -119,7 +119,7 @@ class Relay:
             number: which connection; the first one ever is 0.
         """
         with self._lock:
-            self._plan[number] = _Cut(count, direction)
+            self._plan[number] = _CutPoint(count, direction)
 
     def cut(self) -> int:
         """Cut all connections now.
@@ -240,8 +240,11 @@ class Relay:
         with suppress(OSError):
             client, _ = listener.accept()
             server = socket.socket(socket.AF_UNIX)
-            ways: dict[Direction, _Way] = {"to_server": _Way(client, server), "to_client": _Way(server, client)}
-            connection = Connection(ways, self._plan.get(len(self.connections)))
+            ways: dict[Direction, _OneWay] = {
+                "to_server": _OneWay(client, server),
+                "to_client": _OneWay(server, client),
+            }
+            connection = RelayedConnection(ways, self._plan.get(len(self.connections)))
             self.connections.append(connection)
             try:
                 server.connect(self._target)
@@ -252,7 +255,7 @@ class Relay:
                 side.setblocking(False)
             self._cut_if_due(connection)
 
-    def _receive(self, connection: Connection, direction: Direction) -> None:
+    def _receive(self, connection: RelayedConnection, direction: Direction) -> None:
         way, cut = connection.ways[direction], connection.cut
         most = cut.after - way.passed if cut is not None and cut.direction == direction else _CHUNK
         try:
@@ -272,7 +275,7 @@ class Relay:
         if all(each.is_over for each in connection.ways.values()):
             _close(connection)
 
-    def _send(self, connection: Connection, direction: Direction) -> None:
+    def _send(self, connection: RelayedConnection, direction: Direction) -> None:
         way = connection.ways[direction]
         try:
             sent = way.target.send(way.unsent)
@@ -285,13 +288,13 @@ class Relay:
         way.passed += sent
         self._cut_if_due(connection)
 
-    def _cut_if_due(self, connection: Connection) -> None:
+    def _cut_if_due(self, connection: RelayedConnection) -> None:
         cut = connection.cut
         if cut is not None and connection.passed(cut.direction) >= cut.after:
             _cut(connection)
 
 
-def _cut(connection: Connection) -> None:
+def _cut(connection: RelayedConnection) -> None:
     connection.is_cut = True
     for way in connection.ways.values():
         if way.source.family == socket.AF_INET:
@@ -299,7 +302,7 @@ def _cut(connection: Connection) -> None:
     _close(connection)
 
 
-def _close(connection: Connection) -> None:
+def _close(connection: RelayedConnection) -> None:
     connection.is_open = False
     for way in connection.ways.values():
         way.source.close()

@@ -54,7 +54,7 @@ class RemoteBackend:
         self._received: list[Json] = []
         self._changed = threading.Condition()
         self._connections: list[socket.socket] = []
-        self._server = _Server(("127.0.0.1", 0), type("_Bound", (_Handler,), {"backend": self}))
+        self._server = _BackendServer(("127.0.0.1", 0), type("_Bound", (_BackendHandler,), {"backend": self}))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     def __enter__(self) -> RemoteBackend:
@@ -130,7 +130,7 @@ class RemoteBackend:
             self._changed.notify_all()
 
 
-class _Server(ThreadingHTTPServer):
+class _BackendServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -139,7 +139,7 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _BackendHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     backend: RemoteBackend
 

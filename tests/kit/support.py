@@ -102,7 +102,7 @@ def make_repository(path: Path) -> None:
     (path / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
 
 
-class AppServer:
+class StdioAppServer:
     """A real `codex app-server` over stdio: requests in, notifications collected.
 
     Server requests are declined with a JSON-RPC error unless `answers` maps their method to a result.
@@ -137,7 +137,7 @@ class AppServer:
         for thread in self._threads:
             thread.start()
 
-    def __enter__(self) -> AppServer:
+    def __enter__(self) -> StdioAppServer:
         try:
             self._initialize()
         except BaseException:

@@ -53,7 +53,7 @@ APPROVAL: Json = {
 }
 
 
-class Chat:
+class RecordedChat:
     """The blocks of a chat whose turn has started, and those that were shown."""
 
     def __init__(self) -> None:
@@ -62,12 +62,12 @@ class Chat:
         for message, direction in HANDSHAKE:
             self._feed(message, direction)
 
-    def came(self, *messages: Json) -> Chat:
+    def came(self, *messages: Json) -> RecordedChat:
         for message in messages:
             self._feed(message, "in")
         return self
 
-    def went(self, message: Json) -> Chat:
+    def went(self, message: Json) -> RecordedChat:
         self._feed(message, "out")
         return self
 
@@ -90,7 +90,7 @@ def user_message(text: str, id_: str) -> Json:
 
 
 def test_a_paragraph_is_finished_when_the_next_begins_and_the_rest_with_the_message() -> None:
-    chat = Chat().came(message_started(), delta("First par"), delta("agraph.\n\nSecond"))
+    chat = RecordedChat().came(message_started(), delta("First par"), delta("agraph.\n\nSecond"))
     assert chat.of(BlockKind.ANSWER) == ["First paragraph."]
     assert chat.live == "Second"
     chat.came(delta(" one"), message_completed("First paragraph.\n\nSecond one"))
@@ -99,26 +99,28 @@ def test_a_paragraph_is_finished_when_the_next_begins_and_the_rest_with_the_mess
 
 
 def test_what_was_open_when_the_turn_ended_is_shown() -> None:
-    chat = Chat().came(message_started(), delta("cut of"))
+    chat = RecordedChat().came(message_started(), delta("cut of"))
     assert chat.chat_blocks.end() == [Block(BlockKind.ANSWER, "cut of")]
     assert chat.live == ""
 
 
 def test_a_retry_shows_nothing_twice() -> None:
-    chat = Chat().came(message_started(), delta("One.\n\nTwo"), RETRY, *said("One.\n\nTwo three"))
+    chat = RecordedChat().came(message_started(), delta("One.\n\nTwo"), RETRY, *said("One.\n\nTwo three"))
     assert chat.of(BlockKind.ANSWER) == ["One.", "Two", " three"]
     assert chat.of(BlockKind.NOTE) == ["↻ Reconnecting... 1/2"]
 
 
 def test_a_retry_that_says_something_else_begins_the_answer_anew() -> None:
-    chat = Chat().came(message_started(), delta("One way"), RETRY, *said("Another way\n\nof it"))
+    chat = RecordedChat().came(message_started(), delta("One way"), RETRY, *said("Another way\n\nof it"))
     assert chat.of(BlockKind.ANSWER) == ["One way", "Another way", "of it"]
     assert "[the answer restarted]" in chat.of(BlockKind.NOTE)
 
 
 def test_something_else_in_the_middle_of_an_answer_stands_where_it_came() -> None:
     warning = notification("warning", message="slow down")
-    chat = Chat().came(message_started(), delta("Before"), warning, delta(" after"), message_completed("Before after"))
+    chat = RecordedChat().came(
+        message_started(), delta("Before"), warning, delta(" after"), message_completed("Before after")
+    )
     assert [block.kind for block in chat.blocks] == [BlockKind.ANSWER, BlockKind.WARNING, BlockKind.ANSWER]
     assert [block.text.strip() for block in chat.blocks] == ["Before", "! slow down", "after"]
 
@@ -127,7 +129,7 @@ def test_something_else_in_the_middle_of_an_answer_stands_where_it_came() -> Non
 
 
 def test_a_command_is_shown_when_it_begins_and_its_output_when_it_ends() -> None:
-    chat = Chat().came(item_notification("item/started", "commandExecution", "call", command="ls"))
+    chat = RecordedChat().came(item_notification("item/started", "commandExecution", "call", command="ls"))
     assert chat.blocks == [Block(BlockKind.COMMAND, "$ ls")]
     chat.came(notification("item/commandExecution/outputDelta", itemId="call", delta="a\nb"))
     assert chat.live == "a\nb"
@@ -139,19 +141,19 @@ def test_a_command_is_shown_when_it_begins_and_its_output_when_it_ends() -> None
 def test_a_command_that_ends_after_something_else_is_named_again() -> None:
     begun = item_notification("item/started", "commandExecution", "call", command="ls")
     ended = item_notification("item/completed", "commandExecution", "call", **COMMAND)
-    chat = Chat().came(begun, notification("warning", message="hm"), ended)
+    chat = RecordedChat().came(begun, notification("warning", message="hm"), ended)
     assert chat.blocks[-2:] == [Block(BlockKind.COMMAND, "$ ls"), Block(BlockKind.OUTPUT, "a\n→ exit 0")]
 
 
 def test_the_output_of_a_command_that_says_much_is_bounded_while_it_runs() -> None:
-    chat = Chat()
+    chat = RecordedChat()
     for _ in range(3):
         chat.came(notification("item/commandExecution/outputDelta", itemId="call", delta="x" * MAX_LIVE_CHARS))
     assert len(chat.live) == MAX_LIVE_CHARS
 
 
 def test_a_thought_grows_and_is_then_shown_as_a_summary() -> None:
-    chat = Chat()
+    chat = RecordedChat()
     for part in ("First", "Then"):
         chat.came(notification("item/reasoning/summaryPartAdded", itemId="r", summaryIndex=0))
         chat.came(notification("item/reasoning/summaryTextDelta", itemId="r", delta=part))
@@ -185,22 +187,22 @@ def test_a_thought_grows_and_is_then_shown_as_a_summary() -> None:
     ],
 )
 def test_every_kind_of_event_is_a_block_of_its_kind(message: Json, block: Block) -> None:
-    assert Chat().came(message).blocks == [block]
+    assert RecordedChat().came(message).blocks == [block]
 
 
 def test_what_shows_nothing_leaves_the_answer_whole() -> None:
-    chat = Chat().came(
+    chat = RecordedChat().came(
         message_started(), delta("One "), usage_notification(), notification("unknown/thing"), delta("two")
     )
     assert (chat.blocks, chat.live) == ([], "One two")
 
 
 def test_an_error_that_ends_the_turn_is_left_to_its_end() -> None:
-    assert Chat().came(error_notification("broken", will_retry=False)).blocks == []
+    assert RecordedChat().came(error_notification("broken", will_retry=False)).blocks == []
 
 
 def test_the_prompt_is_known_and_what_is_said_into_the_turn_is_shown() -> None:
-    chat = Chat().came(
+    chat = RecordedChat().came(
         user_message("the prompt", "u1"), message_started(), delta("Well"), user_message("use\ntabs", "u2")
     )
     assert chat.blocks == [Block(BlockKind.ANSWER, "Well"), Block(BlockKind.SAID, "use\ntabs")]
@@ -221,14 +223,14 @@ def test_the_prompt_is_known_and_what_is_said_into_the_turn_is_shown() -> None:
     ],
 )
 def test_a_decision_is_told_whoever_took_it(reply: Json, expected: str) -> None:
-    chat = Chat().came(APPROVAL)
+    chat = RecordedChat().came(APPROVAL)
     assert chat.blocks == []
     assert chat.went({"id": 0, **reply}).of(BlockKind.NOTE) == [expected]
     assert chat.went({"id": 0, **reply}).of(BlockKind.NOTE) == [expected], "once"
 
 
 def test_a_request_that_codex_takes_back_says_so() -> None:
-    chat = Chat().came(APPROVAL, notification("serverRequest/resolved", requestId=0))
+    chat = RecordedChat().came(APPROVAL, notification("serverRequest/resolved", requestId=0))
     assert chat.of(BlockKind.NOTE) == ["approval 0: taken back by Codex"]
     assert chat.went({"id": 0, "result": {"decision": "accept"}}).of(BlockKind.NOTE) == chat.of(BlockKind.NOTE)
 
@@ -239,7 +241,7 @@ def test_an_answer_is_told_with_its_words_and_a_decision_of_nobody_as_one() -> N
         "id": 7,
         "params": {"questions": [{"id": "q", "question": "Colour?"}]},
     }
-    chat = Chat().came(question, APPROVAL)
+    chat = RecordedChat().came(question, APPROVAL)
     chat.went({"id": 7, "result": {"answers": {"q": {"answers": ["[Blue]"]}}}})
     chat.went({"why": "timeout", "id": 0, "result": {"decision": "decline"}})
     assert chat.of(BlockKind.NOTE) == ["reply 7: answered: [Blue]", "approval 0: declined: no answer in time"]
@@ -254,7 +256,7 @@ def test_what_codex_does_otherwise_than_asked_is_told() -> None:
 
 
 def test_a_request_that_nobody_could_answer_is_not_shown() -> None:
-    chat = Chat().came({"method": "attestation/generate", "id": 3, "params": {}})
+    chat = RecordedChat().came({"method": "attestation/generate", "id": 3, "params": {}})
     assert chat.went({"id": 3, "error": {"code": -32601}}).blocks == []
 
 
@@ -262,7 +264,7 @@ def test_a_request_that_nobody_could_answer_is_not_shown() -> None:
 
 
 def test_of_an_app_server_that_was_given_up_only_what_it_showed_stays() -> None:
-    chat = Chat().came(*said("half"), APPROVAL)
+    chat = RecordedChat().came(*said("half"), APPROVAL)
     chat.went({"id": 1, "method": "initialize", "params": {}}).went({"id": 0, "result": {"decision": "accept"}})
     assert chat.of(BlockKind.NOTE) == []
     assert chat.chat_blocks.record.turn_id is None

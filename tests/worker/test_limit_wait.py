@@ -18,7 +18,7 @@ from codex_server_cli.worker import limit_wait
 from codex_server_cli.worker.queued_turn import QueuedTurn
 
 
-class World:
+class ClockWorld:
     """A clock that only waiting moves, one slot, and a queue in which the turn is always the next."""
 
     def __init__(self, folder: Path) -> None:
@@ -55,15 +55,15 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    world = World(tmp_path / "queue")
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ClockWorld:
+    world = ClockWorld(tmp_path / "queue")
     clock = SimpleNamespace(time=world.time, monotonic=time.monotonic, gmtime=time.gmtime, strftime=time.strftime)
     monkeypatch.setattr("codex_server_cli.worker.limit_wait.time", clock)
     monkeypatch.setattr(limit_wait, "say", world.calls.append)
     return world
 
 
-def wait(world: World, tmp_path: Path, held_until_s: float) -> Slot | None:
+def wait(world: ClockWorld, tmp_path: Path, held_until_s: float) -> Slot | None:
     return limit_wait.wait_for_reset(cast("QueuedTurn", world), tmp_path / "turns" / "turn", held_until_s)
 
 
@@ -81,7 +81,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *lines: str) -> Non
 
 
 def test_where_no_limit_holds_the_first_slot_is_it(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: ClockWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers(monkeypatch, tmp_path, "0.0")
     slot = wait(world, tmp_path, 0.0)
@@ -91,7 +91,7 @@ def test_where_no_limit_holds_the_first_slot_is_it(
 
 
 def test_a_limit_is_waited_out_of_the_queue_by_a_clock_that_is_looked_at_often(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: ClockWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers(monkeypatch, tmp_path, "1025.0", "0.0")
     slot = wait(world, tmp_path, 0.0)
@@ -103,7 +103,7 @@ def test_a_limit_is_waited_out_of_the_queue_by_a_clock_that_is_looked_at_often(
 
 
 def test_a_clock_that_is_set_forward_ends_the_wait(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: ClockWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers(monkeypatch, tmp_path, "0.0")
 
@@ -119,14 +119,14 @@ def test_a_clock_that_is_set_forward_ends_the_wait(
     slot.release()
 
 
-def test_who_is_stopped_while_held_comes_back_without_a_slot(world: World, tmp_path: Path) -> None:
+def test_who_is_stopped_while_held_comes_back_without_a_slot(world: ClockWorld, tmp_path: Path) -> None:
     world.stops_at_s = 1060.0
     assert wait(world, tmp_path, 5000.0) is None
     assert "stand" not in world.calls
 
 
 def test_who_is_stopped_while_asking_asks_no_more(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: ClockWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limit_wait, "_CODE", "import signal; signal.pause()")
     world.stops_at_s = 0.0
@@ -137,7 +137,7 @@ def test_who_is_stopped_while_asking_asks_no_more(
 
 @pytest.mark.parametrize("code", ["raise SystemExit(1)", "print('what?')", "import os; os.close(1)"])
 def test_an_asker_that_fails_keeps_nobody(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+    world: ClockWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     monkeypatch.setattr(limit_wait, "_CODE", code)
     slot = wait(world, tmp_path, 0.0)
@@ -146,7 +146,7 @@ def test_an_asker_that_fails_keeps_nobody(
 
 
 def test_an_asker_that_never_ends_keeps_nobody_for_long(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: ClockWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limit_wait, "_CODE", "import signal; signal.pause()")
     monkeypatch.setattr(limit_wait, "ASK_TIMEOUT_S", 0.2)
@@ -156,7 +156,7 @@ def test_an_asker_that_never_ends_keeps_nobody_for_long(
 
 
 def test_a_machine_without_room_for_an_asker_keeps_nobody(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: ClockWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> int:
         raise BlockingIOError(11, "Resource temporarily unavailable")
@@ -169,7 +169,7 @@ def test_a_machine_without_room_for_an_asker_keeps_nobody(
 
 
 def test_a_slot_in_which_nothing_ran_still_names_whom_the_next_one_has_to_end(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: ClockWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dead = queue.take_slot(tmp_path / "queue", "20261120-165501-482-0000", 1)
     assert dead is not None

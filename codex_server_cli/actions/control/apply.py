@@ -96,7 +96,7 @@ def _alone(settings: Settings, path: Path, turn_id: str) -> Iterator[None]:
         BusyError: one of them is at work.
         HomeError: the home cannot be written.
     """
-    held: list[int] = []
+    lock_fds: list[int] = []
     try:
         for file in (path.with_name(".apply"), worktree.lock_of(path)):
             try:
@@ -106,10 +106,10 @@ def _alone(settings: Settings, path: Path, turn_id: str) -> Iterator[None]:
             if fd is None:
                 what = f"another turn works in the worktree of turn {turn_id}, or it is being applied"
                 raise BusyError(what, hint="`codex-server status` tells what runs.")
-            held.append(fd)
+            lock_fds.append(fd)
         yield
     finally:
-        for fd in held:
+        for fd in lock_fds:
             os.close(fd)
 
 
@@ -127,9 +127,9 @@ def _bring_back(path: Path, repository: Path) -> merge.Brought:
 def _told(turn_id: str, record: dict[str, Any], brought: merge.Brought) -> Applied:
     repository, path = record["repository"], record["path"]
     kept = [name for name in brought.left if name in brought.conflicts]
-    held = [name for name in brought.left if name not in brought.conflicts]
+    left_out = [name for name in brought.left if name not in brought.conflicts]
     if not brought.is_new:
-        message = "Nothing new to apply." if held else "Already applied: the worktree holds nothing new."
+        message = "Nothing new to apply." if left_out else "Already applied: the worktree holds nothing new."
     elif brought.conflicts:
         how = "Applied to" if brought.changes else "Not applied to"
         message = f"{how} {repository}, with conflicts to resolve: {_listed(brought.conflicts)}."
@@ -140,8 +140,8 @@ def _told(turn_id: str, record: dict[str, Any], brought: merge.Brought) -> Appli
     if kept:
         how = f"the turn's is in {path}: make both the same, commit, and apply again"
         message += f" Yours was kept of {_listed(kept)}; {how}."
-    if held:
-        message += f" What git ignores, and repositories within, stay in {path}: {_listed(held)}."
+    if left_out:
+        message += f" What git ignores, and repositories within, stay in {path}: {_listed(left_out)}."
     command = f"git -C {quote(repository)} status --short" if brought.changes else ""
     return Applied(turn_id, record["branch"], brought.changes, brought.conflicts, brought.left, message, command)
 

@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from codex_server_cli.actions.start.surroundings import ending
+from codex_server_cli.actions.start.surroundings import find_ending
 from codex_server_cli.settings.places import Settings
 
 _PROC = Path("/proc")
@@ -19,7 +19,7 @@ _POLL_S = 0.01
 
 def look_at_place(settings: Settings) -> str | tuple[str, str]:
     """What would end a worker that is started here, and what to do about it."""
-    found = ending(settings)
+    found = find_ending(settings)
     if found is None:
         return "outlive the shell, the terminal and the connection that start them"
     return f"one that is started here ends with {found.event}", found.remedy

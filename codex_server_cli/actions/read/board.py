@@ -68,7 +68,7 @@ class Board:
 
     def __init__(self, settings: Settings, selection: Selection) -> None:
         self._selection = selection
-        self._views = {view.turn_id: view for view in read.list_turns(settings, _KEPT, selection.wanted)}
+        self._views_by_id = {view.turn_id: view for view in read.list_turns(settings, _KEPT, selection.wanted)}
         self._last_lines: dict[str, str] = {}  # of ended turns
         self._prompts: dict[str, str] = {}
         self._turns_path = settings.turns_path
@@ -76,9 +76,9 @@ class Board:
         self._short_ids: dict[str, str] | None = None
 
     @property
-    def views(self) -> list[TurnView]:
+    def turn_views(self) -> list[TurnView]:
         """All turns to show: every running one, and the newest ended ones."""
-        return [view for view in self._views.values() if self._selection.wanted.state in (None, view.state)]
+        return [view for view in self._views_by_id.values() if self._selection.wanted.state in (None, view.state)]
 
     def directory(self, turn_id: str) -> TurnDir:
         """Where a turn is."""
@@ -90,8 +90,8 @@ class Board:
         if self._known is None:
             self._known = set(turn_ids(self._turns_path))
         if self._short_ids is None:
-            names = (text_in(view.meta.get("name")) for view in self._views.values())
-            self._short_ids = short_ids(self._views, {*self._known, *names})  # a name is looked for, too
+            names = (text_in(view.meta.get("name")) for view in self._views_by_id.values())
+            self._short_ids = short_ids(self._views_by_id, {*self._known, *names})  # a name is looked for, too
         return self._short_ids
 
     def prompt(self, view: TurnView) -> str:
@@ -102,7 +102,7 @@ class Board:
 
     def note(self, event: MonitorEvent) -> None:
         """Apply an event."""
-        view = self._views.get(event.turn_id)
+        view = self._views_by_id.get(event.turn_id)
         if self._known is not None and event.turn_id not in self._known:
             self._known.add(event.turn_id)
             self._short_ids = None  # it may make another one's ambiguous
@@ -134,21 +134,21 @@ class Board:
                     last = self._last_lines[view.turn_id] = _last_line(view)
                 found.append((view, last, self.prompt(view)))
             else:
-                del self._views[view.turn_id]
+                del self._views_by_id[view.turn_id]
         return found
 
     def _keep(self, view: TurnView) -> None:
         if view.state is State.MISSING:
-            self._views.pop(view.turn_id, None)
+            self._views_by_id.pop(view.turn_id, None)
             return
-        if view.turn_id not in self._views:
+        if view.turn_id not in self._views_by_id:
             self._short_ids = None
-        self._views[view.turn_id] = view
+        self._views_by_id[view.turn_id] = view
         if not view.state.is_end:
             return
-        ended = sorted(view.turn_id for view in self._views.values() if view.state.is_end)
+        ended = sorted(view.turn_id for view in self._views_by_id.values() if view.state.is_end)
         for turn_id in ended[:-_KEPT]:
-            del self._views[turn_id]
+            del self._views_by_id[turn_id]
             self._last_lines.pop(turn_id, None)
             self._prompts.pop(turn_id, None)
 

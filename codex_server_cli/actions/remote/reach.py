@@ -37,7 +37,7 @@ class Reach(Protocol):
         """The shared server; None where none lives and none shall be started."""
 
 
-class _SharedServer:
+class _SharedGeneration:
     """A generation of the shared server: a connection for each query, which takes 3 ms and lasts no longer."""
 
     def __init__(self, socket_path: str) -> None:
@@ -72,13 +72,13 @@ def shared_server(settings: Settings, *, starts: bool) -> Iterator[Server | None
     key = shared_key(settings, config)
     if not starts:
         found = read_generation(f"{directory_of(settings.home, key.name)}/{CURRENT}")
-        yield _SharedServer(found.socket_path) if found is not None and found.is_alive() else None
+        yield _SharedGeneration(found.socket_path) if found is not None and found.is_alive() else None
         return
     check_codex_home(settings)
     found = ensure_shared(settings.home, key, idle_s=config.server_idle)
     lease = Lease(found)
     try:
-        yield _SharedServer(found.socket_path)
+        yield _SharedGeneration(found.socket_path)
     finally:
         lease.release()
 
@@ -86,4 +86,4 @@ def shared_server(settings: Settings, *, starts: bool) -> Iterator[Server | None
 def living_servers(settings: Settings) -> list[Server]:
     """Every generation of every shared server of this home that lives, of other environments and draining ones too."""
     found = generations_of(settings.home)
-    return [_SharedServer(each.socket_path) for each in found if each.is_alive() and each.socket_path]
+    return [_SharedGeneration(each.socket_path) for each in found if each.is_alive() and each.socket_path]

@@ -111,7 +111,7 @@ def _told(given: str) -> str:
 
 def _turn_by_now(settings: Settings, once: Once) -> str | None:
     """The turn that another call has started meanwhile: then it is why the thread is busy."""
-    with contextlib.suppress(OSError), keys.held(settings.turns_path):
+    with contextlib.suppress(OSError), keys.locked(settings.turns_path):
         return keys.turn_of_key(settings.turns_path, once.key, once.for_s)
     return None
 

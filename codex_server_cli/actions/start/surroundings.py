@@ -18,9 +18,9 @@ from codex_server_cli.settings.places import Settings
 _WARNED = ".warned-"
 
 
-def ending(settings: Settings) -> Ending | None:
+def find_ending(settings: Settings) -> Ending | None:
     """What would end a worker that is started here; None where nothing is known to."""
-    return surroundings.ending(job_variables(), settings.user_home)
+    return surroundings.find_ending(job_variables(), settings.user_home)
 
 
 def warn_once(settings: Settings, looked: Path) -> str | None:
@@ -30,7 +30,7 @@ def warn_once(settings: Settings, looked: Path) -> str | None:
         looked: the stamp of a look that found nothing.
     """
     try:
-        found = ending(settings)
+        found = find_ending(settings)
     except OSError:  # a file system that does not answer: the turn runs all the same
         return None
     if found is None or found is ENDING_OF_LOGOUT:

@@ -28,7 +28,7 @@ from codex_server_cli.cli.chat.editor.pastes import Pastes
 from codex_server_cli.cli.chat.editor.screen import Screen
 from codex_server_cli.cli.chat.messages import SHELL_NOTE, Messages
 from codex_server_cli.cli.chat.status import status_of
-from codex_server_cli.cli.chat.tasks import Interrupting, Starting, hint_in_chat
+from codex_server_cli.cli.chat.tasks import Interrupting, TurnStart, hint_in_chat
 from codex_server_cli.cli.terminal.markdown import Painter
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.errors import CodexServerError
@@ -51,7 +51,7 @@ class Chat:
         self.meta: Mapping[str, Any] = {}
         self.limits: Mapping[str, Any] | None = None
         self._warned: set[str] = set()
-        self.starting, self.interrupting = Starting(), Interrupting(self.note, self.complain, self._fail)
+        self.turn_start, self.interrupting = TurnStart(), Interrupting(self.note, self.complain, self._fail)
         self._is_warned = False
         self._todo: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._commands = SlashCommands(self)
@@ -99,7 +99,7 @@ class Chat:
         try:
             await off_loop(lambda: chat_terms.check_login(self.settings, self.options, self.target))
         except CodexServerError as error:
-            if self.chat_turn is None and not self.starting:  # which says so itself
+            if self.chat_turn is None and not self.turn_start:  # which says so itself
                 self.complain(error)
         except Exception as error:
             self._fail(error)
@@ -153,7 +153,7 @@ class Chat:
             asked=dialog.hint if dialog is not None else "",
             status=partial(status_line, status_of(self)),
             is_secret=dialog is not None and dialog.is_secret,
-            can_interrupt=self.chat_turn is not None or bool(self.starting),
+            can_interrupt=self.chat_turn is not None or bool(self.turn_start),
         )
 
     # --- input
@@ -199,8 +199,8 @@ class Chat:
             if self.dialog is not None:
                 self.dialog.is_interrupted = True
             self.interrupting.begin(self.chat_turn)
-        elif self.starting:
-            self.starting.is_unwanted = True
+        elif self.turn_start:
+            self.turn_start.is_unwanted = True
             self.note("the turn is interrupted once it has begun")
         elif typed:
             self.screen.buffer.reset()
@@ -212,7 +212,7 @@ class Chat:
 
     def _escape(self) -> None:
         """Interrupt the turn, as in Codex's own program; never quits, clears nothing."""
-        if self.chat_turn is not None or self.starting:
+        if self.chat_turn is not None or self.turn_start:
             self._interrupt("")
 
     def quit(self) -> None:
@@ -223,12 +223,12 @@ class Chat:
     async def _wait_for_start(self) -> None:
         """After quitting, wait for a turn that is being started, and report it."""
         try:
-            self.chat_turn = await self.starting.outcome() or self.chat_turn
+            self.chat_turn = await self.turn_start.outcome() or self.chat_turn
         except CodexServerError as error:
             self.complain(error)
-        if self.starting:
+        if self.turn_start:
             self.note("a turn may be starting: codex-server list-turns shows it")
-        if self.starting.is_unwanted and self.chat_turn is not None:
+        if self.turn_start.is_unwanted and self.chat_turn is not None:
             self._interrupt("")
 
     async def switch_to(self, target: ChatTarget) -> None:

@@ -56,10 +56,10 @@ class Messages:
             Whether it has begun; else the reason was shown.
         """
         chat = self._chat
-        chat.starting.is_unwanted = False
+        chat.turn_start.is_unwanted = False
         chat.screen.refresh()
         try:
-            chat_turn = await chat.starting.begin(call)
+            chat_turn = await chat.turn_start.begin(call)
         except CodexServerError as error:
             chat.complain(error)
             return False
@@ -67,7 +67,7 @@ class Messages:
             chat.screen.refresh()
         chat.say_new([Block(BlockKind.WARNING, f"! {warning}") for warning in chat_turn.warnings])
         chat.follow(chat_turn)
-        if chat.starting.is_unwanted:
+        if chat.turn_start.is_unwanted:
             chat.interrupting.begin(chat_turn)
         return True
 

@@ -62,7 +62,7 @@ class OptionCommands:
         rows = [(f"{each.name}{' (default)' * each.is_default}", " ".join(each.efforts)) for each in models]
         now = self._chat.options.model or self._chat.meta.get("model")
         at = next((index for index, each in enumerate(models) if each.name == now), 0)
-        index = await self._chat.screen.picker.pick("the model of the next messages", _rows(rows), at)
+        index = await self._chat.screen.picker.choose("the model of the next messages", _rows(rows), at)
         return None if index is None else models[index]
 
     async def _pick_effort(self, efforts: Sequence[str], default: str | None) -> None:
@@ -71,7 +71,7 @@ class OptionCommands:
         rows = [(f"{each}{' (default)' * (each == default)}",) for each in efforts]
         now = self._chat.options.effort or default
         at = efforts.index(now) if now in efforts else 0
-        index = await self._chat.screen.picker.pick("the reasoning effort of the next messages", _rows(rows), at)
+        index = await self._chat.screen.picker.choose("the reasoning effort of the next messages", _rows(rows), at)
         if index is not None:
             await self._set("effort", efforts[index])
 

@@ -12,7 +12,7 @@ from codex_server_cli.actions.conversation import ChatTarget, ChatTurn
 from codex_server_cli.actions.start.options import StartOptions
 from codex_server_cli.cli.chat.approvals import ApprovalDialog
 from codex_server_cli.cli.chat.editor.screen import Screen
-from codex_server_cli.cli.chat.tasks import Interrupting, Starting
+from codex_server_cli.cli.chat.tasks import Interrupting, TurnStart
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.errors import CodexServerError
 from codex_server_cli.render.chat_blocks import Block, ChatBlocks
@@ -32,7 +32,7 @@ class ChatState(Protocol):
         meta: of the newest turn that has reported it.
         limits: the account's limits, as last reported.
         cwd: where the next turn works.
-        starting, interrupting: calls in progress beside the loop; false if there is none.
+        turn_start, interrupting: calls in progress beside the loop; false if there is none.
     """
 
     settings: Settings
@@ -45,7 +45,7 @@ class ChatState(Protocol):
     tokens: int
     meta: Mapping[str, Any]
     limits: Mapping[str, Any] | None
-    starting: Starting
+    turn_start: TurnStart
     interrupting: Interrupting
     screen: Screen
 

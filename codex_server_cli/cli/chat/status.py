@@ -59,7 +59,7 @@ def status_facts(chat: ChatState, last: TurnView | None) -> dict[str, str]:
 
 def _phase(chat: ChatState) -> str:
     if chat.chat_turn is None:
-        return "starting" if chat.starting else "ready"
+        return "starting" if chat.turn_start else "ready"
     if chat.interrupting:
         return "interrupting"
     if chat.dialog is not None and chat.dialog.entry is not None:

@@ -27,7 +27,7 @@ def hint_in_chat(error: CodexServerError) -> str | None:
     return f"/new begins another conversation; `codex resume {error.occupied}`, in a shell, lets Codex do what waits."
 
 
-class Starting:
+class TurnStart:
     """The one start that may be in progress.
 
     Attributes:

@@ -69,7 +69,7 @@ class ThreadCommands:
         now_ms, home = time.time_ns() // 1_000_000, str(settings.user_home)
         rows = [_row(each) for each in found]
         shown = partial(conversation_rows, rows, now_ms, home)
-        index = await self._chat.screen.picker.pick("go on with", shown)
+        index = await self._chat.screen.picker.choose("go on with", shown)
         return None if index is None else found[index].thread.thread_id
 
     async def _fork(self, _argument: str) -> None:

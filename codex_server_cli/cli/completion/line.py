@@ -21,7 +21,7 @@ class Candidate(NamedTuple):
     what: str = ""
 
 
-class Place(NamedTuple):
+class CursorContext(NamedTuple):
     """What can come at the cursor.
 
     Attributes:
@@ -39,7 +39,7 @@ class Place(NamedTuple):
     others: dict[str, str] = {}  # noqa: RUF012 — never changed
 
 
-def fitting(here: Place, values: Iterable[Candidate] = ()) -> list[Candidate]:
+def fitting(here: CursorContext, values: Iterable[Candidate] = ()) -> list[Candidate]:
     """Of the words that can come at a place those that begin as typed, each with the place's prefix.
 
     Args:
@@ -62,7 +62,7 @@ _GLOBAL = (
 _HELP = Candidate("--help", "show the help")
 
 
-def place(before: Sequence[str], typed: str) -> Place:
+def context_at(before: Sequence[str], typed: str) -> CursorContext:
     """What can come after some words of a line.
 
     Args:
@@ -75,10 +75,10 @@ def place(before: Sequence[str], typed: str) -> Place:
         return _in_verb(VERBS[verb].parameters, words[len(verb.split()) :], typed)
     if not words:
         flags = _GLOBAL if typed.startswith("-") else ()
-        return Place(flags or (*_first_words(), Candidate("help", "the help of a command")), typed=typed)
+        return CursorContext(flags or (*_first_words(), Candidate("help", "the help of a command")), typed=typed)
     if len(words) == 1 and words[0] in GROUPS:
-        return Place(_second_words(words[0]), typed=typed)
-    return Place()
+        return CursorContext(_second_words(words[0]), typed=typed)
+    return CursorContext()
 
 
 def _first_words() -> list[Candidate]:
@@ -91,7 +91,7 @@ def _second_words(group: str) -> list[Candidate]:
     return [Candidate(second, text) for (first, _, second), text in found if first == group]
 
 
-def _in_verb(parameters: Sequence[Parameter], words: Sequence[str], typed: str) -> Place:
+def _in_verb(parameters: Sequence[Parameter], words: Sequence[str], typed: str) -> CursorContext:
     by_flag = {flag: each for each in parameters for flag in each.flags}
     arguments = [each for each in parameters if not each.flags]
     given: dict[str, str] = {}
@@ -116,8 +116,8 @@ def _in_verb(parameters: Sequence[Parameter], words: Sequence[str], typed: str) 
         return _flag_at(by_flag, parameters, typed, given)
     argument = next((each for each in arguments if each.is_list or each.name not in given), None)
     if argument is None and not is_over:
-        return Place(_flags(parameters, given), typed=typed)
-    return Place() if argument is None else _value_of(argument, typed, "", given)
+        return CursorContext(_flags(parameters, given), typed=typed)
+    return CursorContext() if argument is None else _value_of(argument, typed, "", given)
 
 
 def _place_argument(arguments: Sequence[Parameter], given: dict[str, str], word: str) -> None:
@@ -128,12 +128,12 @@ def _place_argument(arguments: Sequence[Parameter], given: dict[str, str], word:
 
 def _flag_at(
     by_flag: dict[str, Parameter], parameters: Sequence[Parameter], typed: str, given: dict[str, str]
-) -> Place:
+) -> CursorContext:
     flag, has_value, value = typed.partition("=")
     if not has_value:
-        return Place(_flags(parameters, given), typed=typed)
+        return CursorContext(_flags(parameters, given), typed=typed)
     parameter = by_flag.get(flag)
-    return Place() if parameter is None else _value_of(parameter, value, f"{flag}=", given)
+    return CursorContext() if parameter is None else _value_of(parameter, value, f"{flag}=", given)
 
 
 def _flags(parameters: Sequence[Parameter], given: dict[str, str]) -> list[Candidate]:
@@ -142,6 +142,6 @@ def _flags(parameters: Sequence[Parameter], given: dict[str, str]) -> list[Candi
     return [*(Candidate(max(each.flags, key=len), each.help or "") for each in free), _HELP]
 
 
-def _value_of(parameter: Parameter, typed: str, prefix: str, given: dict[str, str]) -> Place:
+def _value_of(parameter: Parameter, typed: str, prefix: str, given: dict[str, str]) -> CursorContext:
     words = [Candidate(each) for each in parameter.type] if issubclass(parameter.type, StrEnum) else []
-    return Place(words, parameter.offers, typed, prefix, given)
+    return CursorContext(words, parameter.offers, typed, prefix, given)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from codex_server_cli.cli import output
-from codex_server_cli.cli.completion.line import Candidate, fitting, place
+from codex_server_cli.cli.completion.line import Candidate, context_at, fitting
 from codex_server_cli.cli.parameters import Offer
 from codex_server_cli.errors import Exit
 from codex_server_cli.settings.tab import TabRequest, read_request
@@ -48,7 +48,7 @@ def answer() -> int:
 
 
 def _find(request: TabRequest) -> Findings:
-    here = place(request.before, request.typed)
+    here = context_at(request.before, request.typed)
     if here.offers in (Offer.FILES, Offer.DIRECTORIES):
         return Findings((), here.offers, here.typed, here.prefix)
     if here.offers is None:

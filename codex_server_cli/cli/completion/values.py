@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from codex_server_cli.actions.read import offered, read
-from codex_server_cli.cli.completion.line import Candidate, Place, fitting
+from codex_server_cli.cli.completion.line import Candidate, CursorContext, fitting
 from codex_server_cli.cli.parameters import Offer
 from codex_server_cli.core.model.short_ids import short_ids
 from codex_server_cli.core.model.view import TurnView
@@ -31,20 +31,20 @@ _SERVERS = (
 )
 
 
-def looked_up(place: Place) -> list[Candidate]:
-    """The values that a place offers, whether or not they begin as typed; none where they cannot be read."""
-    if place.offers is None:
+def looked_up(context: CursorContext) -> list[Candidate]:
+    """The values that the context offers, whether or not they begin as typed; none where they cannot be read."""
+    if context.offers is None:
         return []
     try:
-        return list(_FINDERS[place.offers](Settings.load(), place))
+        return list(_FINDERS[context.offers](Settings.load(), context))
     except (CodexServerError, OSError):  # who presses TAB wants no error in the line
         return []
 
 
 def complete_turn(incomplete: str) -> list[tuple[str, str]]:
     """The newest turns whose id, short id or name begins like this, each with its title; and `last`."""
-    place = Place(offers=Offer.TURNS, typed=incomplete)
-    return [(word, what) for word, what in fitting(place, looked_up(place))]
+    context = CursorContext(offers=Offer.TURNS, typed=incomplete)
+    return [(word, what) for word, what in fitting(context, looked_up(context))]
 
 
 def _turns(views: list[TurnView], settings: Settings, typed: str, *, has_last: bool = False) -> Iterator[Candidate]:
@@ -71,66 +71,66 @@ def _told(view: TurnView) -> str:
     return f"{view.state}: {title(untitled, read.prompt_beginning(view), _TITLE_CHARS)}"
 
 
-def _all(settings: Settings, place: Place) -> Iterable[Candidate]:
-    return _turns(offered.turns(settings), settings, place.typed, has_last=True)
+def _all(settings: Settings, context: CursorContext) -> Iterable[Candidate]:
+    return _turns(offered.turns(settings), settings, context.typed, has_last=True)
 
 
-def _running(settings: Settings, place: Place) -> Iterable[Candidate]:
-    return _turns(offered.running(settings), settings, place.typed)
+def _running(settings: Settings, context: CursorContext) -> Iterable[Candidate]:
+    return _turns(offered.running(settings), settings, context.typed)
 
 
-def _waiting(settings: Settings, place: Place) -> Iterable[Candidate]:
-    return _turns(offered.waiting(settings), settings, place.typed)
+def _waiting(settings: Settings, context: CursorContext) -> Iterable[Candidate]:
+    return _turns(offered.waiting(settings), settings, context.typed)
 
 
-def _ended(settings: Settings, place: Place) -> Iterable[Candidate]:
-    return _turns(offered.ended(settings), settings, place.typed, has_last=True)
+def _ended(settings: Settings, context: CursorContext) -> Iterable[Candidate]:
+    return _turns(offered.ended(settings), settings, context.typed, has_last=True)
 
 
-def _with_worktree(settings: Settings, place: Place) -> Iterable[Candidate]:
-    return _turns(offered.with_worktree(settings), settings, place.typed)
+def _with_worktree(settings: Settings, context: CursorContext) -> Iterable[Candidate]:
+    return _turns(offered.with_worktree(settings), settings, context.typed)
 
 
-def _requests(settings: Settings, place: Place) -> Iterable[Candidate]:
-    for each in offered.requests(settings, place.others.get("turn", "")):
+def _requests(settings: Settings, context: CursorContext) -> Iterable[Candidate]:
+    for each in offered.requests(settings, context.others.get("turn", "")):
         yield Candidate(str(each["id"]), one_line(str(each.get("message") or each.get("kind") or ""), _TITLE_CHARS))
 
 
-def _threads(settings: Settings, _place: Place) -> Iterable[Candidate]:
+def _threads(settings: Settings, _context: CursorContext) -> Iterable[Candidate]:
     for thread_id, text in offered.threads(settings, _MOST):
         yield Candidate(thread_id, one_line(text, _TITLE_CHARS))
 
 
-def _models(settings: Settings, _place: Place) -> Iterable[Candidate]:
+def _models(settings: Settings, _context: CursorContext) -> Iterable[Candidate]:
     for model in offered.models(settings):
         if not model.is_hidden:
             yield Candidate(model.name, one_line(model.description or model.display_name, _TITLE_CHARS))
 
 
-def _efforts(settings: Settings, place: Place) -> Iterable[Candidate]:
+def _efforts(settings: Settings, context: CursorContext) -> Iterable[Candidate]:
     """Those of the model that the line names, else of all."""
     models = offered.models(settings)
-    named = [model for model in models if model.name == place.others.get("model")]
+    named = [model for model in models if model.name == context.others.get("model")]
     return map(Candidate, dict.fromkeys(effort for model in named or models for effort in model.efforts))
 
 
-def _profiles(settings: Settings, _place: Place) -> Iterable[Candidate]:
+def _profiles(settings: Settings, _context: CursorContext) -> Iterable[Candidate]:
     return map(Candidate, offered.profiles(settings))
 
 
-def _servers(_settings: Settings, _place: Place) -> Iterable[Candidate]:
+def _servers(_settings: Settings, _context: CursorContext) -> Iterable[Candidate]:
     return _SERVERS
 
 
-def _shared(_settings: Settings, _place: Place) -> Iterable[Candidate]:
+def _shared(_settings: Settings, _context: CursorContext) -> Iterable[Candidate]:
     return _SERVERS[1:2]
 
 
-def _notify(_settings: Settings, _place: Place) -> Iterable[Candidate]:
+def _notify(_settings: Settings, _context: CursorContext) -> Iterable[Candidate]:
     return (Candidate("bell", "ring in the terminal that started the turn"),)
 
 
-_FINDERS: Final[dict[Offer, Callable[[Settings, Place], Iterable[Candidate]]]] = {
+_FINDERS: Final[dict[Offer, Callable[[Settings, CursorContext], Iterable[Candidate]]]] = {
     Offer.TURNS: _all,
     Offer.RUNNING: _running,
     Offer.WAITING: _waiting,

@@ -45,7 +45,7 @@ def show_board(settings: Settings, selection: Selection, limit: int | None) -> N
     """
     shown = Board(settings, selection)
     with contextlib.ExitStack() as at_end, FullScreen() as screen:
-        painter = _Painter(screen, settings, shown, limit)
+        painter = _PaintThread(screen, settings, shown, limit)
         at_end.callback(painter.tell_rest)  # once the terminal is the shell's again
         painter.start()
         try:
@@ -59,7 +59,7 @@ def show_board(settings: Settings, selection: Selection, limit: int | None) -> N
             painter.stop()
 
 
-class _Painter(threading.Thread):
+class _PaintThread(threading.Thread):
     """The thread that draws, and takes the keys.
 
     Attributes:

@@ -83,7 +83,9 @@ class Controller:
     def is_live(self) -> bool:
         """Whether what is shown changes by itself, second by second."""
         is_page = self.state.pane not in (Pane.BOARD, Pane.HELP)
-        return is_page or bool(self.state.message) or any(view.state is State.RUNNING for view in self._board.views)
+        return (
+            is_page or bool(self.state.message) or any(view.state is State.RUNNING for view in self._board.turn_views)
+        )
 
     @property
     def is_growing(self) -> bool:
@@ -187,8 +189,8 @@ class Controller:
             self._place = (asked.before + pending.index(asked.entry) + 1, asked.before + len(pending))
             return
         is_running = view.state is State.RUNNING
-        ending = approvals.ending_of(view, asked.entry)
-        self.state = arrivals.withdrawn(self.state, ending, None if is_running else view.state)
+        outcome = approvals.ending_of(view, asked.entry)
+        self.state = arrivals.withdrawn(self.state, outcome, None if is_running else view.state)
 
     def _forget_message(self) -> None:
         """Give the last line back to the keys after a while."""
@@ -196,7 +198,7 @@ class Controller:
         if self.state.message != self._message:
             self._message, self._told_s = self.state.message, now_s
         elif self._message and now_s - self._told_s > _MESSAGE_S:
-            self.state = arrivals.settled(self.state)
+            self.state = arrivals.acknowledged(self.state)
 
     # --- drawing
 
@@ -218,7 +220,7 @@ class Controller:
 
     def _turns(self) -> tuple[list[TurnView], int]:
         """The board's turns in their order, and how many more the limit hides."""
-        views, wanted = self._board.views, self.state.filter
+        views, wanted = self._board.turn_views, self.state.filter
         titles = {view.turn_id: self._words(view) for view in views} if wanted else {}
         found = arranged(views, self.state.sorting, wanted, titles)
         turns = found[: self._limit]
@@ -252,7 +254,7 @@ class Controller:
         return self._framed(head, shown, foot, lines)
 
     def _board_head(self, columns: int) -> Line:
-        return layout.header(self._board.views, _KEYS, columns)
+        return layout.header(self._board.turn_views, _KEYS, columns)
 
     def _look(self, columns: int, selected: str | None, *, has_words: bool) -> layout.BoardLook:
         now_ms = time.time_ns() // 1_000_000

@@ -22,7 +22,7 @@ from codex_server_cli.cli.terminal.restore import restore_at_signals
 _READ_BYTES = 4096
 _CLEAR, _ERASE_LINE, _ERASE_BELOW = "\x1b[H\x1b[J", "\x1b[K", "\x1b[J"
 _TAKE = "\x1b[?1049h\x1b[?25l\x1b[?2004h"  # the alternate screen, without a cursor; pastes in brackets are no keys
-_GIVE_BACK = "\x1b[?2004l\x1b[?25h\x1b[?1049l"
+_RESTORE = "\x1b[?2004l\x1b[?25h\x1b[?1049l"
 
 
 class FullScreen:
@@ -118,7 +118,7 @@ class FullScreen:
     def _restore(self) -> None:
         with self._lock:
             if self._is_taken:
-                self._write(_GIVE_BACK)
+                self._write(_RESTORE)
                 self._is_taken = False
             if self._keys_fd is not None and self._modes is not None:
                 termios.tcsetattr(self._keys_fd, termios.TCSADRAIN, self._modes)

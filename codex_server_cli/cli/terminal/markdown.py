@@ -84,7 +84,7 @@ class _Table(TableElement):
             yield table
 
 
-class _Answer(Markdown):
+class _AnswerMarkdown(Markdown):
     """Markdown that keeps line ends and underscores: `__init__.py` is a name."""
 
     elements: ClassVar[dict[str, type[MarkdownElement]]] = {
@@ -177,7 +177,7 @@ def _renderable(block: Block) -> RenderableType:
     text = neutralise(block.text)
     match block.kind:
         case BlockKind.ANSWER:
-            return _Answer(text)
+            return _AnswerMarkdown(text)
         case BlockKind.EDIT:
             edit = _with_diffs(block, text)
             edit.no_wrap, edit.overflow = True, "ignore"

@@ -114,7 +114,7 @@ def wait(
     options = "".join(f" {option}" for option, is_given in [*given, ("--full", full)] if is_given)
     if printed is None and (output.is_terminal() or not read.means_several(turns)):
         printed = Printed.OUT
-    shown = _Shown(printed, options, full, raw)
+    shown = _PrintOptions(printed, options, full, raw)
     with leaving_running(*ids, options=options):
         if read.means_several(turns):
             return _wait_for_several(directories, until, timeout_s, shown, is_any=is_any)
@@ -122,7 +122,7 @@ def wait(
     return _report_asked([(view, requests)], ids, shown) if requests else _report_one(view, shown)
 
 
-class _Shown(NamedTuple):
+class _PrintOptions(NamedTuple):
     """What is printed of a turn: `--print`, the options for the command that waits further, `--full` and `--raw`."""
 
     printed: Printed | None
@@ -149,37 +149,37 @@ def _wait_for_one(directory: Any, until: Until, timeout_s: float | None) -> Sequ
 
 
 def _wait_for_several(
-    directories: Sequence[Any], until: Until, timeout_s: float | None, shown: _Shown, *, is_any: bool
+    directories: Sequence[Any], until: Until, timeout_s: float | None, shown: _PrintOptions, *, is_any: bool
 ) -> Exit:
     """Wait for several turns, and print each as it ends."""
     from codex_server_cli.actions.read import wait
 
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    views: dict[str, TurnView] = {}
+    latest: dict[str, TurnView] = {}
     remaining = [*directories]
     while remaining:
         rest_s = None if deadline is None else max(0.0, deadline - time.monotonic())
         seen = wait.wait(remaining, is_any=True, until_attention=until is Until.ATTENTION, timeout_s=rest_s)
         for view, _ in seen:
-            views[view.turn_id] = view
+            latest[view.turn_id] = view
             if view.state is not State.RUNNING:
                 _show_outcome(view, shown)
-        remaining = [each for each in remaining if views[each.turn_id].state is State.RUNNING]
+        remaining = [each for each in remaining if latest[each.turn_id].state is State.RUNNING]
         if asked := [(view, requests) for view, requests in seen if requests]:
-            _report_those_that_ended(views.values(), shown)
+            _report_those_that_ended(latest.values(), shown)
             return _report_asked(asked, [each.turn_id for each in directories], shown)
         if is_any or (deadline is not None and time.monotonic() >= deadline):
             break
-    return _report_ends([views[each.turn_id] for each in directories], shown, is_any=is_any)
+    return _report_ends([latest[each.turn_id] for each in directories], shown, is_any=is_any)
 
 
-def _report_those_that_ended(views: Iterable[TurnView], shown: _Shown) -> list[Exit]:
+def _report_those_that_ended(views: Iterable[TurnView], shown: _PrintOptions) -> list[Exit]:
     """Say on stderr why they did not complete; their own exit codes."""
     is_told = shown.printed in (None, Printed.JSON)
     return [report_end(view, is_told=is_told) for view in views if view.state is not State.RUNNING]
 
 
-def _show_outcome(view: TurnView, shown: _Shown) -> None:
+def _show_outcome(view: TurnView, shown: _PrintOptions) -> None:
     if shown.printed in (None, Printed.JSON):
         output.show_json(turn_documents.outcome(view, is_full=shown.is_full))
     elif shown.printed is not Printed.NONE:
@@ -195,7 +195,7 @@ def _heading(view: TurnView) -> str:
     return f"==> {view.meta.get('name') or view.turn_id} <==\n"
 
 
-def _report_asked(asked: Sequence[tuple[TurnView, list[Entry]]], ids: list[str], shown: _Shown) -> Exit:
+def _report_asked(asked: Sequence[tuple[TurnView, list[Entry]]], ids: list[str], shown: _PrintOptions) -> Exit:
     """Show the pending requests: in the JSON, or in full on stderr where none is printed, or a person looks."""
     if shown.has_json:
         for view, requests in asked:
@@ -220,7 +220,7 @@ def _note_asked(view: TurnView, request: Entry) -> None:
         output.note_styled(pending_text(view, request, now_ms, display.width, display.ink) + "\n")
 
 
-def _report_one(view: TurnView, shown: _Shown) -> Exit:
+def _report_one(view: TurnView, shown: _PrintOptions) -> Exit:
     printed = shown.printed
     if view.state is State.RUNNING:
         if shown.has_json:
@@ -236,7 +236,7 @@ def _report_one(view: TurnView, shown: _Shown) -> Exit:
     return report_end(view, is_told=printed is Printed.JSON)
 
 
-def _report_ends(views: list[TurnView], shown: _Shown, *, is_any: bool) -> Exit:
+def _report_ends(views: list[TurnView], shown: _PrintOptions, *, is_any: bool) -> Exit:
     """Say on stderr why turns did not complete, and which still run.
 
     Returns:

@@ -58,7 +58,7 @@ def tell(generation: Generation) -> bool:
     return is_told
 
 
-def tidy(directory: str) -> None:
+def clean_up_killed_keepers(directory: str) -> None:
     """Put away what killed keepers have left, as the holder of the lock: no keeper has a current record then.
 
     A server that outlived its keeper drains: its record says so from now on, so that `server status` shows it, and its

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from codex_server_cli.codex.server.key import ServerKey, binary_stamp, login_of
 from codex_server_cli.codex.server.process import can_connect
-from codex_server_cli.codex.server.retiring import retire, tidy
+from codex_server_cli.codex.server.retiring import clean_up_killed_keepers, retire
 from codex_server_cli.codex.server.state import (
     CURRENT,
     Generation,
@@ -132,7 +132,7 @@ def put_away(home: Path) -> None:
             continue
         if lock_fd is not None:
             try:
-                tidy(str(path))
+                clean_up_killed_keepers(str(path))
             finally:
                 os.close(lock_fd)
 
@@ -206,7 +206,7 @@ def _start(
     """
     idle_s, deadline = times_s
     try:
-        tidy(directory)
+        clean_up_killed_keepers(directory)
         answer_fd = _spawn_keeper(lock_fd, directory, key, (idle_s, max(deadline - time.monotonic(), 0.1)))
     except OSError as error:
         from codex_server_cli.codex.server.start_error import no_process

@@ -32,7 +32,7 @@ def parse_messages(messages: Any) -> tuple[Item, ...]:
     """
     if not isinstance(messages, list) or not messages:
         raise invalid("`messages` must be a list of at least one message.", "messages")
-    history = _Messages()
+    history = _MessageItems()
     for index, message in enumerate(messages):
         history.add(message, f"messages[{index}]")
         if max(index + 1, len(history.items)) > MOST_MESSAGES:
@@ -109,7 +109,7 @@ class ItemHistory:
             self.items.append({"type": "function_call_output", "call_id": call_id, "output": output})
 
 
-class _Messages(ItemHistory):
+class _MessageItems(ItemHistory):
     """The items of the messages of a chat."""
 
     def __init__(self) -> None:

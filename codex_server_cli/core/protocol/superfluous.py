@@ -59,7 +59,7 @@ _NEVER_SHOWN = {
 }
 
 
-class _Run:
+class _DeltaRun:
     """The deltas of one text."""
 
     def __init__(self, begun: str = "") -> None:
@@ -91,7 +91,7 @@ class _Open:
     def __init__(self, key: _Item, type_: str, begun: str) -> None:
         self.key, self.type = key, type_
         self._is_unclear = False
-        self._runs = {method: [_Run(begun)] for method, told in _TOLD.items() if told.type == type_}
+        self._runs = {method: [_DeltaRun(begun)] for method, told in _TOLD.items() if told.type == type_}
 
     def add(self, method: str, params: Message, span: Span) -> None:
         runs, name = self._runs.get(method), _TOLD[method].part
@@ -100,7 +100,7 @@ class _Open:
             self._is_unclear = True
             return
         if part == len(runs):
-            runs.append(_Run())
+            runs.append(_DeltaRun())
         runs[-1].add(text_in(params.get("delta")), span)
 
     def found(self, item: Message) -> list[Span]:
@@ -111,7 +111,7 @@ class _Open:
         return [span for runs in self._runs.values() for run in runs for span in run.spans]
 
 
-def _is_beginning(runs: Sequence[_Run], whole: Sequence[str]) -> bool:
+def _is_beginning(runs: Sequence[_DeltaRun], whole: Sequence[str]) -> bool:
     """Whether the whole begins with what was told: a part is over when the next one begins."""
     *over, last = [run.text for run in runs]
     n_over = len(over)
@@ -134,7 +134,7 @@ class _Search:
         self.found: list[Span] = []
         self._position = 0
         self._open: dict[str, _Open] = {}  # by thread: the item of which alone the last lines were
-        self._others: dict[_Item, dict[str, _Run]] = {}
+        self._others: dict[_Item, dict[str, _DeltaRun]] = {}
         self._diffs: dict[tuple[str, str], Span] = {}  # the last one of a thread's turn
 
     def take(self, line: bytes) -> None:
@@ -181,7 +181,7 @@ class _Search:
     def _take_other(self, key: _Item, method: str, params: Message, span: Span) -> None:
         runs = self._others.get(key)
         if runs is not None:
-            runs.setdefault(method, _Run()).add(text_in(params.get("delta")), span)
+            runs.setdefault(method, _DeltaRun()).add(text_in(params.get("delta")), span)
 
     def _complete(self, key: _Item, item: Message) -> None:
         is_open = self._open.get(key[0])

@@ -43,13 +43,13 @@ def ending_in(events: Iterable[Message], request_id: str) -> str | None:
         events: in the shape of `events.jsonl`, oldest first; earlier ones may be missing.
         request_id: as users see it.
     """
-    ending: str | None = None
+    outcome: str | None = None
     for event in events:
         if event.get("dir") == "out" and "method" not in event and str(event.get("id")) == request_id:
-            ending = _outcome(event, is_overdue=event.get("why") == TIMEOUT)
+            outcome = _outcome(event, is_overdue=event.get("why") == TIMEOUT)
         elif event.get("method") == "serverRequest/resolved" and str(params_of(event).get("requestId")) == request_id:
-            ending = ending or TAKEN_BACK
-    return ending
+            outcome = outcome or TAKEN_BACK
+    return outcome
 
 
 def _given(reply: Message) -> Any:

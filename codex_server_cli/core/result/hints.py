@@ -78,12 +78,12 @@ class End(NamedTuple):
 
 def hint_of(end: End, request: TurnRequest) -> str:
     """The next step, as text with its exact commands."""
-    step = _Step(end, request)
+    step = _NextStep(end, request)
     filled = {name: f"`{step.command(name)}`" for name in step.names}
     return step.template.format(**filled)
 
 
-class _Step:
+class _NextStep:
     """The next step after one end: its template, the command names in it, and those commands."""
 
     def __init__(self, end: End, request: TurnRequest) -> None:

@@ -19,11 +19,11 @@ class PlainLog:
     """Takes the escape sequences out of a stream."""
 
     def __init__(self) -> None:
-        self._held = b""
+        self._incomplete = b""
 
     def feed(self, data: bytes) -> bytes:
         """The next piece, without its sequences; an incomplete one at its end is held back."""
-        text = without_sequences(self._held + data)
+        text = without_sequences(self._incomplete + data)
         cut = re.search(_CUT, text)
-        self._held = text[cut.start() :] if cut is not None and len(text) - cut.start() <= _LONGEST else b""
-        return text[: len(text) - len(self._held)]
+        self._incomplete = text[cut.start() :] if cut is not None and len(text) - cut.start() <= _LONGEST else b""
+        return text[: len(text) - len(self._incomplete)]

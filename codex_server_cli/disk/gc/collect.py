@@ -129,7 +129,7 @@ def delete_one(turn: TurnDir, keeps: Keeps) -> str | None:
     return found if isinstance(found, str) else None
 
 
-class _Ended(NamedTuple):
+class _EndedTurn(NamedTuple):
     """As little as possible of an ended turn: there may be tens of thousands. Sorts by age."""
 
     ended_ms: int
@@ -137,7 +137,7 @@ class _Ended(NamedTuple):
     has_name: bool
 
 
-def _ended(turns_path: Path, reader: TurnReader, unreadable: list[str]) -> list[_Ended]:
+def _ended(turns_path: Path, reader: TurnReader, unreadable: list[str]) -> list[_EndedTurn]:
     """All turns that have ended, oldest first; the ids of those that we may not even read go to `unreadable`."""
     found = []
     for turn_id in lookup.turn_ids(turns_path):
@@ -155,7 +155,7 @@ def _ended(turns_path: Path, reader: TurnReader, unreadable: list[str]) -> list[
             continue
         ended_ms = parse_time_ms(meta.get("finished_at")) or ended_at_ms(turn)
         if ended_ms is not None:
-            found.append(_Ended(ended_ms, turn_id, bool(meta.get("name"))))
+            found.append(_EndedTurn(ended_ms, turn_id, bool(meta.get("name"))))
     return sorted(found)
 
 

@@ -25,7 +25,7 @@ _USER_UNITS = (
 _LOGIND = ("etc/systemd", "run/systemd", "usr/local/lib/systemd", "usr/lib/systemd", "lib/systemd")
 
 
-def ending(variables: Mapping[str, str], user_home: Path, root: Path = Path("/")) -> Ending | None:
+def find_ending(variables: Mapping[str, str], user_home: Path, root: Path = Path("/")) -> Ending | None:
     """What would end a worker that this process starts; None where nothing is known to.
 
     Args:

@@ -42,7 +42,7 @@ def hold(turns_path: Path) -> int:
 
 
 @contextlib.contextmanager
-def held(turns_path: Path) -> Iterator[None]:
+def locked(turns_path: Path) -> Iterator[None]:
     """As `hold`, for a block: no start with a key is on its way within it."""
     fd = hold(turns_path)
     try:

@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.protocol.rpc import Message
-from codex_server_cli.gateway.answers import json_answer, read_json
 from codex_server_cli.gateway.bridge.chat import ChatCall
 from codex_server_cli.gateway.bridge.messages import checked, client_of
 from codex_server_cli.gateway.bridge.rpc import Rpc
+from codex_server_cli.gateway.http_answers import json_answer, read_json
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 

@@ -21,11 +21,11 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.errors import CodexServerError, ErrorKind
-from codex_server_cli.gateway.answers import error_document, json_answer, shielded, until_gone
 from codex_server_cli.gateway.errors import client_gone
+from codex_server_cli.gateway.http_answers import error_document, json_answer, shielded, until_gone
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.turns.face import TurnsFace
-from codex_server_cli.gateway.turns.starting import Starter
+from codex_server_cli.gateway.turns.starter import Starter
 
 TURN_STATUS: dict[str, int] = {
     ErrorKind.AUTH: 401,

@@ -31,7 +31,7 @@ class Frames:
         self._most_bytes = most_bytes
         self._kept: deque[bytes] = deque()
         self._next = 1
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     @property
     def last(self) -> int:
@@ -72,7 +72,7 @@ class Frames:
                 yield self._kept[number - oldest]
             if self.is_ended:
                 return
-            await self._news.wait()
+            await self._changed.wait()
 
     def has_after(self, number: int) -> bool:
         """Whether every event after one is kept, or is still to come."""
@@ -80,5 +80,5 @@ class Frames:
 
     def _tell(self) -> None:
         """Wake the readers; one that comes later waits for the next event."""
-        self._news.set()
-        self._news = asyncio.Event()
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -15,7 +15,7 @@ from codex_server_cli.core.protocol import rpc
 from codex_server_cli.core.protocol.allow_list import ClientRights, Refused, admit
 from codex_server_cli.core.protocol.rpc import Message
 from codex_server_cli.core.protocol.sendable import why_unreadable
-from codex_server_cli.gateway.answers import read_json
+from codex_server_cli.gateway.http_answers import read_json
 from codex_server_cli.gateway.login_check import LoginCheck
 from codex_server_cli.gateway.state import Gateway
 

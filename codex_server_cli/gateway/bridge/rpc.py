@@ -11,11 +11,11 @@ from starlette.responses import Response
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.protocol import rpc
 from codex_server_cli.core.protocol.rpc import Message, MessageType
-from codex_server_cli.gateway.answers import json_answer, shielded, until_gone
 from codex_server_cli.gateway.bridge.messages import TURN_STARTERS, MessageGate, client_of, read_message
 from codex_server_cli.gateway.bridge.requests import ServerRequests
 from codex_server_cli.gateway.bridge.shared_connection import BridgeConnection
 from codex_server_cli.gateway.errors import client_gone
+from codex_server_cli.gateway.http_answers import json_answer, shielded, until_gone
 from codex_server_cli.gateway.state import Gateway
 
 _HANDSHAKE_S = 10.0

@@ -93,10 +93,10 @@ class BridgeConnection:
         return forget
 
     def keep(self, thread_id: str) -> None:
-        """A thread is being followed: it stays loaded until as many `let_go`."""
+        """A thread is being followed: it stays loaded until as many `release`."""
         self._followed[thread_id] += 1
 
-    def let_go(self, thread_id: str) -> None:
+    def release(self, thread_id: str) -> None:
         """See `keep`."""
         self._followed[thread_id] -= 1
         self._followed += Counter()  # drops what is at zero

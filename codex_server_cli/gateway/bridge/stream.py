@@ -11,12 +11,12 @@ from starlette.responses import Response
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.protocol import rpc
-from codex_server_cli.gateway.answers import EventStream
 from codex_server_cli.gateway.bridge.messages import MessageGate, client_of, read_message
 from codex_server_cli.gateway.bridge.requests import ServerRequests
 from codex_server_cli.gateway.bridge.shared_connection import BridgeConnection
 from codex_server_cli.gateway.bridge.turn_stream import TurnStream
 from codex_server_cli.gateway.errors import stopping
+from codex_server_cli.gateway.http_answers import EventStream
 from codex_server_cli.gateway.state import Gateway
 
 KEPT_S = 60.0

@@ -15,7 +15,7 @@ _OPENERS = frozenset({"thread/start", "thread/resume", "thread/fork"})
 _REMEMBERED = TURN_STARTERS | _OPENERS
 _MOST_UNANSWERED, _MOST_KNOWN, _LONGEST_ID = 1024, 10_000, 100
 """What a client has beyond that is not followed: its memory is bounded."""
-_MOST_HELD_BYTES = 4 * 1024 * 1024
+_MOST_BUFFERED_BYTES = 4 * 1024 * 1024
 
 
 class ClientThreads:
@@ -29,9 +29,9 @@ class ClientThreads:
         self._known: set[str] = set()
         self._asked: dict[str, tuple[str, str | None]] = {}
         self._turns: dict[str, str] = {}
-        self._starting: set[str] = set()
-        self._held: dict[str, list[bytes]] = {}
-        self._held_bytes = 0
+        self._awaiting_turn: set[str] = set()
+        self._buffered: dict[str, list[bytes]] = {}
+        self._buffered_bytes = 0
 
     @property
     def has_unanswered(self) -> bool:
@@ -50,7 +50,7 @@ class ClientThreads:
         if thread_id is not None:
             self._know(thread_id)
         if message["method"] in _WITHOUT_TURN and thread_id is not None:
-            self._starting.add(thread_id)
+            self._awaiting_turn.add(thread_id)
         if message["method"] in _REMEMBERED and len(self._asked) < _MOST_UNANSWERED:
             self._asked[_key(message["id"])] = message["method"], thread_id
 
@@ -63,14 +63,14 @@ class ClientThreads:
         kind = rpc.message_type(message)
         self.note_received(message)
         if kind is MessageType.RESPONSE:
-            found = [*self._held.get(rpc.at(message, "result.thread.id", str) or "", ()), data]
+            found = [*self._buffered.get(rpc.at(message, "result.thread.id", str) or "", ()), data]
             if not self._is_opening:
-                self._held, self._held_bytes = {}, 0
+                self._buffered, self._buffered_bytes = {}, 0
             return found
         if self.concern(message):
             return [data]
         if kind is MessageType.NOTIFICATION and self._is_opening:
-            self._hold(message, data)
+            self._buffer(message, data)
         return []
 
     def note_received(self, message: Message) -> None:
@@ -80,9 +80,9 @@ class ClientThreads:
             self._note_reply(message)
         elif method == "turn/completed":
             self._turns.pop(str(rpc.at(message, "params.turn.id", str)), None)
-        elif method == "turn/started" and rpc.at(message, "params.threadId", str) in self._starting:
+        elif method == "turn/started" and rpc.at(message, "params.threadId", str) in self._awaiting_turn:
             thread_id = str(rpc.at(message, "params.threadId", str))
-            self._starting.discard(thread_id)
+            self._awaiting_turn.discard(thread_id)
             self._turns[str(rpc.at(message, "params.turn.id", str))] = thread_id
         elif method == "thread/started":
             thread = rpc.object_at(message, "params.thread")
@@ -101,13 +101,13 @@ class ClientThreads:
     def _is_opening(self) -> bool:
         return any(asked in _OPENERS for asked, _ in self._asked.values())
 
-    def _hold(self, message: Message, data: bytes) -> None:
-        """Hold a message about a thread that is new: it may turn out to be the client's."""
+    def _buffer(self, message: Message, data: bytes) -> None:
+        """Buffer a message about a thread that is new: it may turn out to be the client's."""
         thread_id = _thread_of(message) or ""
-        is_held = message["method"] == "thread/started" or thread_id in self._held
-        if is_held and self._held_bytes + len(data) <= _MOST_HELD_BYTES:
-            self._held.setdefault(thread_id, []).append(data)
-            self._held_bytes += len(data)
+        is_buffered = message["method"] == "thread/started" or thread_id in self._buffered
+        if is_buffered and self._buffered_bytes + len(data) <= _MOST_BUFFERED_BYTES:
+            self._buffered.setdefault(thread_id, []).append(data)
+            self._buffered_bytes += len(data)
 
     def _note_reply(self, message: Message) -> None:
         method, thread_id = self._asked.pop(_key(message["id"]), ("", None))

@@ -14,11 +14,11 @@ from typing import Any
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.protocol import rpc
 from codex_server_cli.core.protocol.rpc import Message, MessageType
-from codex_server_cli.gateway.answers import error_document, refusal_of
 from codex_server_cli.gateway.bridge.frames import Frames, FramesLost
 from codex_server_cli.gateway.bridge.messages import TURN_STARTERS
 from codex_server_cli.gateway.bridge.requests import ServerRequests
 from codex_server_cli.gateway.bridge.shared_connection import BridgeConnection
+from codex_server_cli.gateway.http_answers import error_document, refusal_of
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection
 from codex_server_cli.gateway.upstream.feed import ThreadFeed
@@ -132,7 +132,7 @@ class TurnStream:
             forget()
             if feed is not None and self._thread_id is not None:
                 feed.close()
-                self._shared.let_go(self._thread_id)
+                self._shared.release(self._thread_id)
 
     async def _follow(self, connection: UpstreamConnection, feed: ThreadFeed | None, result: Any) -> None:
         """Pass on what comes after the reply, where something does."""

@@ -20,11 +20,11 @@ from codex_server_cli.core.protocol import rpc
 from codex_server_cli.core.protocol.relay import INVALID_REQUEST, PARSE_ERROR
 from codex_server_cli.core.protocol.rpc import Message, MessageType
 from codex_server_cli.errors import CodexServerError
-from codex_server_cli.gateway.answers import answer_of
 from codex_server_cli.gateway.bridge.messages import MessageGate, checked
 from codex_server_cli.gateway.bridge.requests import ServerRequests
 from codex_server_cli.gateway.bridge.shared_connection import BridgeConnection
 from codex_server_cli.gateway.bridge.threads import ClientThreads
+from codex_server_cli.gateway.http_answers import answer_of
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.wire import RawConnection, UpstreamGone
 

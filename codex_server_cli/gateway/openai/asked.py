@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from codex_server_cli.core.openai.chat_request import ChatRequest, parse_chat, sound_text
 from codex_server_cli.core.openai.conversation import History, history_of
-from codex_server_cli.gateway.answers import read_json
+from codex_server_cli.gateway.http_answers import read_json
 from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.upstream.weight import characters
 

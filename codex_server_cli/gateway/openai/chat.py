@@ -15,7 +15,7 @@ from codex_server_cli.core.openai.answer.outputs import Output
 from codex_server_cli.core.openai.chat_chunks import DONE, ChatHead, ChunkWriter, completion
 from codex_server_cli.core.openai.chat_request import ChatRequest
 from codex_server_cli.core.openai.chat_run import ChatRun
-from codex_server_cli.gateway.answers import error_data
+from codex_server_cli.gateway.http_answers import error_data
 from codex_server_cli.gateway.openai.asked import read_understood, understood
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.exchange import answer
@@ -51,6 +51,6 @@ class _ChatForm:
         """The completion."""
         return completion(self._head, self.content, run)
 
-    def last_words(self, error: Exception) -> bytes:
+    def failure_events(self, error: Exception) -> bytes:
         """The error, and the end of the stream."""
         return error_data(error) + DONE

@@ -14,7 +14,7 @@ from codex_server_cli.core.openai import conversation
 from codex_server_cli.core.openai.answer.outputs import AnswerContent, Failed, Finish, Interrupt, Output
 from codex_server_cli.core.openai.chat_run import ChatRun
 from codex_server_cli.core.openai.wire_errors import AccountLimits, deadline_passed, turn_in_doubt
-from codex_server_cli.gateway.answers import refusal_of
+from codex_server_cli.gateway.http_answers import refusal_of
 from codex_server_cli.gateway.openai.asked import Asked
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.client_thread import ClientTurn
@@ -48,7 +48,7 @@ class ChatAnswer:
             limits=limits,
         )
         self._ends_s = time.monotonic() + _LONGEST_S
-        self._is_settled = False
+        self._is_disposed = False
         self._early: list[Output] = []
 
     async def begin(self) -> None:
@@ -83,19 +83,19 @@ class ChatAnswer:
             if message is None:
                 break
             outputs = self.run.feed(message, time.monotonic())
-            self._settle(outputs)
+            self._handle_end(outputs)
             found += outputs
         return found
 
     def close(self) -> None:
         """End what still runs, for the client has left or the answer is lost. May be called again."""
-        if not self._is_settled:
-            self._is_settled = True
+        if not self._is_disposed:
+            self._is_disposed = True
             self._state.end_turn(self._turn)
 
     async def _next(self) -> list[Output]:
         outputs = await self._fed()
-        self._settle(outputs)
+        self._handle_end(outputs)
         return outputs
 
     async def _fed(self) -> list[Output]:
@@ -112,7 +112,7 @@ class ChatAnswer:
             return self.run.give_up(refusal_of(error)[0])
         return self.run.feed(message, time.monotonic())
 
-    def _settle(self, outputs: Sequence[Output]) -> None:
+    def _handle_end(self, outputs: Sequence[Output]) -> None:
         """Before the client knows that the answer is complete, so that its next request finds what is kept."""
         for output in outputs:
             match output:
@@ -127,19 +127,19 @@ class ChatAnswer:
         self._state.count(finish.usage)
         answer = conversation.answer_items(self.run.content.texts, self.run.calls)
         self._keep_reasoning(answer)
-        if self._is_settled:
+        if self._is_disposed:
             return
         if self._state.gateway.is_stopping or not conversation.is_keepable(self._asked.request):
             self.close()
             return
         history = self._asked.history.prefix_keys(answer)[-1]
         if finish.reason == "tool_calls" and not self._turn.is_over:
-            self._is_settled = True
-            self._state.held.hold(
+            self._is_disposed = True
+            self._state.held_turns.hold(
                 [call.id for call in self.run.calls], held_key(self._asked.history, history), self._turn
             )
         elif finish.reason == "stop" and self._turn.is_over:
-            self._is_settled = True
+            self._is_disposed = True
             self._state.threads.keep(history, self._turn.thread)
         else:
             self.close()

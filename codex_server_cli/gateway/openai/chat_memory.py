@@ -14,7 +14,7 @@ from codex_server_cli.errors import HomeError
 from codex_server_cli.gateway.login_check import LoginCheck
 from codex_server_cli.gateway.openai.anchors import Anchors
 from codex_server_cli.gateway.openai.client_thread import ClientThread, ClientTurn
-from codex_server_cli.gateway.openai.held import HeldTurns, KeptReasoning
+from codex_server_cli.gateway.openai.held_turns import HeldTurns, KeptReasoning
 from codex_server_cli.gateway.openai.models import Backend
 from codex_server_cli.gateway.openai.threads import StickyThreads
 from codex_server_cli.gateway.state import Gateway
@@ -35,7 +35,7 @@ class ChatMemory:
     Attributes:
         gateway: the process that it is part of.
         threads: idle threads, for the next request of their conversations.
-        held: turns that wait for the results of tools.
+        held_turns: turns that wait for the results of tools.
         reasoning: what the model thought before its calls.
         anchors: for threads that share a prompt cache.
         login: whether a turn may begin.
@@ -45,7 +45,7 @@ class ChatMemory:
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
         self.threads = StickyThreads(self.release_thread)
-        self.held = HeldTurns(self.end_turn, deadline_s=gateway.options.hold_s)
+        self.held_turns = HeldTurns(self.end_turn, deadline_s=gateway.options.hold_s)
         self.reasoning = KeptReasoning()
         self.anchors = Anchors(gateway.settings.home / "gateway" / "anchors")
         self.login = LoginCheck(gateway.settings, str(self._empty))
@@ -93,5 +93,5 @@ class ChatMemory:
             self.gateway.metrics.tokens.labels(kind).inc(at(usage, path, int) or 0)
 
     async def _stop(self) -> None:
-        self.held.clear()
+        self.held_turns.clear()
         self.threads.clear()

@@ -1,7 +1,7 @@
 """One ephemeral thread of the app-server, and a turn that runs on it, as the chat face uses them.
 
 Owns: their life: started, injected, followed, answered, interrupted, released.
-Never here: which thread serves which request (`threads`, `held`), what the messages mean for a client (`ChatRun`).
+Never here: which thread serves which request (`threads`, `held_turns`), what messages mean for a client (`ChatRun`).
 
 A thread belongs to the connection that started it: no other gets its events, and an ephemeral one cannot be resumed.
 """

@@ -17,8 +17,8 @@ from starlette.responses import Response
 
 from codex_server_cli.core.openai.answer.outputs import AnswerContent, Failed, Output
 from codex_server_cli.core.openai.chat_run import ChatRun
-from codex_server_cli.gateway.answers import EventStream, answer_of, json_answer, until_gone
 from codex_server_cli.gateway.errors import client_gone
+from codex_server_cli.gateway.http_answers import EventStream, answer_of, json_answer, until_gone
 from codex_server_cli.gateway.openai.asked import Asked
 from codex_server_cli.gateway.openai.chat_answer import ChatAnswer
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
@@ -44,7 +44,7 @@ class AnswerForm(Protocol):
     def document(self, run: ChatRun) -> dict[str, Any]:
         """The whole answer, of a run that has finished."""
 
-    def last_words(self, error: Exception) -> bytes:
+    def failure_events(self, error: Exception) -> bytes:
         """The end of a stream that fails."""
 
 
@@ -91,7 +91,7 @@ async def _stream(start: _Start, headers: dict[str, str]) -> Response:
     except BaseException:
         await running.opened.aclose()
         raise
-    return EventStream(_Events(running), headers, last_words=running.form.last_words)
+    return EventStream(_Events(running), headers, failure_events=running.form.failure_events)
 
 
 async def _start(state: ChatMemory, asked: Asked, log: Facts, make: FormMaker) -> _Running:

@@ -102,7 +102,7 @@ async def _continue_held(state: ChatMemory, asked: Asked) -> ClientTurn | None:
     if trailing is None:
         return None
     key = held_key(asked.history, asked.history.prefix_keys()[trailing.n_before - 1])
-    turn = state.held.take(trailing.outputs, key)
+    turn = state.held_turns.take(trailing.outputs, key)
     if turn is None:
         return None
     with contextlib.suppress(UpstreamError, UpstreamGone):

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from codex_server_cli.core.openai.refusal import ApiError
-from codex_server_cli.gateway.answers import json_answer
 from codex_server_cli.gateway.guard import methods_of
+from codex_server_cli.gateway.http_answers import json_answer
 from codex_server_cli.gateway.openai.chat import answer_chat
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.models import find

@@ -26,7 +26,7 @@ from codex_server_cli.gateway.openapi.schema import (
     ref,
 )
 from codex_server_cli.gateway.turns.query import QueryForm
-from codex_server_cli.gateway.turns.starting import KEY_HEADER
+from codex_server_cli.gateway.turns.starter import KEY_HEADER
 
 _OBJECT: Schema = {"type": "object"}
 _FAILURES = (404, 409, 429, 502, 504, 507)

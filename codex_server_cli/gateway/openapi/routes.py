@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from codex_server_cli.gateway.answers import json_answer
+from codex_server_cli.gateway.http_answers import json_answer
 from codex_server_cli.gateway.openapi.document import document_of
 from codex_server_cli.gateway.state import Gateway
 

@@ -96,4 +96,4 @@ ERROR = object_of(
     },
     ("error",),
 )
-"""The body of every refusal (`gateway.answers.error_document`)."""
+"""The body of every refusal (`gateway.http_answers.error_document`)."""

@@ -35,7 +35,7 @@ from codex_server_cli.gateway.openapi.turn_schemas import TURN_FIELDS, TURN_ID_P
 from codex_server_cli.gateway.turns import acting, query
 from codex_server_cli.gateway.turns.parameters import CONTINUE, PROMPT, START, Form
 from codex_server_cli.gateway.turns.reading import LISTED, MOST_LISTED, MOST_WAIT_S
-from codex_server_cli.gateway.turns.starting import KEY_HEADER
+from codex_server_cli.gateway.turns.starter import KEY_HEADER
 
 FACE = "turns"
 Links = Mapping[str, Mapping[str, str]]

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from codex_server_cli import __version__
 from codex_server_cli.core.openai.refusal import ApiError, invalid
-from codex_server_cli.gateway.answers import json_answer, read_json
+from codex_server_cli.gateway.http_answers import json_answer, read_json
 from codex_server_cli.gateway.page.figures import Figures
 from codex_server_cli.gateway.page.sessions import (
     LONGEST_S,

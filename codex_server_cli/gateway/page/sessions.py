@@ -44,7 +44,7 @@ class NewSession(NamedTuple):
     proof: str
 
 
-class _Session:
+class _PageSession:
     """One session; the halves themselves are nowhere."""
 
     def __init__(self, proof: str, now_s: float) -> None:
@@ -64,13 +64,13 @@ class Sessions:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._sessions: dict[bytes, _Session] = {}  # by the digest of the cookie, that used last at the end
+        self._sessions: dict[bytes, _PageSession] = {}  # by the digest of the cookie, that used last at the end
 
     def open(self) -> NewSession:
         """Begin one, for a browser that has shown the token, or needs none."""
         self._forget_old()
         made = NewSession(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
-        self._sessions[_digest(made.cookie)] = _Session(made.proof, self._clock())
+        self._sessions[_digest(made.cookie)] = _PageSession(made.proof, self._clock())
         while len(self._sessions) > MOST_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
         return made

@@ -31,14 +31,14 @@ from codex_server_cli.core.openai.responses.turn_document import input_items, re
 from codex_server_cli.core.openai.responses.turn_request import TurnAsk, parse_turn_ask
 from codex_server_cli.core.protocol.rpc import object_at, text_or_none
 from codex_server_cli.errors import BusyError, NotFoundError
-from codex_server_cli.gateway.answers import EventStream, json_answer
+from codex_server_cli.gateway.http_answers import EventStream, json_answer
 from codex_server_cli.gateway.responses.memory import RememberedResponse
 from codex_server_cli.gateway.responses.pages import deleted, page_of
 from codex_server_cli.gateway.responses.turn_stream import FIRST, ResponseStream, whole_response
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.turns.face import TurnsFace
 from codex_server_cli.gateway.turns.query import QueryOf
-from codex_server_cli.gateway.turns.starting import Forks, NextTurn, Starter, idempotency_key
+from codex_server_cli.gateway.turns.starter import Forks, NextTurn, Starter, idempotency_key
 
 _INSTRUCTIONS = "developer_instructions"
 _MOST_BEFORE = 1000
@@ -209,7 +209,7 @@ class Background:
 
     def _stream(self, directory: Turn, view: TurnView, after: int, headers: Mapping[str, str]) -> Response:
         stream = ResponseStream(self._face, directory, view, after)
-        return EventStream(stream.events(), headers, last_words=stream.last_words)
+        return EventStream(stream.events(), headers, failure_events=stream.failure_events)
 
 
 def _remembered(directory: Turn, view: TurnView, before: RememberedResponse | None) -> RememberedResponse:

@@ -18,8 +18,8 @@ from codex_server_cli.core.openai.responses.document import Json, ResponseHead
 from codex_server_cli.core.openai.responses.parameters import is_background, own_name
 from codex_server_cli.core.openai.responses.request import Remembered, ResponsesRequest, parse_response_request
 from codex_server_cli.core.openai.responses.writer import ResponseWriter
-from codex_server_cli.gateway.answers import read_json, refusal_of
 from codex_server_cli.gateway.bodies import room_of
+from codex_server_cli.gateway.http_answers import read_json, refusal_of
 from codex_server_cli.gateway.openai.asked import LONG_CHARACTERS, Asked, asked_by, beside
 from codex_server_cli.gateway.openai.exchange import answer
 from codex_server_cli.gateway.responses.face import ResponsesFace
@@ -128,7 +128,7 @@ class _ResponseForm:
         self._remember(whole)
         return whole
 
-    def last_words(self, error: Exception) -> bytes:
+    def failure_events(self, error: Exception) -> bytes:
         """That it has failed."""
         return self.write(Failed(refusal_of(error)[0]))
 

@@ -127,9 +127,9 @@ class ResponseMemory:
                 break
             each.is_counted = True
             self._characters += each.characters
-            weakref.finalize(each, self._give_back, each.characters).atexit = False
+            weakref.finalize(each, self._release, each.characters).atexit = False
 
-    def _give_back(self, size: int) -> None:
+    def _release(self, size: int) -> None:
         self._characters -= size
 
     def get(self, response_id: str) -> RememberedResponse | None:

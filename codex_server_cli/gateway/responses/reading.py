@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from codex_server_cli.core.openai.refusal import ApiError, invalid
-from codex_server_cli.gateway.answers import json_answer
+from codex_server_cli.gateway.http_answers import json_answer
 from codex_server_cli.gateway.responses.face import ResponsesFace
 from codex_server_cli.gateway.responses.memory import RememberedResponse
 from codex_server_cli.gateway.responses.pages import deleted, page_of

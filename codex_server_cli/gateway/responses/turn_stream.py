@@ -19,8 +19,8 @@ from codex_server_cli.core.openai.responses.events import error_event, event
 from codex_server_cli.core.openai.responses.told_events import ToldEvents
 from codex_server_cli.core.openai.responses.turn_document import last_event, response_id, turn_response
 from codex_server_cli.core.openai.responses.turn_events import Numbered, TurnEvents
-from codex_server_cli.gateway.answers import refusal_of
 from codex_server_cli.gateway.errors import stopping
+from codex_server_cli.gateway.http_answers import refusal_of
 from codex_server_cli.gateway.turns.face import TurnsFace
 from codex_server_cli.gateway.turns.hub import PIECE_BYTES, Feed
 
@@ -96,7 +96,7 @@ class ResponseStream:
             while not feed.is_cut:
                 size, is_over = feed.size, feed.is_over  # before its lines, or the last ones may be missed
                 has_more = await followed.advance(feed)
-                for data in self._news(followed.told):
+                for data in self._new_events(followed.told):
                     yield data
                 if not has_more:
                     if is_over:
@@ -105,13 +105,13 @@ class ResponseStream:
             if feed.is_cut:
                 raise stopping()
             await followed.end(face, directory)
-            for data in self._news(followed.told):
+            for data in self._new_events(followed.told):
                 yield data
         last = followed.told.last
         if self._after > last.number:  # which never was: it has to be told at least that this is the end
             yield last.encoded()
 
-    def last_words(self, error: Exception) -> bytes:
+    def failure_events(self, error: Exception) -> bytes:
         """The end of a stream that fails: an event with the number of the last one, behind which the client goes on.
 
         Nothing in the middle of an event, which is lost with the connection.
@@ -125,9 +125,9 @@ class ResponseStream:
         assert self._view is not None
         return _Followed(self._view)
 
-    def _news(self, told: ToldEvents) -> Iterator[bytes]:
-        while news := told.behind(self._at):
-            for each in news:
+    def _new_events(self, told: ToldEvents) -> Iterator[bytes]:
+        while new_events := told.behind(self._at):
+            for each in new_events:
                 data = told.encoded(each)
                 self._is_amid_event = True
                 for start in range(0, len(data) - PIECE_BYTES, PIECE_BYTES):

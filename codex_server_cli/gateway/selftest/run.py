@@ -13,7 +13,7 @@ from typing import Any
 
 from anyio import to_thread
 
-from codex_server_cli.core.openai.selftest.checks import CHECKS, Asking, Check
+from codex_server_cli.core.openai.selftest.checks import CHECKS, Check, CheckContext
 from codex_server_cli.core.openai.selftest.probe import ProbeReply, WrongAnswer
 from codex_server_cli.core.openai.selftest.result import CheckResult
 from codex_server_cli.errors import Exit
@@ -53,9 +53,9 @@ def selftest(
     log = _Log(is_for_people=is_for_people)
 
     def run_all(client: SelftestClient, gateway: Gateway) -> None:
-        asking = Asking(next(iter(options.model_aliases), None), secrets.token_hex(8))
+        context = CheckContext(next(iter(options.model_aliases), None), secrets.token_hex(8))
         for name, check in CHECKS.items():
-            result = _run(name, check(asking), client)
+            result = _run(name, check(context), client)
             if gateway.is_stopping:  # it has failed for that reason
                 return
             results.append(result)
@@ -97,19 +97,19 @@ class _Log(AccessLog):
     def __init__(self, *, is_for_people: bool) -> None:
         super().__init__(is_for_people=is_for_people)
         self._ways: dict[str, str | None] = {}
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
 
     def say(self, event: str, **facts: Any) -> None:
         """See `AccessLog`."""
         if event == "request":
-            with self._news:
+            with self._changed:
                 self._ways[facts["id"]] = facts.get("thread")
-                self._news.notify_all()
+                self._changed.notify_all()
         elif event not in ("started", "stopping"):
             super().say(event, **facts)
 
     def way_of(self, request_id: str) -> str | None:
         """What became of the thread of the request before; None where that is not known."""
-        with self._news:
-            self._news.wait_for(lambda: request_id in self._ways, _LOGGED_S)
+        with self._changed:
+            self._changed.wait_for(lambda: request_id in self._ways, _LOGGED_S)
             return self._ways.get(request_id)

@@ -18,7 +18,7 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.openai.refusal import ApiError, invalid
 from codex_server_cli.core.protocol.rpc import objects_in, text_in
 from codex_server_cli.errors import BusyError
-from codex_server_cli.gateway.answers import read_json
+from codex_server_cli.gateway.http_answers import read_json
 from codex_server_cli.gateway.turns import parameters
 from codex_server_cli.gateway.turns.face import TurnsFace, document_answer
 from codex_server_cli.gateway.turns.parameters import Form

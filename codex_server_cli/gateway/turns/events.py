@@ -20,7 +20,7 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.openai.refusal import invalid
 from codex_server_cli.core.protocol.event_log import is_delta, seq_of
-from codex_server_cli.gateway.answers import EventStream
+from codex_server_cli.gateway.http_answers import EventStream
 from codex_server_cli.gateway.turns.face import TurnsFace
 from codex_server_cli.gateway.turns.query import EVENTS, QueryOf
 from codex_server_cli.gateway.turns.reading import whole_status
@@ -42,13 +42,13 @@ async def events(face: TurnsFace, request: Request) -> Response:
         return Response(status_code=204)
     if request.method == "HEAD":
         return Response(media_type="text/event-stream")
-    shown = _Shown(int(match[1]), has_deltas=query.switch("deltas", default=True), is_full=query.switch("full"))
+    shown = _StreamState(int(match[1]), has_deltas=query.switch("deltas", default=True), is_full=query.switch("full"))
     may_go_on: Callable[[], bool] = request.scope.get("is_still_allowed", lambda: True)
     stream = _stream(face, directory, shown, may_go_on, has_ended=view.state is not State.RUNNING)
     return EventStream(stream)
 
 
-class _Shown:
+class _StreamState:
     """What a stream shows, and how far it is."""
 
     def __init__(self, after: int, *, has_deltas: bool, is_full: bool) -> None:
@@ -81,7 +81,7 @@ def _readable(directory: Turn) -> TurnView:
 
 
 async def _stream(
-    face: TurnsFace, directory: Turn, shown: _Shown, may_go_on: Callable[[], bool], *, has_ended: bool
+    face: TurnsFace, directory: Turn, shown: _StreamState, may_go_on: Callable[[], bool], *, has_ended: bool
 ) -> AsyncIterator[bytes]:
     offset = 0
     async with face.hub.feed(directory, has_ended=has_ended) as feed:

@@ -41,8 +41,8 @@ class Feed:
         self.file = EventsFile(directory)
         self.size, self.is_over, self.is_cut = 0, False, False
         self.streams = 0
-        self.settling: asyncio.Task[None] | None = None
-        self.is_settled = False
+        self.end_check: asyncio.Task[None] | None = None
+        self.is_end_confirmed = False
         self._run = run
         self._changed = asyncio.Event()
         self._reading = asyncio.Lock()
@@ -181,10 +181,10 @@ class Hub:
                 self._close_left()
                 is_due = time.monotonic() - probed_s >= _PROBE_S
                 probed_s = time.monotonic() if is_due else probed_s
-                live, settled = self._live(), [feed for feed in self._live() if feed.is_settled]
+                live, confirmed = self._live(), [feed for feed in self._live() if feed.is_end_confirmed]
                 looks = await to_thread.run_sync(_look_at, live, is_due, limiter=thread)
                 for feed, look in zip(live, looks, strict=True):
-                    self._note(feed, *look, is_settled=feed in settled)
+                    self._note(feed, *look, is_end_confirmed=feed in confirmed)
         except Exception:
             self._cut()  # they would wait for ever
             raise
@@ -196,26 +196,26 @@ class Hub:
     def _live(self) -> list[Feed]:
         return [feed for feed in self._feeds.values() if not feed.is_over]
 
-    def _note(self, feed: Feed, has_ended: bool, size: int, *, is_settled: bool) -> None:
+    def _note(self, feed: Feed, has_ended: bool, size: int, *, is_end_confirmed: bool) -> None:
         """Tell the streams of a feed what a look at it has found.
 
         Args:
-            is_settled: its end was certain before that look, which so has found its last line.
+            is_end_confirmed: its end was certain before that look, which so has found its last line.
         """
         has_more = size != feed.size
-        feed.size, feed.is_over = size, feed.is_over or is_settled
-        if has_more or is_settled:
+        feed.size, feed.is_over = size, feed.is_over or is_end_confirmed
+        if has_more or is_end_confirmed:
             feed.tell()
-        if has_ended and not feed.is_settled and feed.settling is None:
-            feed.settling = asyncio.get_running_loop().create_task(self._settle(feed))
+        if has_ended and not feed.is_end_confirmed and feed.end_check is None:
+            feed.end_check = asyncio.get_running_loop().create_task(self._confirm_end(feed))
 
-    async def _settle(self, feed: Feed) -> None:
+    async def _confirm_end(self, feed: Feed) -> None:
         """See whether a turn has really ended, which a repair may have to find out first; no other waits for that."""
         try:
-            feed.is_settled = await self._run_long(is_over, feed.directory)
+            feed.is_end_confirmed = await self._run_long(is_over, feed.directory)
         finally:
-            feed.settling = None
-        if feed.is_settled:
+            feed.end_check = None
+        if feed.is_end_confirmed:
             self._interrupt()
 
     def _cut(self) -> None:

@@ -23,7 +23,7 @@ from codex_server_cli.core.model.turn import State, is_turn_id
 from codex_server_cli.core.model.unified_diff import encoded
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.openai.refusal import invalid
-from codex_server_cli.gateway.answers import error_answer, until_gone
+from codex_server_cli.gateway.http_answers import error_answer, until_gone
 from codex_server_cli.gateway.turns.face import TurnsFace, document_answer
 from codex_server_cli.gateway.turns.query import ANSWER, FULL, LIST, STATUS, QueryOf
 

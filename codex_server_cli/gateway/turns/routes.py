@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.turns import acting, events, reading
 from codex_server_cli.gateway.turns.face import TurnsFace
-from codex_server_cli.gateway.turns.starting import Starter
+from codex_server_cli.gateway.turns.starter import Starter
 
 Endpoint = Callable[[TurnsFace, Request], Awaitable[Response]]
 

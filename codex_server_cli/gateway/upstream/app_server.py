@@ -121,7 +121,7 @@ class UpstreamServer:
         except (CodexServerError, OSError) as error:
             raise UpstreamGone(_words_of(error)) from error
         except asyncio.CancelledError:
-            opening.add_done_callback(_give_back)  # the thread goes on
+            opening.add_done_callback(_release_unused)  # the thread goes on
             raise
         self._metrics.upstream_connections.inc()
         return await RawConnection.open(sock, self._ender_of(lease), _CONNECT_S)
@@ -261,7 +261,7 @@ def _is_draining(generation: Generation | None) -> bool:
     return generation is not None and os.path.lexists(generation.draining_path)
 
 
-def _give_back(opening: asyncio.Future[tuple[socket.socket, Lease]]) -> None:
+def _release_unused(opening: asyncio.Future[tuple[socket.socket, Lease]]) -> None:
     """Close what was opened for somebody who has left."""
     if not opening.cancelled() and opening.exception() is None:
         sock, lease = opening.result()

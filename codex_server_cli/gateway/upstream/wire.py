@@ -57,19 +57,21 @@ class RawConnection:
         is_open: whether it was neither closed nor lost.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, let_go: Callable[[], None]) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, on_close: Callable[[], None]
+    ) -> None:
         """See `open`."""
-        self._reader, self._writer, self._let_go = reader, writer, let_go
+        self._reader, self._writer, self._on_close = reader, writer, on_close
         self._decoder = FrameDecoder()
         self._received: deque[bytes] = deque()
         self._reason: str | None = None
 
     @classmethod
-    async def open(cls, sock: socket.socket, let_go: Callable[[], None], timeout_s: float) -> RawConnection:
+    async def open(cls, sock: socket.socket, on_close: Callable[[], None], timeout_s: float) -> RawConnection:
         """Upgrade a socket that is connected to an app-server, and take it over, whatever becomes of it.
 
         Args:
-            let_go: is called when it is closed; may be called again.
+            on_close: is called when it is closed; may be called again.
 
         Raises:
             UpstreamGone: it does not agree in time.
@@ -78,9 +80,9 @@ class RawConnection:
             reader, writer = await asyncio.open_connection(sock=sock)
         except BaseException:
             sock.close()
-            let_go()
+            on_close()
             raise
-        connection = cls(reader, writer, let_go)
+        connection = cls(reader, writer, on_close)
         try:
             async with asyncio.timeout(timeout_s):
                 await connection._upgrade()
@@ -172,7 +174,7 @@ class RawConnection:
         """Close it at once. May be called again."""
         self._end(LOST)
         self._writer.transport.abort()
-        self._let_go()
+        self._on_close()
 
     def _take(self, data: bytes) -> None:
         try:

@@ -42,7 +42,7 @@ def started(view: TurnView, short_id: str, called: str, display: Display, *, is_
     pieces = [(f"{glyph} {short_id} {'was started already' if is_existing else 'started'}", style)]
     if is_existing or view.phase is Phase.QUEUED or view.state is not State.RUNNING:
         pieces.append((_state(view), style))
-    pieces.append((_held(view, display), Style.PLAIN))
+    pieces.append((_queue_reason(view, display), Style.PLAIN))
     if view.state is State.RUNNING:
         pieces += [(_follow(called), Style.BOLD), ("Ctrl-C is safe", Style.DIM)]
     else:  # after a failure the reason is wanted first
@@ -114,7 +114,7 @@ def _head(view: TurnView, short_id: str, display: Display) -> list[Piece]:
     return [
         (f"{glyph} {short_id}", style),
         (_state(view), style),
-        (_held(view, display), Style.PLAIN),
+        (_queue_reason(view, display), Style.PLAIN),
         *((text, Style.DIM) for text in since),
     ]
 
@@ -127,7 +127,7 @@ def _state(view: TurnView) -> str:
     return one_line(state_words(view), _MOST_CHARS)
 
 
-def _held(view: TurnView, display: Display) -> str:
+def _queue_reason(view: TurnView, display: Display) -> str:
     """What a queued turn waits for."""
     if view.phase is not Phase.QUEUED:
         return ""

@@ -19,8 +19,8 @@ from typing import NamedTuple
 from codex_server_cli.errors import BadInputError
 from codex_server_cli.worker.git import worktree
 from codex_server_cli.worker.git.git import nul_terminated
-from codex_server_cli.worker.git.held import look
 from codex_server_cli.worker.git.target import DirtyError, Target
+from codex_server_cli.worker.git.worktree_content import look
 
 _TIMEOUT_S = 120.0
 
@@ -33,7 +33,7 @@ class Brought(NamedTuple):
         conflicts: the paths that git could not merge.
         is_new: whether the worktree held anything that had not been brought back before.
         left: what of the turn's is in its worktree alone: conflicts of which git keeps the user's side, without
-            markers; and what is never brought back (`held`).
+            markers; and what is never brought back (`worktree_content`).
     """
 
     changes: tuple[tuple[str, str], ...] = ()

@@ -49,7 +49,7 @@ class Snapshot:
         self._thread: threading.Thread | None = None
         self._deadline = 0.0
         self._problem: str | None = None
-        self._is_settled = False
+        self._has_waited = False
         self._taken: tuple[TreeState, WorkTree, str] | None = None
         self._before: tuple[TreeState, WorkTree, str] | None = None
 
@@ -60,11 +60,11 @@ class Snapshot:
             self._thread = threading.Thread(target=self._take, daemon=True)
             self._thread.start()
 
-    def settle(self) -> None:
+    def wait_for_first_state(self) -> None:
         """Wait for the first state, before anything can write; or give it up."""
-        if self._thread is None or self._is_settled:
+        if self._thread is None or self._has_waited:
             return
-        self._is_settled = True
+        self._has_waited = True
         self._thread.join(max(0.0, self._deadline - time.monotonic()))
         self._before = self._taken
         if self._before is None:

@@ -19,7 +19,7 @@ from codex_server_cli.disk import lock
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import BadInputError, BusyError, CodexServerError, HomeError
 from codex_server_cli.worker.git import worktree
-from codex_server_cli.worker.git.held import look
+from codex_server_cli.worker.git.worktree_content import look
 from codex_server_cli.worker.log import say
 
 CANCEL_TIMEOUT_S = 2.0

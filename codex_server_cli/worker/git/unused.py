@@ -14,8 +14,8 @@ from codex_server_cli.disk import lock
 from codex_server_cli.disk.turn import lookup
 from codex_server_cli.errors import BadInputError
 from codex_server_cli.worker.git import worktree
-from codex_server_cli.worker.git.held import look
 from codex_server_cli.worker.git.merge import is_applied
+from codex_server_cli.worker.git.worktree_content import look
 
 NOT_APPLIED = "not applied"
 """Why such a turn stays: `apply` brings back what its worktree holds, and `gc --worktrees` deletes it."""

@@ -42,7 +42,7 @@ class BufferedLink:
         """
         self._link = link
         self._lock = allocate_lock()
-        self._held: deque[bytes] = deque()
+        self._buffer: deque[bytes] = deque()
         self._is_over = False  # as the thread has seen, which reads nothing more then
         self._reads = 0
         self._wake_fd, self._signal_fd = os.pipe()  # the first is readable while something is held, or its end is
@@ -51,7 +51,7 @@ class BufferedLink:
         self._watching: tuple[Thread, Event] | None = None
         self._sent = sent
         if heard:
-            self._held.append(heard)
+            self._buffer.append(heard)
             self._signal()
 
     @property
@@ -75,9 +75,9 @@ class BufferedLink:
         """See `Link`: first what was held."""
         with self._lock:
             self._reads += 1
-            if self._held:
-                data = b"".join(self._held)
-                self._held.clear()
+            if self._buffer:
+                data = b"".join(self._buffer)
+                self._buffer.clear()
                 if not self._is_over:
                     self._reset_signal()
                 return data
@@ -169,9 +169,9 @@ class BufferedLink:
             for fd in self._link.fds():
                 data = self._link.read(fd)
                 if data:
-                    self._held.append(data)
+                    self._buffer.append(data)
                 self._is_over = self._is_over or data is None
-            if self._held or self._is_over:
+            if self._buffer or self._is_over:
                 self._signal()
 
     def _signal(self) -> None:

@@ -40,11 +40,11 @@ def open_board(settings: Settings) -> Open:
 
 
 def rows_of(board: Board) -> list[tuple[str, str]]:
-    return [(view.turn_id, str(view.phase or view.state)) for view in board.views]
+    return [(view.turn_id, str(view.phase or view.state)) for view in board.turn_views]
 
 
 def last_lines(board: Board) -> list[str]:
-    return [last for _, last, _ in board.rows(board.views)]
+    return [last for _, last, _ in board.rows(board.turn_views)]
 
 
 def test_it_begins_with_what_is_there(turns: TurnsOnDisk, open_board: Open) -> None:
@@ -81,7 +81,7 @@ def test_a_running_turn_is_read_again_each_time_it_is_shown(turns: TurnsOnDisk, 
     assert last_lines(board) == [""]
     running.out.write_text("one\ntwo\n\n")
     write_json(running.live, {"phase": "waiting_approval", "pending": [{"id": "0"}]})
-    ((view, last, _),) = board.rows(board.views)
+    ((view, last, _),) = board.rows(board.turn_views)
     assert (view.phase, view.live["pending"], last) == (Phase.WAITING_APPROVAL, [{"id": "0"}], "two")
     assert rows_of(board) == [(running.turn_id, "waiting_approval")]
 
@@ -102,11 +102,11 @@ def test_what_is_deleted_leaves_the_board(turns: TurnsOnDisk, open_board: Open) 
     board = open_board()
     for turn in (ended, running):
         shutil.rmtree(turn.path)
-    assert [view.turn_id for view, _, _ in board.rows(board.views)] == [running.turn_id]
+    assert [view.turn_id for view, _, _ in board.rows(board.turn_views)] == [running.turn_id]
     board.note(end(running, "cancelled"))
-    assert board.views == []
+    assert board.turn_views == []
     board.note(end(running, "cancelled"))
-    assert board.views == []
+    assert board.turn_views == []
 
 
 def test_a_turn_has_its_prompt_and_the_end_of_its_id_that_no_other_turn_has(
@@ -115,7 +115,7 @@ def test_a_turn_has_its_prompt_and_the_end_of_its_id_that_no_other_turn_has(
     running = turns.running(cwd=str(tmp_path))
     running.prompt.write_text("Fix it")
     board = open_board(cwd=tmp_path)
-    (view,) = board.views
+    (view,) = board.turn_views
     assert (board.prompt(view), board.directory(view.turn_id).path) == ("Fix it", running.path)
     running.prompt.write_text("changed by hand")
     assert board.prompt(view) == "Fix it"

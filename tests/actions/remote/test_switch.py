@@ -152,12 +152,12 @@ def test_without_a_chatgpt_login_nothing_is_switched_on(
 def test_one_that_cannot_be_switched_off_hinders_no_other(settings: Settings, reach: OneServer) -> None:
     switch.enable_remote(settings, reach)
 
-    class Gone:
+    class SilentServer:
         def run(self, query: Query[T], timeout_s: float) -> T:
             raise ServerError("it does not answer", hint="Look at it.")
 
     with pytest.raises(ServerError, match="it does not answer") as caught:
-        switch.disable_remote(settings, lambda found: [Gone(), *reach.living(found), Gone()])
+        switch.disable_remote(settings, lambda found: [SilentServer(), *reach.living(found), SilentServer()])
     assert caught.value.hint == "Look at it. Or end it: codex-server server restart"
     assert (kept(settings), state(settings, reach)) == (False, "disabled")
 

@@ -23,7 +23,7 @@ SECRET = {"id": "pin", "question": "Your PIN?", "isSecret": True}
 FORM: dict[str, Any] = {"id": "2", "kind": "elicitation", "answer_with": "reply", "questions": [FIELD, SECRET]}
 
 
-class Person:
+class PromptUser:
     """The user at the prompt, and a worker with scripted answers."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,8 +66,8 @@ class Person:
 
 
 @pytest.fixture
-def person(monkeypatch: pytest.MonkeyPatch) -> Person:
-    return Person(monkeypatch)
+def person(monkeypatch: pytest.MonkeyPatch) -> PromptUser:
+    return PromptUser(monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Person:
         ("hm", []),
     ],
 )
-def test_a_line_becomes_the_decision_that_it_is(person: Person, line: str, calls: list[tuple[Any, ...]]) -> None:
+def test_a_line_becomes_the_decision_that_it_is(person: PromptUser, line: str, calls: list[tuple[Any, ...]]) -> None:
     person.dialog.update([FIRST])
     assert person.dialog.hint.startswith("y once")
     person.types(FIRST, line)
@@ -95,7 +95,7 @@ def test_a_line_that_came_too_late_is_named_by_its_beginning_and_a_secret_not_at
     assert named(FORM, "1234") == "that answer"
 
 
-def test_requests_are_asked_one_after_the_other_and_a_decided_one_not_again(person: Person) -> None:
+def test_requests_are_asked_one_after_the_other_and_a_decided_one_not_again(person: PromptUser) -> None:
     person.dialog.update([FIRST, SECOND])
     person.types(FIRST, "y")
     person.dialog.update([FIRST, SECOND])
@@ -105,7 +105,7 @@ def test_requests_are_asked_one_after_the_other_and_a_decided_one_not_again(pers
     assert person.notes == ["nothing waits any more for “y”"]
 
 
-def test_what_was_answered_elsewhere_is_withdrawn(person: Person) -> None:
+def test_what_was_answered_elsewhere_is_withdrawn(person: PromptUser) -> None:
     person.dialog.update([FIRST])
     person.dialog.update([])
     assert (person.dialog.entry, person.dialog.hint) == (None, "")
@@ -123,7 +123,7 @@ def test_what_was_answered_elsewhere_is_withdrawn(person: Person) -> None:
     ],
 )
 def test_a_decision_that_fails_says_why_and_what_was_unfit_is_asked_again(
-    person: Person, error: Exception, still_asks: bool
+    person: PromptUser, error: Exception, still_asks: bool
 ) -> None:
     person.dialog.update([FIRST])
     person.error = error
@@ -133,14 +133,14 @@ def test_a_decision_that_fails_says_why_and_what_was_unfit_is_asked_again(
     assert (person.dialog.entry is not None) is still_asks
 
 
-def test_a_decision_that_fails_names_the_next_step(person: Person) -> None:
+def test_a_decision_that_fails_names_the_next_step(person: PromptUser) -> None:
     person.dialog.update([FIRST])
     person.error = BusyError("no answer", hint="It may still come.")
     person.types(FIRST, "y")
     assert person.notes == ["no answer. It may still come."]
 
 
-def test_what_was_sent_to_a_worker_that_did_not_answer_may_be_what_decided(person: Person) -> None:
+def test_what_was_sent_to_a_worker_that_did_not_answer_may_be_what_decided(person: PromptUser) -> None:
     person.dialog.update([FIRST])
     person.error = BusyError("no answer")
     person.types(FIRST, "y")
@@ -148,7 +148,7 @@ def test_what_was_sent_to_a_worker_that_did_not_answer_may_be_what_decided(perso
     assert person.notes[-1].startswith("it waits no more: what you sent was taken, or it was answered elsewhere")
 
 
-def test_what_is_none_of_the_choices_leaves_the_question_standing(person: Person) -> None:
+def test_what_is_none_of_the_choices_leaves_the_question_standing(person: PromptUser) -> None:
     colour = {"id": "q1", "question": "Which?", "options": [{"label": "Red"}, {"label": "Blue"}]}
     asks = {"id": "3", "answer_with": "reply", "questions": [colour]}
     person.dialog.update([asks])
@@ -158,7 +158,7 @@ def test_what_is_none_of_the_choices_leaves_the_question_standing(person: Person
     assert person.calls == [("reply", "3", {"q1": ["Blue"]})]
 
 
-def test_a_form_is_filled_in_field_by_field(person: Person) -> None:
+def test_a_form_is_filled_in_field_by_field(person: PromptUser) -> None:
     person.dialog.update([FORM])
     assert (person.dialog.hint, person.dialog.is_secret) == ("type your answer", False)
     person.types(FORM, "")
@@ -171,7 +171,7 @@ def test_a_form_is_filled_in_field_by_field(person: Person) -> None:
     assert "1234" not in "".join(block.text for block in person.said)
 
 
-def test_an_answer_that_does_not_fit_begins_the_form_again(person: Person) -> None:
+def test_an_answer_that_does_not_fit_begins_the_form_again(person: PromptUser) -> None:
     person.dialog.update([FORM])
     person.error = BadInputError("size: 'x' is not of type 'integer'")
     for line in ("x", "1234"):
@@ -183,7 +183,7 @@ def test_an_answer_that_does_not_fit_begins_the_form_again(person: Person) -> No
     assert person.calls[-1] == ("reply", "2", {"size": ["7"], "pin": ["1234"]})
 
 
-def test_a_request_is_shown_whole_and_is_being_read_only_once_it_is_drawn(person: Person) -> None:
+def test_a_request_is_shown_whole_and_is_being_read_only_once_it_is_drawn(person: PromptUser) -> None:
     patch = {"path": "/p/a", "kind": {"type": "add"}, "diff": "".join(f"line {number}\n" for number in range(200))}
     person.dialog.update([FIRST | {"kind": "patch", "command": None, "changes": [patch]}])
     (block,) = person.said
@@ -191,27 +191,27 @@ def test_a_request_is_shown_whole_and_is_being_read_only_once_it_is_drawn(person
     assert (person.has_seen, person.dialog.shown) == (1, 1)
 
 
-def test_each_question_of_a_form_is_read_by_itself(person: Person) -> None:
+def test_each_question_of_a_form_is_read_by_itself(person: PromptUser) -> None:
     person.dialog.update([FORM])
     assert (person.has_seen, person.dialog.shown) == (1, 1)
     person.types(FORM, "7")
     assert (person.has_seen, person.dialog.shown) == (3, 2)
 
 
-def test_half_of_a_secret_that_is_withdrawn_is_left_to_the_editor_to_swallow(person: Person) -> None:
+def test_half_of_a_secret_that_is_withdrawn_is_left_to_the_editor_to_swallow(person: PromptUser) -> None:
     person.dialog.update([FORM | {"questions": [SECRET]}])
     person.dialog.update([])
     assert person.drafts == ["aside", "back, less a secret"]
 
 
-def test_a_secret_that_comes_too_late_is_not_repeated(person: Person) -> None:
+def test_a_secret_that_comes_too_late_is_not_repeated(person: PromptUser) -> None:
     person.dialog.update([FORM])
     person.dialog.update([])
     person.types(FORM, "1234")
     assert person.notes[-1] == "nothing waits any more for that answer"
 
 
-def test_an_interruption_is_not_told_as_an_answer_from_elsewhere(person: Person) -> None:
+def test_an_interruption_is_not_told_as_an_answer_from_elsewhere(person: PromptUser) -> None:
     person.dialog.update([FIRST])
     person.dialog.is_interrupted = True
     person.dialog.update([])

@@ -18,7 +18,7 @@ from codex_server_cli.errors import BusyError
 LOG = "".join(f"line {number}\n" for number in range(200))
 
 
-class Shown:
+class ShownMessages:
     """What a chat showed, and what it put into the editor."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Shown:
 def test_a_message_that_codex_repeats_is_shown_as_it_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     monkeypatch.setattr(approvals, "steer", lambda _directory, text: told.append(text))
-    pastes, shown = Pastes(), Shown()
+    pastes, shown = Pastes(), ShownMessages()
     messages = Messages(cast("Any", shown), pastes)
     asyncio.run(messages.steer(f"see {pastes.fold(LOG)}", cast("Any", shown.chat_turn)))
     assert told == [f"see {LOG}"]
@@ -49,7 +49,7 @@ def test_what_was_not_taken_is_next_or_in_the_editor_again(monkeypatch: pytest.M
         raise BusyError("not yet")
 
     monkeypatch.setattr(approvals, "steer", refuse)
-    pastes, shown = Pastes(), Shown()
+    pastes, shown = Pastes(), ShownMessages()
     messages, line = Messages(cast("Any", shown), pastes), pastes.fold(LOG)
     asyncio.run(messages.steer(line, cast("Any", shown.chat_turn)))
     assert shown.notes == ["not yet; this is the next message: [pasted 200 lines]"]

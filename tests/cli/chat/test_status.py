@@ -8,7 +8,7 @@ from typing import Any
 from codex_server_cli.actions.conversation import ChatTarget
 from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
 from codex_server_cli.cli.chat.status import status_facts
-from codex_server_cli.cli.chat.tasks import Starting
+from codex_server_cli.cli.chat.tasks import TurnStart
 from codex_server_cli.core.model.request import Sandbox
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
@@ -26,7 +26,7 @@ LAST = TurnView(
 def facts(last: TurnView | None, **more: Any) -> dict[str, str]:
     options = StartOptions("", sandbox=Sandbox.READ_ONLY)
     state: dict[str, Any] = {"options": options, "target": ChatTarget(), "chat_turn": None, "view": None, "meta": {}}
-    state |= {"tokens": 0, "limits": None, "starting": Starting(), "dialog": None, "chat_blocks": ChatBlocks()}
+    state |= {"tokens": 0, "limits": None, "turn_start": TurnStart(), "dialog": None, "chat_blocks": ChatBlocks()}
     chat: Any = SimpleNamespace(**(state | more))
     return status_facts(chat, last)
 

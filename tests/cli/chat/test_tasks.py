@@ -12,7 +12,7 @@ import pytest
 
 from codex_server_cli.actions.control import control
 from codex_server_cli.actions.conversation import ChatTurn
-from codex_server_cli.cli.chat.tasks import Interrupting, Starting
+from codex_server_cli.cli.chat.tasks import Interrupting, TurnStart
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.disk.turn.layout import TurnDir
@@ -21,10 +21,10 @@ from codex_server_cli.errors import BadInputError, HomeError
 TURN = ChatTurn(TurnDir(Path("/turns/20261120-165501-482-7f3a")))
 
 
-async def begun_and_dropped(starting: Starting, start: Callable[[], ChatTurn]) -> None:
+async def begun_and_dropped(turn_start: TurnStart, start: Callable[[], ChatTurn]) -> None:
     """Begin a start whose caller does not wait for it, as at the end of a chat."""
     with suppress(TimeoutError):
-        await asyncio.wait_for(starting.begin(start), 0.05)
+        await asyncio.wait_for(turn_start.begin(start), 0.05)
 
 
 def test_quitting_learns_which_turn_was_being_started_unless_that_takes_too_long() -> None:
@@ -35,14 +35,14 @@ def test_quitting_learns_which_turn_was_being_started_unless_that_takes_too_long
         return TURN
 
     async def quit_meanwhile() -> list[ChatTurn | None]:
-        starting = Starting()
-        seen = [await starting.outcome()]
-        await begun_and_dropped(starting, start)
-        seen.append(await starting.outcome(0.0))
-        assert starting
+        turn_start = TurnStart()
+        seen = [await turn_start.outcome()]
+        await begun_and_dropped(turn_start, start)
+        seen.append(await turn_start.outcome(0.0))
+        assert turn_start
         may_go_on.set()
-        seen.append(await starting.outcome())
-        assert not starting
+        seen.append(await turn_start.outcome())
+        assert not turn_start
         return seen
 
     assert asyncio.run(quit_meanwhile()) == [None, None, TURN]
@@ -56,11 +56,11 @@ def test_quitting_is_told_why_the_turn_that_was_being_started_was_refused() -> N
         raise BadInputError("no")
 
     async def quit_meanwhile() -> None:
-        starting = Starting()
-        await begun_and_dropped(starting, refuse)
+        turn_start = TurnStart()
+        await begun_and_dropped(turn_start, refuse)
         may_go_on.set()
         with pytest.raises(BadInputError):
-            await starting.outcome()
+            await turn_start.outcome()
 
     asyncio.run(quit_meanwhile())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codex_server_cli.cli.completion.line import Candidate, fitting, place
+from codex_server_cli.cli.completion.line import Candidate, context_at, fitting
 from codex_server_cli.cli.parameters import Offer
 from codex_server_cli.cli.table import GROUPS, VERBS
 
@@ -12,7 +12,7 @@ from codex_server_cli.cli.table import GROUPS, VERBS
 def words(line: str) -> list[str]:
     """What can come at the end of a line, of what is fixed."""
     *before, typed = line.split(" ")
-    return [each.word for each in fitting(place(before, typed))]
+    return [each.word for each in fitting(context_at(before, typed))]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_first_word_is_a_verb_a_group_or_help() -> None:
 
 
 def test_verbs_and_flags_are_explained() -> None:
-    assert all(each.what for line in ([], ["new"], ["server"]) for each in place(line, "").words)
+    assert all(each.what for line in ([], ["new"], ["server"]) for each in context_at(line, "").words)
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,18 @@ def test_verbs_and_flags_are_explained() -> None:
 )
 def test_what_must_be_looked_up_is_named(line: str, offer: Offer | None) -> None:
     *before, typed = line.split(" ")
-    assert place(before, typed).offers is offer
+    assert context_at(before, typed).offers is offer
 
 
 def test_what_the_line_says_already_is_known() -> None:
-    assert place(["new", "--model=m", "hi", "--effort"], "h").others == {"model": "m", "prompt": "hi", "effort": ""}
-    assert place(["approve", "fix"], "").others == {"turn": "fix"}
+    assert context_at(["new", "--model=m", "hi", "--effort"], "h").others == {
+        "model": "m",
+        "prompt": "hi",
+        "effort": "",
+    }
+    assert context_at(["approve", "fix"], "").others == {"turn": "fix"}
 
 
 def test_a_word_that_would_break_a_line_is_not_offered() -> None:
-    here = place(["new", "--profile"], "")
+    here = context_at(["new", "--profile"], "")
     assert fitting(here, [Candidate("a\nb")]) == []

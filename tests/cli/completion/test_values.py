@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.cli.completion.line import fitting, place
+from codex_server_cli.cli.completion.line import context_at, fitting
 from codex_server_cli.cli.completion.values import complete_turn, looked_up
 from codex_server_cli.core.account.account import Model
 from codex_server_cli.errors import ErrorKind
@@ -26,7 +26,7 @@ def turns_of_user(shell: Shell, turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPa
 def offered(line: str) -> dict[str, str]:
     """What is offered at the end of a line, each with what it stands for."""
     *before, typed = line.split(" ")
-    here = place(before, typed)
+    here = context_at(before, typed)
     return dict(fitting(here, looked_up(here)))
 
 

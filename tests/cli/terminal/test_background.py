@@ -19,7 +19,7 @@ from tests.kit.support import DEADLINE_S
 GONE = "20261120-165501-482-7f3a"
 
 
-class Told:
+class RecordingController:
     """A controller that keeps what it is told."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Told:
     show_request = open
 
 
-def handed_over(settings: Settings, act: Any, controller: Told) -> Callable[[], None]:
+def handed_over(settings: Settings, act: Any, controller: RecordingController) -> Callable[[], None]:
     posts: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
     BackgroundTasks(settings, controller, posts.put, PLAIN).run(act)
     return posts.get(timeout=DEADLINE_S)
@@ -50,7 +50,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def test_an_action_on_a_turn_that_is_gone_is_told(settings: Settings) -> None:
     for act in (Cancel(GONE), Look(GONE, Intent.APPROVE), OpenPage(Pane.TAIL, GONE), OpenPage(Pane.DIFF, GONE)):
-        controller = Told()
+        controller = RecordingController()
         handed_over(settings, act, controller)()
         (message,) = controller.messages
         assert message.startswith(f"no such turn: {GONE}")
@@ -65,7 +65,7 @@ def test_a_file_that_cannot_be_read_is_told_and_a_fault_of_ours_ends_the_board(
 
         return fail
 
-    controller = Told()
+    controller = RecordingController()
     monkeypatch.setattr(read, "find", failing(PermissionError("no access")))
     handed_over(settings, Cancel(GONE), controller)()
     assert controller.messages == ["no access"]

@@ -185,7 +185,7 @@ def test_a_directory_that_cannot_be_put_in_order_is_left_unlocked(
         raise OSError
 
     (tmp_path / "servers" / "k").mkdir(parents=True)
-    monkeypatch.setattr(shared, "tidy", fail)
+    monkeypatch.setattr(shared, "clean_up_killed_keepers", fail)
     for _ in range(2):  # the second time it would find the lock held
         with pytest.raises(OSError, match=r"^$"):
             put_away(tmp_path)

@@ -13,7 +13,7 @@ import pytest
 from codex_server_cli.codex.server.draining import is_draining
 from codex_server_cli.codex.server.shared import Lease, put_away, retire
 from codex_server_cli.codex.server.state import Generation, generations_in
-from tests.codex.server.test_turns_there import WHOLE, held
+from tests.codex.server.test_turns_there import WHOLE, gated_turn
 from tests.kit.shared_server import SharedServer, is_gone
 from tests.kit.support import wait_until
 
@@ -41,7 +41,7 @@ def told_from_outside(generation: Generation) -> None:
 def test_one_that_was_told_by_somebody_else_is_replaced_once_it_is_doubted_and_ends_its_turns(
     server: SharedServer,
 ) -> None:
-    old, gate = held(server)
+    old, gate = gated_turn(server)
     assert server.ensure(doubted=old) == old
     turn = server.start_turn(old)
     gate.wait_until_reached()
@@ -60,7 +60,7 @@ def test_one_that_was_told_by_somebody_else_is_replaced_once_it_is_doubted_and_e
 
 
 def test_what_a_shutdown_signals_all_at_once_ends_its_turn(one_server: SharedServer) -> None:
-    generation, gate = held(one_server)
+    generation, gate = gated_turn(one_server)
     turn = one_server.start_turn(generation)
     gate.wait_until_reached()
     for pid in (generation.pid, generation.keeper_pid, above(generation)):
@@ -74,7 +74,7 @@ def test_what_a_shutdown_signals_all_at_once_ends_its_turn(one_server: SharedSer
 
 
 def test_a_keeper_that_is_killed_while_its_server_drains_costs_no_turn(server: SharedServer) -> None:
-    old, gate = held(server)
+    old, gate = gated_turn(server)
     turn = server.start_turn(old)
     gate.wait_until_reached()
     upper = above(old)
@@ -97,7 +97,7 @@ def test_a_keeper_that_is_killed_while_its_server_drains_costs_no_turn(server: S
 
 
 def test_a_server_whose_keepers_were_killed_is_told_by_the_next_start_and_once(one_server: SharedServer) -> None:
-    old, gate = held(one_server)
+    old, gate = gated_turn(one_server)
     turn = one_server.start_turn(old)
     gate.wait_until_reached()
     kill_at_once(old.keeper_pid, above(old))
@@ -117,7 +117,7 @@ def test_a_server_whose_keepers_were_killed_is_told_by_the_next_start_and_once(o
 @pytest.mark.parametrize("is_told", [False, True], ids=["that takes turns", "that drains"])
 @pytest.mark.full
 def test_a_server_without_keepers_is_ended_at_once_all_the_same(one_server: SharedServer, *, is_told: bool) -> None:
-    old, gate = held(one_server)
+    old, gate = gated_turn(one_server)
     turn = one_server.start_turn(old)
     gate.wait_until_reached()
     kill_at_once(old.keeper_pid, above(old))
@@ -155,7 +155,7 @@ def test_a_server_that_was_stopped_goes_on_when_it_is_to_end(one_server: SharedS
 def test_a_directory_that_is_deleted_while_a_server_drains_costs_neither_its_turn_nor_the_next_server(
     server: SharedServer,
 ) -> None:
-    old, gate = held(server)
+    old, gate = gated_turn(server)
     turn = server.start_turn(old)
     gate.wait_until_reached()
     assert retire(old)

@@ -20,7 +20,7 @@ from tests.kit.support import wait_until
 WHOLE = "The first half, and the second."
 
 
-def held(server: SharedServer, generation: Generation | None = None) -> tuple[Generation, Gate]:
+def gated_turn(server: SharedServer, generation: Generation | None = None) -> tuple[Generation, Gate]:
     """A generation, and the gate that a turn there waits for in the middle of its answer."""
     gate = Gate()
     server.model([say("The first half, ", hold(gate), "and the second."), say("Another turn.")])
@@ -44,7 +44,7 @@ def detached(server: SharedServer) -> str:
 def test_an_outdated_generation_runs_its_turn_to_the_end_while_the_next_one_takes_new_ones(
     server: SharedServer,
 ) -> None:
-    old, gate = held(server)
+    old, gate = gated_turn(server)
     turn = server.start_turn(old)
     gate.wait_until_reached()
     new = server.replace()
@@ -73,7 +73,7 @@ def test_who_is_there_when_a_generation_is_outdated_may_still_begin_a_turn(one_s
 
 
 def test_at_once_means_its_turns_too(one_server: SharedServer) -> None:
-    generation, gate = held(one_server)
+    generation, gate = gated_turn(one_server)
     turn = one_server.start_turn(generation)
     gate.wait_until_reached()
     assert retire(generation, at_once=True)
@@ -83,7 +83,7 @@ def test_at_once_means_its_turns_too(one_server: SharedServer) -> None:
 
 
 def test_a_turn_outlives_the_keeper(server: SharedServer) -> None:
-    generation, gate = held(server)
+    generation, gate = gated_turn(server)
     turn = server.start_turn(generation)
     gate.wait_until_reached()
     os.kill(generation.keeper_pid, signal.SIGKILL)

@@ -76,14 +76,14 @@ def failure(route: Route, cwd: str | None = None, timeout_s: float = TIMEOUT_S) 
     return caught.value
 
 
-def greet(sshd: Sshd, text: str) -> None:
+def write_shell_rc(sshd: Sshd, text: str) -> None:
     """Put a line into the rc file of the sessions' shell."""
     for name in (".bashrc", ".zshenv"):
         (sshd.home / name).write_text(text)
 
 
 def test_an_app_server_of_another_host_answers_whatever_its_shell_prints_first(one_sshd: Sshd) -> None:
-    greet(one_sshd, "echo 'Welcome to {far}'; echo '{\"news\": 1}'; printf 'no newline: '\n")
+    write_shell_rc(one_sshd, "echo 'Welcome to {far}'; echo '{\"news\": 1}'; printf 'no newline: '\n")
     assert version_of(ask(route(one_sshd), "/") or "")
     wait_until(lambda: not one_sshd.sessions(), what="the end of the session")
     assert remote_sweep(route(one_sshd), "20260101-000000-000-0000", TIMEOUT_S) is None
@@ -91,7 +91,7 @@ def test_an_app_server_of_another_host_answers_whatever_its_shell_prints_first(o
 
 @pytest.mark.full
 def test_it_has_the_mark_of_its_turn_and_that_hosts_settings_without_its_keys(sshd: Sshd, tmp_path: Path) -> None:
-    greet(sshd, "export OPENAI_API_KEY=sk-1 CODEX_API_KEY=sk-2\n")
+    write_shell_rc(sshd, "export OPENAI_API_KEY=sk-1 CODEX_API_KEY=sk-2\n")
     home = tmp_path / "home of codex'"
     home.mkdir()
     way = route(sshd, str(home).replace(" ", "%20"))
@@ -110,7 +110,7 @@ def test_it_has_the_mark_of_its_turn_and_that_hosts_settings_without_its_keys(ss
 
 @pytest.mark.full
 def test_a_key_may_be_billed_where_that_is_allowed_and_a_provider_be_named(sshd: Sshd) -> None:
-    greet(sshd, "export OPENAI_API_KEY=sk-1\n")
+    write_shell_rc(sshd, "export OPENAI_API_KEY=sk-1\n")
 
     def providers() -> Query[object]:
         yield from initialize("1")
@@ -161,7 +161,7 @@ def test_each_login_that_fails_is_told_with_its_next_step(one_sshd: Sshd, tmp_pa
 
 @pytest.mark.full
 def test_a_host_that_hangs_is_told_and_left(one_sshd: Sshd) -> None:
-    greet(one_sshd, "echo busy; sleep 600\n")
+    write_shell_rc(one_sshd, "echo busy; sleep 600\n")
     error = failure(route(one_sshd), timeout_s=15)
     assert error.message == "127.0.0.1 does not answer in time: busy"
     assert "true" in error.hint
@@ -213,7 +213,7 @@ def test_what_a_turn_left_there_is_swept(one_sshd: Sshd) -> None:
 def test_a_sweep_that_is_not_possible_is_a_line_for_the_log(
     one_sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    greet(one_sshd, "sleep 600\n")
+    write_shell_rc(one_sshd, "sleep 600\n")
     assert remote_sweep(route(one_sshd), "t", 1) == (
         "what the turn left on 127.0.0.1 could not be looked for within 1 s"
     )

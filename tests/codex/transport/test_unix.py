@@ -176,7 +176,7 @@ def test_who_is_silent_or_speaks_something_else_is_no_app_server(tmp_path: Path)
     def hang_up(sock: socket.socket) -> None:
         sock.recv(1)
 
-    def greet(sock: socket.socket) -> None:
+    def send_banner(sock: socket.socket) -> None:
         sock.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
         sock.recv(4096)
 
@@ -189,7 +189,7 @@ def test_who_is_silent_or_speaks_something_else_is_no_app_server(tmp_path: Path)
 
     answers = [
         (hang_up, DEADLINE_S, "is no app-server: it drops the connection: Connection reset by peer"),
-        (greet, DEADLINE_S, "is no app-server: it does not speak HTTP"),
+        (send_banner, DEADLINE_S, "is no app-server: it does not speak HTTP"),
         (serve, DEADLINE_S, "is no app-server: it answers HTTP 404 (no such page)"),
         (wait, 0.1, "does not answer within 0.1 s"),
     ]

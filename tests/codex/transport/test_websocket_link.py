@@ -18,7 +18,7 @@ from codex_server_cli.core.protocol.websocket import SAMPLE_KEY, upgrade_request
 MUCH = b'{"text":"' + b"x" * 3_000_000 + b'"}\n'
 
 
-class Server:
+class WebSocketPeer:
     """The other end of a link, with the brain of `websockets`."""
 
     def __init__(self, *, has_pings: bool = False) -> None:
@@ -66,16 +66,16 @@ class Server:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
+def server() -> Iterator[WebSocketPeer]:
+    server = WebSocketPeer()
     yield server
     server.close()
 
 
 @pytest.fixture
-def remote(clock: list[float]) -> Iterator[Server]:
+def remote(clock: list[float]) -> Iterator[WebSocketPeer]:
     """One over TCP: with pings."""
-    server = Server(has_pings=True)
+    server = WebSocketPeer(has_pings=True)
     yield server
     server.close()
 
@@ -88,7 +88,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_each_line_goes_as_a_message_and_each_message_comes_as_a_line(server: Server) -> None:
+def test_each_line_goes_as_a_message_and_each_message_comes_as_a_line(server: WebSocketPeer) -> None:
     server.link.send(b'{"id":1}\n{"id":2}\n')
     assert server.hear() == [(Opcode.TEXT, b'{"id":1}'), (Opcode.TEXT, b'{"id":2}')]
     server.say('{"a":1}', '{\n  "b": 2\n}')
@@ -99,7 +99,7 @@ def test_each_line_goes_as_a_message_and_each_message_comes_as_a_line(server: Se
     assert server.link.stderr_tail() == ""
 
 
-def test_a_torn_message_is_kept_back_until_its_end_comes(server: Server) -> None:
+def test_a_torn_message_is_kept_back_until_its_end_comes(server: WebSocketPeer) -> None:
     server.brain.send_text(b'{"a":1}', fin=False)
     server.flush()
     assert server.link.read(server.fd) == b""
@@ -108,7 +108,7 @@ def test_a_torn_message_is_kept_back_until_its_end_comes(server: Server) -> None
     assert server.link.read(server.fd) == b'{"a":1} \n'
 
 
-def test_what_came_with_the_answer_to_the_upgrade_is_not_lost(server: Server) -> None:
+def test_what_came_with_the_answer_to_the_upgrade_is_not_lost(server: WebSocketPeer) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(0)
@@ -119,7 +119,7 @@ def test_what_came_with_the_answer_to_the_upgrade_is_not_lost(server: Server) ->
         assert [link.read(ours.fileno()) for _ in range(2)] == [b"{}\n", None]
 
 
-def test_reading_goes_on_while_something_is_unsent_and_all_arrives_in_order(server: Server) -> None:
+def test_reading_goes_on_while_something_is_unsent_and_all_arrives_in_order(server: WebSocketPeer) -> None:
     server.link.send(MUCH)
     server.link.send(b'{"last":1}\n')
     assert server.link.write_fd() == server.fd
@@ -133,7 +133,7 @@ def test_reading_goes_on_while_something_is_unsent_and_all_arrives_in_order(serv
     assert server.link.write_fd() is None
 
 
-def test_a_ping_is_answered_and_a_binary_message_means_nothing(server: Server) -> None:
+def test_a_ping_is_answered_and_a_binary_message_means_nothing(server: WebSocketPeer) -> None:
     server.brain.send_ping(b"there?")
     server.brain.send_binary(b'{"no":1}')
     server.brain.send_pong(b"unasked")
@@ -142,7 +142,7 @@ def test_a_ping_is_answered_and_a_binary_message_means_nothing(server: Server) -
     assert server.hear() == [(Opcode.PONG, b"there?")]
 
 
-def test_pings_of_one_who_never_reads_do_not_pile_up(server: Server) -> None:
+def test_pings_of_one_who_never_reads_do_not_pile_up(server: WebSocketPeer) -> None:
     server.link.send(MUCH)
     for _ in range(100):
         server.brain.send_ping(b"x" * 125)
@@ -152,7 +152,7 @@ def test_pings_of_one_who_never_reads_do_not_pile_up(server: Server) -> None:
     assert len(server.link._unsent) == unsent > 1_000_000
 
 
-def test_the_end_of_the_server_is_told_after_its_last_words(server: Server) -> None:
+def test_the_end_of_the_server_is_told_after_its_last_words(server: WebSocketPeer) -> None:
     server.say('{"last":1}')
     server.go()
     assert [server.link.read(server.fd) for _ in range(3)] == [b'{"last":1}\n', None, None]
@@ -163,7 +163,7 @@ def test_the_end_of_the_server_is_told_after_its_last_words(server: Server) -> N
     assert server.link.write_fd() is None
 
 
-def test_last_words_are_read_also_when_writing_has_failed_before(server: Server) -> None:
+def test_last_words_are_read_also_when_writing_has_failed_before(server: WebSocketPeer) -> None:
     server.say('{"last":1}')
     server.go()
     with pytest.raises(BrokenPipeError):
@@ -173,7 +173,7 @@ def test_last_words_are_read_also_when_writing_has_failed_before(server: Server)
     assert server.link.end() == LOST
 
 
-def test_a_server_that_dies_while_much_is_unsent_is_a_broken_pipe(server: Server) -> None:
+def test_a_server_that_dies_while_much_is_unsent_is_a_broken_pipe(server: WebSocketPeer) -> None:
     server.link.send(MUCH)
     server.go()
     with pytest.raises(BrokenPipeError):
@@ -181,13 +181,13 @@ def test_a_server_that_dies_while_much_is_unsent_is_a_broken_pipe(server: Server
     server.link.send(b"")  # once
 
 
-def test_a_reset_is_the_end(server: Server) -> None:
+def test_a_reset_is_the_end(server: WebSocketPeer) -> None:
     server.link.send(b"{}\n")
     server.go()  # with something unread
     assert server.link.read(server.fd) is None
 
 
-def test_a_close_frame_is_answered_and_ends_the_link_after_what_came_before(server: Server) -> None:
+def test_a_close_frame_is_answered_and_ends_the_link_after_what_came_before(server: WebSocketPeer) -> None:
     server.brain.send_text(b"{}")
     server.brain.send_close(1001, "going away")
     server.flush()
@@ -198,20 +198,20 @@ def test_a_close_frame_is_answered_and_ends_the_link_after_what_came_before(serv
     assert server.link.end() == "the app-server closed the connection (1001 going away)"
 
 
-def test_a_close_frame_without_words_is_one_too(server: Server) -> None:
+def test_a_close_frame_without_words_is_one_too(server: WebSocketPeer) -> None:
     server.raw(b"\x88\x00")
     assert server.link.read(server.fd) == b""
     assert server.link.end() == "the app-server closed the connection"
 
 
-def test_a_broken_protocol_ends_the_link(server: Server) -> None:
+def test_a_broken_protocol_ends_the_link(server: WebSocketPeer) -> None:
     server.raw(b"\xff\xff\xff")
     assert server.link.read(server.fd) == b""
     assert server.link.read(server.fd) is None
     assert server.link.end() == "the connection was lost: the app-server sends masked frames"
 
 
-def test_the_end_is_polite_and_sends_first_what_is_unsent(server: Server) -> None:
+def test_the_end_is_polite_and_sends_first_what_is_unsent(server: WebSocketPeer) -> None:
     server.link.send(b'{"method":"thread/unsubscribe"}\n')
     server.say('{"a":1}')  # which nobody reads any more
     assert server.link.end(0.0) == CLOSED
@@ -224,17 +224,17 @@ def test_the_end_is_polite_and_sends_first_what_is_unsent(server: Server) -> Non
     assert server.link.end() == CLOSED
 
 
-def test_the_end_does_not_wait_for_one_who_has_answered_and_only_so_long_for_another(server: Server) -> None:
+def test_the_end_does_not_wait_for_one_who_has_answered_and_only_so_long_for_another(server: WebSocketPeer) -> None:
     server.brain.send_close(1000)  # as its answer
     server.flush()
     assert server.link.end(60.0) == CLOSED
-    other = Server()
+    other = WebSocketPeer()
     other.link.send(MUCH)
     assert other.link.end(0.05) == CLOSED
     other.close()
 
 
-def test_a_closed_link_has_no_descriptor(server: Server) -> None:
+def test_a_closed_link_has_no_descriptor(server: WebSocketPeer) -> None:
     server.link.send(MUCH)
     server.link.close()  # without an end before it
     assert server.link.fds() == ()
@@ -246,14 +246,14 @@ def test_a_closed_link_has_no_descriptor(server: Server) -> None:
 # --- pings
 
 
-def test_on_a_unix_socket_time_means_nothing(server: Server, clock: list[float]) -> None:
+def test_on_a_unix_socket_time_means_nothing(server: WebSocketPeer, clock: list[float]) -> None:
     clock[0] += 1e6
     assert server.link.tick() is None
     server.say("{}")
     assert server.link.read(server.fd) == b"{}\n"
 
 
-def test_silence_is_asked_about_and_an_answer_is_enough(remote: Server, clock: list[float]) -> None:
+def test_silence_is_asked_about_and_an_answer_is_enough(remote: WebSocketPeer, clock: list[float]) -> None:
     assert remote.link.tick() == PING_AFTER_S
     clock[0] += PING_AFTER_S - 5
     assert remote.link.tick() == 5
@@ -267,7 +267,7 @@ def test_silence_is_asked_about_and_an_answer_is_enough(remote: Server, clock: l
     assert remote.link.tick() == PING_AFTER_S
 
 
-def test_no_answer_to_a_ping_is_the_loss_of_the_connection(remote: Server, clock: list[float]) -> None:
+def test_no_answer_to_a_ping_is_the_loss_of_the_connection(remote: WebSocketPeer, clock: list[float]) -> None:
     for wait_s in (PING_AFTER_S, PONG_WITHIN_S):
         clock[0] += wait_s
         remote.link.tick()
@@ -277,7 +277,7 @@ def test_no_answer_to_a_ping_is_the_loss_of_the_connection(remote: Server, clock
     assert remote.link.end() == "the connection was lost: no answer to a ping for 20 s"
 
 
-def test_an_answer_that_was_not_read_yet_counts(remote: Server, clock: list[float]) -> None:
+def test_an_answer_that_was_not_read_yet_counts(remote: WebSocketPeer, clock: list[float]) -> None:
     clock[0] += PING_AFTER_S
     remote.link.tick()
     remote.hear()
@@ -288,7 +288,7 @@ def test_an_answer_that_was_not_read_yet_counts(remote: Server, clock: list[floa
     assert remote.link.tick() == PING_AFTER_S
 
 
-def test_one_who_still_takes_a_long_message_is_not_lost(remote: Server, clock: list[float]) -> None:
+def test_one_who_still_takes_a_long_message_is_not_lost(remote: WebSocketPeer, clock: list[float]) -> None:
     remote.link.send(MUCH)
     for _ in range(4):
         clock[0] += PONG_WITHIN_S - 1

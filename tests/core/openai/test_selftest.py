@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.openai.selftest.checks import CHECKS, Asking
+from codex_server_cli.core.openai.selftest.checks import CHECKS, CheckContext
 from codex_server_cli.core.openai.selftest.probe import Probe, ProbeReply, WrongAnswer, joined
 from codex_server_cli.core.openai.selftest.result import CheckResult
 from codex_server_cli.render.selftest import selftest_line, selftest_summary
@@ -43,7 +43,7 @@ def failed(status: int, **error: str) -> ProbeReply:
 
 def run(name: str, *replies: ProbeReply, model: str | None = None) -> tuple[str, list[Probe]]:
     """Give a check its replies: what it returns, and what it has asked."""
-    check = CHECKS[name](Asking(model, "mark"))
+    check = CHECKS[name](CheckContext(model, "mark"))
     asked = [next(check)]
     for reply in replies:
         try:

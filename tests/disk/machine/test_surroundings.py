@@ -15,7 +15,7 @@ USER = "/user.slice/user-1000.slice"
 MANAGER = f"{USER}/user@1000.service"
 
 
-class Machine:
+class SystemRoot:
     """A root of a file system in which a process is in a cgroup."""
 
     def __init__(self, root: Path) -> None:
@@ -29,34 +29,34 @@ class Machine:
     def is_in(self, cgroup: str) -> None:
         self.write("proc/self/cgroup", f"0::{cgroup}\n")
 
-    def ending(self, **variables: str) -> Ending | None:
-        return surroundings.ending(variables, self.user_home, self.root)
+    def find_ending(self, **variables: str) -> Ending | None:
+        return surroundings.find_ending(variables, self.user_home, self.root)
 
     def kind(self) -> str | None:
-        found = self.ending()
+        found = self.find_ending()
         return found.kind if found is not None else None
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
+def machine(tmp_path: Path) -> SystemRoot:
+    return SystemRoot(tmp_path)
 
 
-def test_without_proc_and_without_a_unit_nothing_is_found(machine: Machine) -> None:
-    assert machine.ending() is None
+def test_without_proc_and_without_a_unit_nothing_is_found(machine: SystemRoot) -> None:
+    assert machine.find_ending() is None
     machine.is_in("/")
-    assert machine.ending() is None
+    assert machine.find_ending() is None
 
 
 def test_this_machine_can_be_asked() -> None:
-    surroundings.ending({}, Path("/nowhere"))
+    surroundings.find_ending({}, Path("/nowhere"))
 
 
-def test_a_ci_job_counts_before_the_unit_of_its_runner(machine: Machine) -> None:
+def test_a_ci_job_counts_before_the_unit_of_its_runner(machine: SystemRoot) -> None:
     machine.is_in("/system.slice/runner.service")
     machine.write("etc/systemd/system/runner.service", "[Service]\nKillMode=process\n")
-    assert machine.ending() is None
-    found = machine.ending(RUNNER_TRACKING_ID="github_1")
+    assert machine.find_ending() is None
+    found = machine.find_ending(RUNNER_TRACKING_ID="github_1")
     assert found is not None
     assert found.kind == "job"
 
@@ -72,7 +72,7 @@ def test_a_ci_job_counts_before_the_unit_of_its_runner(machine: Machine) -> None
         ("run/user/1000/systemd/transient/nightly.service", f"{MANAGER}/app.slice/nightly.service"),
     ],
 )
-def test_a_service_is_judged_by_its_file_wherever_that_is(machine: Machine, place: str, cgroup: str) -> None:
+def test_a_service_is_judged_by_its_file_wherever_that_is(machine: SystemRoot, place: str, cgroup: str) -> None:
     machine.is_in(cgroup)
     machine.write(place, "[Service]\nExecStart=/x\n")
     assert machine.kind() == "service"
@@ -80,7 +80,7 @@ def test_a_service_is_judged_by_its_file_wherever_that_is(machine: Machine, plac
     assert machine.kind() != "service"
 
 
-def test_of_two_files_of_a_service_the_administrators_counts(machine: Machine) -> None:
+def test_of_two_files_of_a_service_the_administrators_counts(machine: SystemRoot) -> None:
     machine.is_in("/system.slice/cron.service")
     machine.write("usr/lib/systemd/system/cron.service", "[Service]\nKillMode=process\n")
     assert machine.kind() is None
@@ -88,7 +88,7 @@ def test_of_two_files_of_a_service_the_administrators_counts(machine: Machine) -
     assert machine.kind() == "service"
 
 
-def test_a_drop_in_counts_over_the_file_and_the_last_one_over_the_others(machine: Machine) -> None:
+def test_a_drop_in_counts_over_the_file_and_the_last_one_over_the_others(machine: SystemRoot) -> None:
     machine.is_in("/system.slice/nightly.service")
     machine.write("etc/systemd/system/nightly.service", "[Service]\n")
     machine.write("etc/systemd/system/nightly.service.d/10-kill.conf", "[Service]\nKillMode=process\n")
@@ -99,19 +99,19 @@ def test_a_drop_in_counts_over_the_file_and_the_last_one_over_the_others(machine
     assert machine.kind() is None
 
 
-def test_a_service_without_a_file_is_not_judged(machine: Machine) -> None:
+def test_a_service_without_a_file_is_not_judged(machine: SystemRoot) -> None:
     machine.is_in("/system.slice/containerd.service")  # of the host, as a container with old cgroups sees it
     assert machine.kind() is None
 
 
-def test_a_file_that_cannot_be_read_as_one_says_nothing(machine: Machine) -> None:
+def test_a_file_that_cannot_be_read_as_one_says_nothing(machine: SystemRoot) -> None:
     machine.is_in("/system.slice/nightly.service")
     (machine.root / "etc/systemd/system").mkdir(parents=True)
     os.mkfifo(machine.root / "etc/systemd/system/nightly.service")
     assert machine.kind() is None
 
 
-def test_a_login_is_judged_by_logind_and_its_drop_ins(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_is_judged_by_logind_and_its_drop_ins(machine: SystemRoot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(surroundings, "_name_of", lambda uid: "ada" if uid == os.getuid() else "?")
     machine.is_in(f"{USER}/session-3.scope")
     assert machine.kind() is None
@@ -123,18 +123,18 @@ def test_a_login_is_judged_by_logind_and_its_drop_ins(machine: Machine, monkeypa
     assert machine.kind() is None
 
 
-def test_what_a_users_systemd_runs_ends_with_the_last_logout_of_one_who_does_not_linger(machine: Machine) -> None:
+def test_what_a_users_systemd_runs_ends_with_the_last_logout_of_one_who_does_not_linger(machine: SystemRoot) -> None:
     uid, name = os.getuid(), pwd.getpwuid(os.getuid()).pw_name
     machine.is_in(f"/user.slice/user-{uid}.slice/user@{uid}.service/app.slice/run-r1.scope")
-    assert machine.ending() is ENDING_OF_LOGOUT
+    assert machine.find_ending() is ENDING_OF_LOGOUT
     machine.write(f"var/lib/systemd/linger/{name}", "")
-    assert machine.ending() is None
+    assert machine.find_ending() is None
 
 
-def test_a_user_without_a_name_lingers_by_number(machine: Machine) -> None:
+def test_a_user_without_a_name_lingers_by_number(machine: SystemRoot) -> None:
     machine.is_in("/user.slice/user-4000111222.slice/user@4000111222.service/app.slice/run-r1.scope")
-    assert machine.ending() is ENDING_OF_LOGOUT
+    assert machine.find_ending() is ENDING_OF_LOGOUT
     machine.write("var/lib/systemd/linger/4000111222", "")
-    assert machine.ending() is None
+    assert machine.find_ending() is None
     machine.is_in("/user.slice/user@me.service/app.slice/run-r1.scope")
-    assert machine.ending() is ENDING_OF_LOGOUT
+    assert machine.find_ending() is ENDING_OF_LOGOUT

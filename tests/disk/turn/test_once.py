@@ -68,7 +68,7 @@ def test_a_key_is_free_again_once_its_turn_is_deleted(tmp_path: Path) -> None:
 
 def test_of_two_who_look_for_keys_one_waits_for_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(once, "_TIMEOUT_S", 0.01)
-    with once.held(tmp_path / "turns"), pytest.raises(TimeoutError, match="another process keeps it locked"):
+    with once.locked(tmp_path / "turns"), pytest.raises(TimeoutError, match="another process keeps it locked"):
         once.hold(tmp_path / "turns")
     os.close(once.hold(tmp_path / "turns"))
     assert [path.name for path in tmp_path.iterdir()] == ["once.lock"]

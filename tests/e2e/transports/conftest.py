@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.conftest import Initialised
 from tests.kit.failed import has_failed
-from tests.kit.places import Place, Way, marker_of
+from tests.kit.places import TransportHome, Way, marker_of
 from tests.kit.support import codex_binaries
 
 
@@ -29,34 +29,34 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def _place(
     request: pytest.FixtureRequest, way: Way, codex: Path, initialised: Initialised, root: Path | None = None
-) -> Iterator[Place]:
-    place = Place(root or request.getfixturevalue("tmp_path"), codex, initialised(codex), way)
+) -> Iterator[TransportHome]:
+    place = TransportHome(root or request.getfixturevalue("tmp_path"), codex, initialised(codex), way)
     yield place
     failed = has_failed(request.node)
     assert place.close(has_failed=failed) == [] or failed, "the turns of this test left processes behind"
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest, initialised: Initialised) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, initialised: Initialised) -> Iterator[TransportHome]:
     """A home whose turns reach one codex in one way."""
     way, codex = request.param
     yield from _place(request, way, codex, initialised)
 
 
 @pytest.fixture
-def shared_place(request: pytest.FixtureRequest, one_codex: Path, initialised: Initialised) -> Iterator[Place]:
+def shared_place(request: pytest.FixtureRequest, one_codex: Path, initialised: Initialised) -> Iterator[TransportHome]:
     """A home whose turns are on our own shared server."""
     yield from _place(request, Way.SHARED, one_codex, initialised)
 
 
 @pytest.fixture
-def unix_place(request: pytest.FixtureRequest, one_codex: Path, initialised: Initialised) -> Iterator[Place]:
+def unix_place(request: pytest.FixtureRequest, one_codex: Path, initialised: Initialised) -> Iterator[TransportHome]:
     """A home whose turns are on somebody else's server."""
     yield from _place(request, Way.UNIX, one_codex, initialised)
 
 
 @pytest.fixture
-def short_place(request: pytest.FixtureRequest, one_codex: Path, initialised: Initialised) -> Iterator[Place]:
+def short_place(request: pytest.FixtureRequest, one_codex: Path, initialised: Initialised) -> Iterator[TransportHome]:
     """The same as `shared_place`, with paths so short that a client can name each socket."""
     with TemporaryDirectory(prefix="place-") as root:
         yield from _place(request, Way.SHARED, one_codex, initialised, Path(root))

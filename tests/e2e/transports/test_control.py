@@ -11,14 +11,14 @@ from codex_server_cli.demo.replies import hold, reply, run_command, say
 from tests.e2e.test_continuing import echo, ended
 from tests.kit.escalations import ASK, escalated, pending, question, replies_of, wait_for_any_id, wait_for_request
 from tests.kit.home import FIRST_HALF, SECOND_HALF, await_sleeper, nap, sleepers, start_sleeping
-from tests.kit.places import Place, short_list
+from tests.kit.places import TransportHome, short_list
 from tests.kit.support import wait_until
 
 FULL_ACCESS = ("--sandbox", "danger-full-access", "--skip-git-check")
 
 
 @short_list
-def test_cancel_ends_a_running_command_keeps_what_had_come_and_the_thread_goes_on(place: Place) -> None:
+def test_cancel_ends_a_running_command_keeps_what_had_come_and_the_thread_goes_on(place: TransportHome) -> None:
     turn, sleep = start_sleeping(place, "{nap}")
     run = place.run("cancel", turn.id)
     assert (run.code, run.json["state"], run.json["error"]["kind"]) == (0, "cancelled", "cancelled")
@@ -32,13 +32,13 @@ def test_cancel_ends_a_running_command_keeps_what_had_come_and_the_thread_goes_o
     assert (again.result["answer"], again.meta["thread_id"]) == ("re: go on", turn.meta["thread_id"])
 
 
-def test_cancel_ends_what_escaped_into_the_background(place: Place) -> None:
+def test_cancel_ends_what_escaped_into_the_background(place: TransportHome) -> None:
     turn, sleep = start_sleeping(place, "(setsid {nap} &); {nap}", *FULL_ACCESS)
     assert place.run("cancel", turn.id).json["state"] == "cancelled"
     assert sleepers(sleep) == []
 
 
-def test_the_end_of_a_turn_ends_what_it_left_in_the_background(place: Place) -> None:
+def test_the_end_of_a_turn_ends_what_it_left_in_the_background(place: TransportHome) -> None:
     gate, sleep = Gate(), nap(place)
     place.model([run_command(f"(setsid {sleep} >/dev/null 2>&1 &)"), say(FIRST_HALF, hold(gate), SECOND_HALF)])
     turn = place.start("new", "hi", *FULL_ACCESS)
@@ -48,7 +48,7 @@ def test_the_end_of_a_turn_ends_what_it_left_in_the_background(place: Place) -> 
     assert sleepers(sleep) == []
 
 
-def test_cancel_before_the_first_word(place: Place) -> None:
+def test_cancel_before_the_first_word(place: TransportHome) -> None:
     gate = Gate()
     place.model([reply(hold(gate), say("never"))])
     turn = place.start("new", "hi")
@@ -61,7 +61,7 @@ def test_cancel_before_the_first_word(place: Place) -> None:
 
 
 @pytest.mark.full
-def test_a_snapshot_of_the_shell_that_codex_still_takes_is_not_what_a_turn_left(shared_place: Place) -> None:
+def test_a_snapshot_of_the_shell_that_codex_still_takes_is_not_what_a_turn_left(shared_place: TransportHome) -> None:
     profile, go_on = Path(shared_place.env["HOME"]) / ".bashrc", shared_place.root / "go-on"
     profile.write_text(f"until [ -e {go_on} ]; do sleep 0.1; done\n")
     shared_place.env["SHELL"] = "/bin/bash"
@@ -76,7 +76,7 @@ def test_a_snapshot_of_the_shell_that_codex_still_takes_is_not_what_a_turn_left(
     go_on.touch()
 
 
-def test_a_deadline_ends_the_turn(place: Place) -> None:
+def test_a_deadline_ends_the_turn(place: TransportHome) -> None:
     gate = Gate()
     place.model([say(FIRST_HALF, hold(gate), "never")])
     turn = place.start("new", "hi", "--deadline", "2")
@@ -87,7 +87,7 @@ def test_a_deadline_ends_the_turn(place: Place) -> None:
 
 
 @short_list
-def test_a_steer_reaches_the_model_after_the_response_under_way(place: Place) -> None:
+def test_a_steer_reaches_the_model_after_the_response_under_way(place: TransportHome) -> None:
     gate = Gate()
     model = place.model([say(FIRST_HALF, hold(gate), SECOND_HALF, phase="commentary"), say("To the left, then.")])
     turn = place.start("new", "hi")
@@ -102,7 +102,7 @@ def test_a_steer_reaches_the_model_after_the_response_under_way(place: Place) ->
 
 
 @short_list
-def test_an_escalated_command_runs_once_it_is_approved_and_not_where_it_is_declined(place: Place) -> None:
+def test_an_escalated_command_runs_once_it_is_approved_and_not_where_it_is_declined(place: TransportHome) -> None:
     model = place.model([escalated(place), escalated(place, "never", call_id="c2"), say("Done.")])
     turn = place.start("new", "hi", *ASK)
     first = wait_for_request(place, turn, wait_for_any_id(turn))
@@ -120,7 +120,7 @@ def test_an_escalated_command_runs_once_it_is_approved_and_not_where_it_is_decli
     assert pending(place) == pending(place, turn) == []
 
 
-def test_a_cancel_ends_a_turn_that_waits_for_an_approval(place: Place) -> None:
+def test_a_cancel_ends_a_turn_that_waits_for_an_approval(place: TransportHome) -> None:
     place.model([escalated(place), say("Never.")])
     turn = place.start("new", "hi", *ASK)
     wait_for_any_id(turn)
@@ -129,7 +129,7 @@ def test_a_cancel_ends_a_turn_that_waits_for_an_approval(place: Place) -> None:
     assert not (place.root / "mark").exists()
 
 
-def test_a_request_that_nobody_answers_is_declined_when_its_time_is_over(place: Place) -> None:
+def test_a_request_that_nobody_answers_is_declined_when_its_time_is_over(place: TransportHome) -> None:
     place.model([escalated(place), say("Nobody came.")])
     turn = place.start("new", "hi", *ASK, "--approval-timeout", "1")
     assert turn.wait()["answer"] == "Nobody came."
@@ -137,7 +137,7 @@ def test_a_request_that_nobody_answers_is_declined_when_its_time_is_over(place: 
 
 
 @short_list
-def test_a_question_waits_and_the_reply_of_a_second_shell_reaches_the_model(place: Place) -> None:
+def test_a_question_waits_and_the_reply_of_a_second_shell_reaches_the_model(place: TransportHome) -> None:
     model = place.model([question(), say("As you like.")])
     turn = place.start("new", "hi", "--questions")
     request = wait_for_request(place, turn, wait_for_any_id(turn))

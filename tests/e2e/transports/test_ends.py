@@ -25,7 +25,7 @@ from tests.e2e.test_continuing import echo, ended
 from tests.e2e.test_recover import cut
 from tests.kit.faults import shorten
 from tests.kit.home import FIRST_HALF, SECOND_HALF, sleepers, start_sleeping
-from tests.kit.places import NOWHERE, Place, short_list
+from tests.kit.places import NOWHERE, TransportHome, short_list
 
 WHOLE = FIRST_HALF + SECOND_HALF
 FAILURES: dict[str, tuple[ReplyLike, str, str]] = {
@@ -42,7 +42,7 @@ FAILURES: dict[str, tuple[ReplyLike, str, str]] = {
 
 
 @short_list
-def test_each_failure_of_the_model_has_its_kind_and_its_next_step(place: Place) -> None:
+def test_each_failure_of_the_model_has_its_kind_and_its_next_step(place: TransportHome) -> None:
     place.model(lambda request: FAILURES[request.prompt][0])
     turns = {prompt: place.start("new", prompt) for prompt in FAILURES}
     for prompt, (_, kind, word) in FAILURES.items():
@@ -55,7 +55,7 @@ def test_each_failure_of_the_model_has_its_kind_and_its_next_step(place: Place) 
     assert place.left_running() == []
 
 
-def test_a_stream_that_breaks_and_begins_again_shows_its_text_once(place: Place) -> None:
+def test_a_stream_that_breaks_and_begins_again_shows_its_text_once(place: TransportHome) -> None:
     place.model([cut_after("Hello, "), say("Hello, ", "world")], retries=2)
     turn = place.start("new", "hi")
     assert turn.wait()["answer"] == "Hello, world"
@@ -64,7 +64,7 @@ def test_a_stream_that_breaks_and_begins_again_shows_its_text_once(place: Place)
     assert after.endswith("\n\nworld\n")
 
 
-def test_a_network_that_stays_out_of_reach_is_stalled(place: Place) -> None:
+def test_a_network_that_stays_out_of_reach_is_stalled(place: TransportHome) -> None:
     shorten(place, RETRIES=1000)
     write_custom_provider(place.codex_home, NOWHERE, stream_max_retries=1000)
     turn = place.start("new", "hi")
@@ -73,7 +73,7 @@ def test_a_network_that_stays_out_of_reach_is_stalled(place: Place) -> None:
     assert place.left_running() == []
 
 
-def test_a_failed_thread_goes_on(place: Place) -> None:
+def test_a_failed_thread_goes_on(place: TransportHome) -> None:
     def script(request: Request) -> ReplyLike:
         return overloaded() if request.prompt == "one" else echo(request)
 
@@ -85,7 +85,9 @@ def test_a_failed_thread_goes_on(place: Place) -> None:
 
 
 @short_list
-def test_the_turn_of_a_worker_that_was_killed_is_ended_with_its_command_and_the_thread_goes_on(place: Place) -> None:
+def test_the_turn_of_a_worker_that_was_killed_is_ended_with_its_command_and_the_thread_goes_on(
+    place: TransportHome,
+) -> None:
     turn, sleep = start_sleeping(
         place, "(setsid {nap} &); {nap}", "--sandbox", "danger-full-access", "--skip-git-check"
     )
@@ -101,7 +103,7 @@ def test_the_turn_of_a_worker_that_was_killed_is_ended_with_its_command_and_the_
 
 @short_list
 @pytest.mark.measured
-def test_what_codex_had_finished_unseen_is_recovered(place: Place) -> None:
+def test_what_codex_had_finished_unseen_is_recovered(place: TransportHome) -> None:
     place.model([reply(say("Looking.", phase="commentary"), run_command("echo hi")), say(FIRST_HALF, SECOND_HALF)])
     turn = ended(place, "new", "hi")
     cut(turn, "item/agentMessage/delta")

@@ -14,8 +14,8 @@ from codex_server_cli.demo.replies import hold, pause, reason, reply, run_comman
 from codex_server_cli.demo.request import Request
 from tests.kit.escalations import ASK, escalated, replies_of, wait_for_any_id
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Turn, sleepers, start_sleeping
-from tests.kit.places import Place
-from tests.kit.relay import Relay
+from tests.kit.places import TransportHome
+from tests.kit.relay import SocketRelay
 from tests.kit.support import wait_until
 
 pytestmark = pytest.mark.full
@@ -43,12 +43,12 @@ def script(request: Request) -> ReplyLike:
     return say(*(piece for line in LINES for piece in (line, pause(0.005))))
 
 
-def serve_through(place: Place, stack: ExitStack, name: str) -> Relay:
+def serve_through(place: TransportHome, stack: ExitStack, name: str) -> SocketRelay:
     """A relay of its own in front of the server."""
-    return stack.enter_context(Relay(place.socket_path, place.root / name))
+    return stack.enter_context(SocketRelay(place.socket_path, place.root / name))
 
 
-def start(place: Place, relay: Relay, *options: str) -> Turn:
+def start(place: TransportHome, relay: SocketRelay, *options: str) -> Turn:
     """Start a turn that reaches the server through a relay."""
     return place.start("new", "hi", "--server", relay.url, *options)
 
@@ -67,7 +67,7 @@ def assert_is_whole(turn: Turn) -> None:
     assert seqs == sorted(set(seqs))  # without the deltas, where there were many
 
 
-def test_a_connection_that_is_cut_at_any_of_twenty_points_changes_nothing(unix_place: Place) -> None:
+def test_a_connection_that_is_cut_at_any_of_twenty_points_changes_nothing(unix_place: TransportHome) -> None:
     unix_place.model(script)
     with ExitStack() as stack:
         uncut = serve_through(unix_place, stack, "uncut")
@@ -94,7 +94,7 @@ def test_a_connection_that_is_cut_at_any_of_twenty_points_changes_nothing(unix_p
     assert unix_place.left_running() == []
 
 
-def test_a_connection_that_is_lost_again_and_again_changes_nothing(unix_place: Place) -> None:
+def test_a_connection_that_is_lost_again_and_again_changes_nothing(unix_place: TransportHome) -> None:
     unix_place.model(script)
     with ExitStack() as stack:
         relay = serve_through(unix_place, stack, "relay")
@@ -104,7 +104,7 @@ def test_a_connection_that_is_lost_again_and_again_changes_nothing(unix_place: P
         assert len([each for each in relay.connections if each.is_cut]) > 1
 
 
-def test_a_request_that_waits_is_asked_again_after_a_loss_and_is_answered_once(unix_place: Place) -> None:
+def test_a_request_that_waits_is_asked_again_after_a_loss_and_is_answered_once(unix_place: TransportHome) -> None:
     unix_place.model([escalated(unix_place), say("Done.")])
     with ExitStack() as stack:
         relay = serve_through(unix_place, stack, "relay")
@@ -119,7 +119,7 @@ def test_a_request_that_waits_is_asked_again_after_a_loss_and_is_answered_once(u
     assert (unix_place.root / "mark").read_text() == "hello\n"
 
 
-def test_a_command_that_ran_on_meanwhile_is_told_whole_and_once(unix_place: Place) -> None:
+def test_a_command_that_ran_on_meanwhile_is_told_whole_and_once(unix_place: TransportHome) -> None:
     path = unix_place.root / "go"
     command = f"echo begun; until test -e {path}; do sleep 0.02; done; echo ended"
     unix_place.model([run_command(command, yield_time_ms=30_000), say("Done.")])
@@ -135,7 +135,7 @@ def test_a_command_that_ran_on_meanwhile_is_told_whole_and_once(unix_place: Plac
         assert (turn.out.count("\nbegun\n"), turn.out.count("ended\n")) == (1, 2)  # one is in the command itself
 
 
-def test_a_server_that_is_not_there_for_a_while_is_found_again(unix_place: Place) -> None:
+def test_a_server_that_is_not_there_for_a_while_is_found_again(unix_place: TransportHome) -> None:
     gate = Gate()
     unix_place.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
     with ExitStack() as stack:
@@ -152,7 +152,7 @@ def test_a_server_that_is_not_there_for_a_while_is_found_again(unix_place: Place
         assert turn.out.count(FIRST_HALF) == turn.out.count(SECOND_HALF) == 1
 
 
-def test_a_server_that_stays_away_ends_the_turn_which_keeps_what_had_come(unix_place: Place) -> None:
+def test_a_server_that_stays_away_ends_the_turn_which_keeps_what_had_come(unix_place: TransportHome) -> None:
     gate = Gate()
     unix_place.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
     with ExitStack() as stack:
@@ -169,7 +169,9 @@ def test_a_server_that_stays_away_ends_the_turn_which_keeps_what_had_come(unix_p
         assert turn.result["answer"] == FIRST_HALF + SECOND_HALF
 
 
-def test_an_ephemeral_turn_whose_connection_is_lost_is_over_and_is_ended_on_the_server(unix_place: Place) -> None:
+def test_an_ephemeral_turn_whose_connection_is_lost_is_over_and_is_ended_on_the_server(
+    unix_place: TransportHome,
+) -> None:
     sleep = ""
     with ExitStack() as stack:
         relay = serve_through(unix_place, stack, "relay")
@@ -180,7 +182,7 @@ def test_an_ephemeral_turn_whose_connection_is_lost_is_over_and_is_ended_on_the_
         wait_until(lambda: not sleepers(sleep), what="the end of the command")
 
 
-def test_a_server_that_never_says_a_word_ends_the_turn(unix_place: Place) -> None:
+def test_a_server_that_never_says_a_word_ends_the_turn(unix_place: TransportHome) -> None:
     unix_place.model(script)
     with ExitStack() as stack:
         relay = serve_through(unix_place, stack, "relay")

@@ -19,9 +19,9 @@ from codex_server_cli.demo.request import Request
 from tests.e2e.test_continuing import echo, ended
 from tests.kit.app_servers import ListeningServer
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Turn, sleepers, start_sleeping
-from tests.kit.places import Place
+from tests.kit.places import TransportHome
 from tests.kit.processes import is_running
-from tests.kit.relay import Relay
+from tests.kit.relay import SocketRelay
 from tests.kit.support import DEADLINE_S, Json, wait_until
 from tests.kit.tmux import Terminal
 
@@ -43,7 +43,7 @@ def held_or_echo(gate: Gate) -> Callable[[Request], ReplyLike]:
     return script
 
 
-def start_held(shared: Place, count: int = 1) -> tuple[list[Turn], Gate]:
+def start_held(shared: TransportHome, count: int = 1) -> tuple[list[Turn], Gate]:
     """Turns that pause in the middle of their answers."""
     gate = Gate()
     shared.configure(max_running=2 * count)
@@ -77,7 +77,7 @@ def assert_completes(turn: Turn, answer: str = WHOLE) -> None:
 
 
 def test_sixteen_turns_of_a_server_that_is_killed_fail_with_what_had_come_and_the_next_has_a_new_one(
-    shared_place: Place,
+    shared_place: TransportHome,
 ) -> None:
     turns, gate = start_held(shared_place, MANY)
     server = server_of(turns[0])
@@ -95,7 +95,7 @@ def test_sixteen_turns_of_a_server_that_is_killed_fail_with_what_had_come_and_th
     assert server_of(again)["generation"] > server["generation"]
 
 
-def test_a_turn_whose_keeper_is_killed_completes_and_the_next_one_has_a_new_server(shared_place: Place) -> None:
+def test_a_turn_whose_keeper_is_killed_completes_and_the_next_one_has_a_new_server(shared_place: TransportHome) -> None:
     (turn,), gate = start_held(shared_place)
     server = server_of(turn)  # a turn whose server has gone looks for itself on the next one
     keeper_of(turn).kill()
@@ -107,7 +107,7 @@ def test_a_turn_whose_keeper_is_killed_completes_and_the_next_one_has_a_new_serv
     assert shared_place.left_running() == []
 
 
-def test_a_keeper_and_its_server_that_are_killed_leave_nothing(shared_place: Place) -> None:
+def test_a_keeper_and_its_server_that_are_killed_leave_nothing(shared_place: TransportHome) -> None:
     turn, sleep = start_sleeping(shared_place, "(setsid {nap} &); {nap}", *FULL_ACCESS)
     keeper, pid = keeper_of(turn), server_of(turn)["pid"]
     keeper.kill()
@@ -120,7 +120,7 @@ def test_a_keeper_and_its_server_that_are_killed_leave_nothing(shared_place: Pla
 
 
 def test_the_turn_of_a_worker_that_was_killed_is_ended_on_the_server_with_all_that_it_had_started(
-    shared_place: Place,
+    shared_place: TransportHome,
 ) -> None:
     turn, sleep = start_sleeping(shared_place, ESCAPING, *FULL_ACCESS)
     wait_until(lambda: len(sleepers(sleep)) == 3, what="all three")
@@ -136,7 +136,7 @@ def test_the_turn_of_a_worker_that_was_killed_is_ended_on_the_server_with_all_th
 
 
 def test_where_the_target_of_the_socket_is_deleted_the_next_turn_has_a_server_and_the_running_one_completes(
-    shared_place: Place,
+    shared_place: TransportHome,
 ) -> None:
     (turn,), gate = start_held(shared_place)
     server = server_of(turn)
@@ -151,7 +151,7 @@ def test_where_the_target_of_the_socket_is_deleted_the_next_turn_has_a_server_an
     assert_completes(ended(shared_place, "new", "two"), "re: two")
 
 
-def test_where_the_login_is_another_the_next_turn_is_on_a_server_that_has_it(shared_place: Place) -> None:
+def test_where_the_login_is_another_the_next_turn_is_on_a_server_that_has_it(shared_place: TransportHome) -> None:
     gate = Gate()
     model = shared_place.chatgpt(held_or_echo(gate))
     first = ended(shared_place, "new", "one")
@@ -170,7 +170,7 @@ def test_where_the_login_is_another_the_next_turn_is_on_a_server_that_has_it(sha
 
 
 def test_a_server_that_takes_no_more_turns_runs_its_own_to_the_end_and_a_new_one_has_the_next(
-    shared_place: Place,
+    shared_place: TransportHome,
 ) -> None:
     (turn,), gate = start_held(shared_place)
     server = server_of(turn)
@@ -185,7 +185,9 @@ def test_a_server_that_takes_no_more_turns_runs_its_own_to_the_end_and_a_new_one
     assert server_of(ended(shared_place, "new", "two"))["generation"] > server["generation"]
 
 
-def test_of_fifty_turns_at_once_without_a_server_one_starts_it_and_all_are_answered(shared_place: Place) -> None:
+def test_of_fifty_turns_at_once_without_a_server_one_starts_it_and_all_are_answered(
+    shared_place: TransportHome,
+) -> None:
     shared_place.configure(max_running=RACERS)
     shared_place.model(echo)
     launchers = [shared_place.spawn("new", f"prompt {number}") for number in range(RACERS)]
@@ -205,7 +207,7 @@ def sends_on(tui: Terminal) -> bool:
     return FIRST_HALF.rstrip() in tui.screen()
 
 
-def test_a_tui_on_the_users_own_server_never_meets_the_shared_one(short_place: Place) -> None:
+def test_a_tui_on_the_users_own_server_never_meets_the_shared_one(short_place: TransportHome) -> None:
     gate, trust = Gate(), f'[projects."{short_place.project}"]\ntrust_level = "trusted"\n'
     short_place.model(held_or_echo(gate), extra_toml=trust)
     own = short_place.root / "own.sock"
@@ -214,7 +216,7 @@ def test_a_tui_on_the_users_own_server_never_meets_the_shared_one(short_place: P
     command = [str(short_place.codex)]
     with (
         ListeningServer(short_place.codex, short_place.codex_home, f"unix://{own}") as server,
-        Relay(own, default) as relay,  # shows who connects
+        SocketRelay(own, default) as relay,  # shows who connects
         Terminal(short_place.root, command, short_place.env, cwd=short_place.project, columns=120) as tui,
     ):
         tui.wait_for("Ask Codex")

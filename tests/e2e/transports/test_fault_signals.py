@@ -22,7 +22,7 @@ from tests.e2e.transports.test_fault_server import (
     start_held,
 )
 from tests.kit.home import Turn, sleepers, start_sleeping
-from tests.kit.places import Place
+from tests.kit.places import TransportHome
 from tests.kit.processes import is_running
 from tests.kit.support import wait_until
 
@@ -35,7 +35,7 @@ def wait_for_drain(turn: Turn) -> None:
 
 
 def test_a_server_that_somebody_tells_to_end_completes_its_turn_and_a_new_one_has_the_next(
-    shared_place: Place,
+    shared_place: TransportHome,
 ) -> None:
     (turn,), gate = start_held(shared_place)
     server = server_of(turn)
@@ -54,7 +54,7 @@ def test_a_server_that_somebody_tells_to_end_completes_its_turn_and_a_new_one_ha
 
 
 @pytest.mark.full
-def test_a_keeper_that_is_killed_while_its_server_drains_costs_no_turn(shared_place: Place) -> None:
+def test_a_keeper_that_is_killed_while_its_server_drains_costs_no_turn(shared_place: TransportHome) -> None:
     (turn,), gate = start_held(shared_place)
     server, keeper = server_of(turn), keeper_of(turn)
     assert shared_place.run("server", "restart").code == 0
@@ -71,7 +71,7 @@ def test_a_keeper_that_is_killed_while_its_server_drains_costs_no_turn(shared_pl
 @pytest.mark.full
 @pytest.mark.parametrize("what_comes", [("new", "one", "--wait"), ("server", "stop")], ids=["a turn", "a stop"])
 def test_all_that_keeps_a_server_is_killed_with_it_and_nothing_stays(
-    shared_place: Place, what_comes: tuple[str, ...]
+    shared_place: TransportHome, what_comes: tuple[str, ...]
 ) -> None:
     turn, sleep = start_sleeping(shared_place, ESCAPING, *FULL_ACCESS)
     wait_until(lambda: len(sleepers(sleep)) == 3, what="all three")
@@ -88,7 +88,7 @@ def test_all_that_keeps_a_server_is_killed_with_it_and_nothing_stays(
     assert sleepers(sleep) == []
 
 
-def start_waiting(place: Place) -> list[Turn]:
+def start_waiting(place: TransportHome) -> list[Turn]:
     """Turns whose server never accepts, and for which they wait now."""
     codex = place.root / "hanging" / "codex"
     codex.parent.mkdir()
@@ -102,7 +102,7 @@ def start_waiting(place: Place) -> list[Turn]:
 
 @pytest.mark.parametrize("way", ["cancel", "signal"])
 @pytest.mark.full
-def test_turns_that_wait_for_a_server_end_when_they_are_told_to(shared_place: Place, way: str) -> None:
+def test_turns_that_wait_for_a_server_end_when_they_are_told_to(shared_place: TransportHome, way: str) -> None:
     turns = start_waiting(shared_place)
     for turn in turns:
         if way == "cancel":
@@ -118,7 +118,7 @@ def test_turns_that_wait_for_a_server_end_when_they_are_told_to(shared_place: Pl
     os.kill(keeper, signal.SIGINT)
 
 
-def test_a_deleted_turn_that_waits_for_a_server_is_over(shared_place: Place) -> None:
+def test_a_deleted_turn_that_waits_for_a_server_is_over(shared_place: TransportHome) -> None:
     turns = start_waiting(shared_place)
     pids = [turn.meta["pid"] for turn in turns]
     for turn in turns:

@@ -28,7 +28,7 @@ from tests.e2e.test_load import (
 )
 from tests.kit.faults import change_workers
 from tests.kit.home import Turn
-from tests.kit.places import Place
+from tests.kit.places import TransportHome
 from tests.kit.processes import is_over, is_running
 from tests.kit.support import wait_until
 
@@ -66,7 +66,7 @@ class Storm:
         crashed: the ids of turns that ran when a server was killed.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: TransportHome) -> None:
         self.fired: Counter[str] = Counter()
         self.killed: set[str] = set()
         self.crashed: set[str] = set()
@@ -144,7 +144,7 @@ def descriptors(pid: int) -> Counter[str]:
     return found
 
 
-def test_of_two_hundred_turns_on_a_shared_server_with_thirty_losses_none_is_lost(shared_place: Place) -> None:
+def test_of_two_hundred_turns_on_a_shared_server_with_thirty_losses_none_is_lost(shared_place: TransportHome) -> None:
     change_workers(shared_place, CUT_BY_SIGNAL)
     with Storm(shared_place) as storm:
         turns = start_all(shared_place, answer_slowly)
@@ -171,7 +171,7 @@ def test_of_two_hundred_turns_on_a_shared_server_with_thirty_losses_none_is_lost
     assert_nothing_is_open(shared_place)
 
 
-def assert_nothing_is_open(place: Place) -> None:
+def assert_nothing_is_open(place: TransportHome) -> None:
     """The server and its keeper have open what those have that have run a single turn, and no client more."""
     used = pair_of(ended(place, "new", "one"))
     after_many = opened_when_idle(used)

@@ -14,7 +14,7 @@ from tests.e2e.test_continuing import echo, ended, prompts_and_answers
 from tests.e2e.test_inputs import SCHEMA, write
 from tests.e2e.test_pictures import BLUE, RED, put, shown
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Turn
-from tests.kit.places import Place, every_day, short_list
+from tests.kit.places import TransportHome, every_day, short_list
 from tests.kit.support import DEADLINE_S, wait_until
 
 PATCH = "*** Begin Patch\n*** Add File: note.txt\n+hello\n*** End Patch"
@@ -37,7 +37,7 @@ def assert_is_in_order(turn: Turn) -> None:
 
 
 @every_day
-def test_a_turn_streams_its_text_runs_a_command_and_answers(place: Place) -> None:
+def test_a_turn_streams_its_text_runs_a_command_and_answers(place: TransportHome) -> None:
     gate = Gate()
     model = place.model(
         [
@@ -62,7 +62,7 @@ def test_a_turn_streams_its_text_runs_a_command_and_answers(place: Place) -> Non
 
 
 @short_list
-def test_turns_at_the_same_moment_get_their_own_answers_and_nothing_of_the_others(place: Place) -> None:
+def test_turns_at_the_same_moment_get_their_own_answers_and_nothing_of_the_others(place: TransportHome) -> None:
     place.model(echo)
     launchers = [place.spawn("new", f"prompt {number}", "--wait") for number in range(4)]
     for number, launcher in enumerate(launchers):
@@ -74,7 +74,7 @@ def test_turns_at_the_same_moment_get_their_own_answers_and_nothing_of_the_other
     assert place.left_running() == []
 
 
-def test_a_command_finds_the_directory_and_where_codex_runs_here_the_callers_variables(place: Place) -> None:
+def test_a_command_finds_the_directory_and_where_codex_runs_here_the_callers_variables(place: TransportHome) -> None:
     variables = {"PLAIN": "a caller's", "QUOTED": 'it\'s "so"\nünïcode ✓ $HOME'}
     place.env |= variables
     model = place.model([run_command('pwd; printf "%s|%s" "$PLAIN" "$QUOTED"', call_id="c"), say("done")])
@@ -86,7 +86,7 @@ def test_a_command_finds_the_directory_and_where_codex_runs_here_the_callers_var
     assert_is_in_order(turn)
 
 
-def test_a_plan_and_a_patch_are_told_and_the_changes_are_there(place: Place) -> None:
+def test_a_plan_and_a_patch_are_told_and_the_changes_are_there(place: TransportHome) -> None:
     plan = update_plan(("look", "completed"), ("act", "in_progress"))
     place.model([plan, apply_patch(PATCH), say("Done.")])
     turn = ended(place, "new", "hi", *WRITE)
@@ -98,7 +98,7 @@ def test_a_plan_and_a_patch_are_told_and_the_changes_are_there(place: Place) -> 
     assert_is_in_order(turn)
 
 
-def test_a_schema_reaches_the_model_and_the_answer_is_its_document(place: Place) -> None:
+def test_a_schema_reaches_the_model_and_the_answer_is_its_document(place: TransportHome) -> None:
     model = place.model([say('{"answer":', " 42}"), say('{"answer": "forty-two"}')])
     schema = write(place, "schema.json", json.dumps(SCHEMA))
     turn = ended(place, "new", "hi", "--schema", schema)
@@ -110,7 +110,7 @@ def test_a_schema_reaches_the_model_and_the_answer_is_its_document(place: Place)
 
 
 @short_list
-def test_pictures_reach_the_model_byte_by_byte(place: Place) -> None:
+def test_pictures_reach_the_model_byte_by_byte(place: TransportHome) -> None:
     model = place.model([say("two pictures"), say("one more")])
     paths = [put(place, "a.png", RED), put(place, "b (new).png", BLUE)]
     turn = ended(place, "new", "what differs?", "--image", paths[0], "--image", paths[1])
@@ -120,7 +120,7 @@ def test_pictures_reach_the_model_byte_by_byte(place: Place) -> None:
 
 
 @short_list
-def test_a_thread_goes_on_at_once_with_what_it_was_and_what_is_new(place: Place) -> None:
+def test_a_thread_goes_on_at_once_with_what_it_was_and_what_is_new(place: TransportHome) -> None:
     model = place.model(echo)
     first = ended(place, "new", "one", "--model", "a-model", "--effort", "high")
     second = ended(place, "continue", "--turn", first.id, "two")
@@ -140,7 +140,7 @@ def test_a_thread_goes_on_at_once_with_what_it_was_and_what_is_new(place: Place)
         assert turn.result["usage"]["total_tokens"] == 120
 
 
-def test_a_fork_begins_after_its_turn_and_leaves_the_thread_alone(place: Place) -> None:
+def test_a_fork_begins_after_its_turn_and_leaves_the_thread_alone(place: TransportHome) -> None:
     model = place.model(echo)
     first = ended(place, "new", "one")
     ended(place, "continue", "--turn", first.id, "two")
@@ -151,7 +151,7 @@ def test_a_fork_begins_after_its_turn_and_leaves_the_thread_alone(place: Place) 
     assert prompts_and_answers(model) == ["one", "re: one", "two", "re: two", "four"]
 
 
-def test_a_running_turn_can_be_forked_and_is_else_busy(place: Place) -> None:
+def test_a_running_turn_can_be_forked_and_is_else_busy(place: TransportHome) -> None:
     held, gate = place.start_held("new", "one")
     busy = place.run("continue", "--turn", held.id, "two")
     assert (busy.code, busy.error["kind"]) == (75, "thread_busy")
@@ -164,7 +164,7 @@ def test_a_running_turn_can_be_forked_and_is_else_busy(place: Place) -> None:
     assert held.wait()["answer"] == FIRST_HALF + SECOND_HALF
 
 
-def test_an_ephemeral_turn_answers_and_leaves_no_session(place: Place) -> None:
+def test_an_ephemeral_turn_answers_and_leaves_no_session(place: TransportHome) -> None:
     place.model(echo)
     turn = ended(place, "new", "one", "--ephemeral")
     assert turn.result["answer"] == "re: one"
@@ -174,7 +174,7 @@ def test_an_ephemeral_turn_answers_and_leaves_no_session(place: Place) -> None:
 
 
 @pytest.mark.measured
-def test_a_review_is_the_answer_of_its_turn(place: Place) -> None:
+def test_a_review_is_the_answer_of_its_turn(place: TransportHome) -> None:
     make_repository_to_review(place)
     path = place.project / "a.txt"
     place.model([reply(say("Hm.", phase="commentary"), run_command("cat a.txt")), say(reviewers_text(path), chunks=3)])

@@ -18,7 +18,7 @@ from tests.gateway.turns.conftest import Serve
 from tests.kit.cases import for_each
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
 from tests.kit.official import official_event, strangers_in
-from tests.kit.played_turn import ASKING, PlayedTurn, hold, let_go
+from tests.kit.played_turn import ASKING, PlayedTurn, finish, hold
 from tests.kit.support import Json, wait_until
 from tests.kit.turns_face import TurnsFaceServer
 
@@ -61,7 +61,7 @@ def test_a_turn_of_the_command_line_is_a_response(one_home: Home, client: openai
     running = client.responses.retrieve(id_of(turn))
     assert (running.status, running.output, running.usage, running.background) == ("in_progress", [], None, True)
     turn.say_aside("I look.")
-    let_go(turn)
+    finish(turn)
     ended = client.responses.retrieve(id_of(turn))
     assert (ended.id, ended.status, ended.error) == (id_of(turn), "completed", None)
     assert [(item.type, item.phase) for item in ended.output if item.type == "message"] == [
@@ -88,7 +88,7 @@ def test_a_stream_shows_what_was_and_what_comes_and_ends_with_the_response(
         "response.content_part.added",
     ]
     turn.say("more, ")
-    let_go(turn)
+    finish(turn)
     seen += stream
     assert text_of(seen) == FIRST_HALF + "more, " + SECOND_HALF
     assert [event.type for event in seen[-4:]] == [*DONE, "response.completed"]
@@ -98,7 +98,7 @@ def test_a_stream_shows_what_was_and_what_comes_and_ends_with_the_response(
 
 def test_the_stream_helper_of_the_client_makes_the_same_response_of_it(one_home: Home, client: openai.OpenAI) -> None:
     turn = hold(one_home)
-    let_go(turn)
+    finish(turn)
     with client.responses.stream(response_id=id_of(turn)) as stream:
         final = stream.get_final_response()
     assert final.output_text == FIRST_HALF + SECOND_HALF
@@ -133,7 +133,7 @@ def test_a_stream_that_broke_off_anywhere_goes_on_from_there_though_the_turn_has
 def test_an_answer_is_whole_however_long_it_is(one_home: Home, client: openai.OpenAI) -> None:
     turn = hold(one_home)
     turn.say("😀" * 50_000)
-    let_go(turn)
+    finish(turn)
     events = list(stream_of(client, turn))
     assert text_of(events) == FIRST_HALF + "😀" * 50_000 + SECOND_HALF
     assert events[-1].response == client.responses.retrieve(id_of(turn))
@@ -143,7 +143,7 @@ def test_behind_its_end_nothing_comes_and_a_number_that_never_was_gets_the_end(
     one_home: Home, client: openai.OpenAI
 ) -> None:
     turn = hold(one_home)
-    let_go(turn)
+    finish(turn)
     last = list(stream_of(client, turn))[-1].sequence_number
     assert list(stream_of(client, turn, last)) == []
     assert [event.type for event in stream_of(client, turn, last + 1000)] == ["response.completed"]
@@ -161,7 +161,7 @@ def test_the_end_of_the_gateway_is_an_error_and_the_next_gateway_goes_on(one_hom
     turn.say("more, ")
     with official(serve().url) as client:
         stream = stream_of(client, turn, seen[-1].sequence_number)
-        let_go(turn)
+        finish(turn)
         assert text_of([*seen, *stream]) == FIRST_HALF + "more, " + SECOND_HALF
 
 
@@ -190,7 +190,7 @@ def test_a_response_is_cancelled_once_and_for_all(one_home: Home, client: openai
 
 def test_cancelling_what_has_ended_changes_nothing(one_home: Home, client: openai.OpenAI) -> None:
     turn = hold(one_home)
-    let_go(turn)
+    finish(turn)
     assert client.responses.cancel(id_of(turn)).status == "completed"
 
 
@@ -225,7 +225,7 @@ def test_deleting_waits_for_the_end(one_home: Home, client: openai.OpenAI) -> No
     turn = hold(one_home)
     with pytest.raises(openai.ConflictError, match="still running"):
         client.responses.delete(id_of(turn))
-    let_go(turn)
+    finish(turn)
     client.responses.delete(id_of(turn))
     assert not turn.path.exists()
     with pytest.raises(openai.NotFoundError) as caught:
@@ -273,7 +273,7 @@ def test_a_question_that_is_wrong_is_refused(one_home: Home, face: TurnsFaceServ
 
 def test_what_else_a_client_may_ask_for_has_no_effect(one_home: Home, client: openai.OpenAI) -> None:
     turn = hold(one_home)
-    let_go(turn)
+    finish(turn)
     included: Any = ["reasoning.encrypted_content", "message.output_text.logprobs"]
     response = client.responses.retrieve(id_of(turn), include=included, extra_query={"x": ["1", "2"]})
     assert response.status == "completed"
@@ -296,7 +296,7 @@ def test_many_streams_cost_no_thread_each(one_home: Home, face: TurnsFaceServer)
         sockets.append(connection)
     wait_until(lambda: all(FIRST_HALF.encode() in each.recv(1 << 20, socket.MSG_PEEK) for each in sockets))
     assert threading.active_count() < STREAMS / 4, threading.enumerate()  # those of the pools, which are bounded
-    let_go(turn)
+    finish(turn)
     for connection in sockets:
         with connection:
             whole = b"".join(iter(lambda: connection.recv(1 << 20), b""))  # noqa: B023 — called at once
@@ -323,9 +323,9 @@ def test_what_cannot_be_started_is_refused_and_starts_nothing(
 
 def test_what_is_not_all_there_is_not_gone_on_from_at_once(one_home: Home, client: openai.OpenAI) -> None:
     first = hold(one_home)
-    let_go(first)
+    finish(first)
     second = hold(one_home)
-    let_go(second)
+    finish(second)
     (second.path / "meta.json").write_text(json.dumps({**second.meta, "resumed_from": first.id}))
     client.responses.delete(id_of(first))
     with pytest.raises(openai.BadRequestError, match=f"{id_of(second)} goes on from {id_of(first)}") as caught:
@@ -335,7 +335,7 @@ def test_what_is_not_all_there_is_not_gone_on_from_at_once(one_home: Home, clien
 
 def test_a_turn_that_may_do_more_is_not_continued_from_here(one_home: Home, client: openai.OpenAI) -> None:
     turn = hold(one_home, has_network=True)
-    let_go(turn)
+    finish(turn)
     with pytest.raises(openai.PermissionDeniedError, match="--allow-raw-rpc"):
         client.responses.create(input="hi", background=True, previous_response_id=id_of(turn))
     assert client.responses.retrieve(id_of(turn)).status == "completed"
@@ -352,7 +352,7 @@ def test_a_response_that_is_in_progress_is_not_continued(one_home: Home, client:
 
 def test_a_conversation_keeps_its_instructions(one_home: Home, client: openai.OpenAI) -> None:
     turn = hold(one_home)
-    let_go(turn)
+    finish(turn)
     with pytest.raises(openai.BadRequestError, match="keeps those that it began") as caught:
         client.responses.create(input="hi", background=True, previous_response_id=id_of(turn), instructions="Be brief.")
     assert caught.value.param == "instructions"

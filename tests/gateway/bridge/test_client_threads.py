@@ -65,11 +65,11 @@ def test_what_is_held_back_is_bounded_and_is_forgotten_with_the_last_reply() -> 
     for number in range(3000):
         message = started(f"{number}")
         assert threads.told(message, b"x" * 10_000) == []
-    assert sum(len(each) for held in threads._held.values() for each in held) < 5 << 20
+    assert sum(len(each) for held in threads._buffered.values() for each in held) < 5 << 20
     assert heard(threads, {"id": 1, "error": {}})
-    assert threads._held, "the other one may be among them"
+    assert threads._buffered, "the other one may be among them"
     assert heard(threads, {"id": 2, "error": {}})
-    assert threads._held == {}
+    assert threads._buffered == {}
 
 
 def test_a_turn_is_its_own_from_its_reply_to_its_end() -> None:

@@ -20,7 +20,7 @@ PAGES = (
 )
 
 
-class Account:
+class FakeAccount:
     """A connection: answers as an account, and counts what is asked."""
 
     def __init__(self, account: dict[str, Any] | None, *, needs_login: bool = True) -> None:
@@ -35,7 +35,7 @@ class Account:
         return PAGES[params["cursor"] is not None]
 
 
-def backend_of(account: Account) -> Backend:
+def backend_of(account: FakeAccount) -> Backend:
     return Backend(cast(UpstreamConnection, account))
 
 
@@ -44,7 +44,7 @@ def asked(model: str | None, effort: str | None = None) -> ChatRequest:
 
 
 def test_models_are_asked_for_once_a_minute_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    account = Account({"type": "chatgpt"})
+    account = FakeAccount({"type": "chatgpt"})
     backend = backend_of(account)
 
     async def body() -> None:
@@ -59,7 +59,7 @@ def test_models_are_asked_for_once_a_minute_page_by_page(monkeypatch: pytest.Mon
 
 
 def test_a_model_and_an_effort_that_are_not_there_are_refused() -> None:
-    backend = backend_of(Account({"type": "chatgpt"}))
+    backend = backend_of(FakeAccount({"type": "chatgpt"}))
 
     def status_of(request: ChatRequest) -> int:
         try:
@@ -76,13 +76,13 @@ def test_a_model_and_an_effort_that_are_not_there_are_refused() -> None:
 
 
 def test_a_provider_of_the_users_own_may_have_any_model_and_needs_no_login() -> None:
-    account = Account(None, needs_login=False)
+    account = FakeAccount(None, needs_login=False)
     asyncio.run(backend_of(account).check(asked("anything", "any")))
     assert account.called == ["account/read"]
 
 
 def test_a_login_is_looked_for_until_there_is_one_and_again_when_it_changes() -> None:
-    account = Account(None)
+    account = FakeAccount(None)
     backend = backend_of(account)
     for _ in range(2):
         with pytest.raises(ApiError) as raised:

@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from codex_server_cli.gateway.openai.held import HeldTurns, KeptReasoning
+from codex_server_cli.gateway.openai.held_turns import HeldTurns, KeptReasoning
 from codex_server_cli.gateway.openai.threads import StickyThreads
 from tests.kit.support import DEADLINE_S
 
@@ -26,18 +26,18 @@ class Fallen(list[Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def take(self, each: Any) -> None:
         self.append(each)
-        self._news.set()
+        self._changed.set()
 
     async def until(self, n: int) -> None:
         """Wait for so many."""
         async with asyncio.timeout(DEADLINE_S):
             while len(self) < n:
-                self._news.clear()
-                await self._news.wait()
+                self._changed.clear()
+                await self._changed.wait()
 
 
 def test_the_longest_history_is_taken_and_only_once() -> None:

@@ -113,7 +113,7 @@ def test_reasoning_goes_into_no_other_conversation_that_has_the_same_call(
         messages: list[Any] = [*before, message, result(call.id, "rain")]
         client.chat.completions.create(model="gpt-5.5", messages=messages, tools=[WEATHER])
         assert "reasoning" not in {item["type"] for item in rules.seen[-1]["input"]}
-    chats.call(chats.state.held.clear)
+    chats.call(chats.state.held_turns.clear)
 
 
 def test_a_held_turn_whose_results_never_come_is_ended_at_its_deadline(
@@ -121,8 +121,8 @@ def test_a_held_turn_whose_results_never_come_is_ended_at_its_deadline(
 ) -> None:
     message = client.chat.completions.create(model=model, messages=[user(ASK)], tools=[WEATHER]).choices[0].message
     [call] = message.tool_calls or []
-    assert len(chats.state.held) == 1
-    chats.call(chats.state.held.clear)
+    assert len(chats.state.held_turns) == 1
+    chats.call(chats.state.held_turns.clear)
     wait_until(lambda: not chats.loaded_turns(), what="the end of the held turn")
     messages: list[Any] = [user(ASK), message, result(call.id, "rain")]
     answer = client.chat.completions.create(model=model, messages=messages, tools=[WEATHER])
@@ -166,7 +166,7 @@ def test_a_tool_that_must_be_called_is_called(
     messages += [asked.message, result(call.id, "rain")]
     answer = client.chat.completions.create(model=model, messages=messages, tools=[WEATHER, TIME])
     assert answer.choices[0].message.content == "results: rain"
-    assert len(chats.state.held) == 0
+    assert len(chats.state.held_turns) == 0
 
 
 def test_a_tool_that_must_be_called_may_be_called_as_such(client: openai.OpenAI, rules: ChatModel, model: str) -> None:

@@ -97,8 +97,8 @@ def test_older_turns_are_asked_for_until_as_many_are_shown_as_are_wanted_or_all_
     )
 
     def state(is_seeking: bool, has_more: bool, shown: int, after: int, limit: int, words: str) -> list[Any]:
-        following: Json = {"after": f"t{after:04}" if after else "", "limit": limit}
-        return [is_seeking, has_more, shown, following, words]
+        query: Json = {"after": f"t{after:04}" if after else "", "limit": limit}
+        return [is_seeking, has_more, shown, query, words]
 
     many = "The newest 50 that match. There may be more: “Older turns”."
     assert found == [

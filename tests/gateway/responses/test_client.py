@@ -33,7 +33,7 @@ WEATHER: Any = {
 TIME: Any = {**WEATHER, "name": "get_time"}
 
 
-class Person(BaseModel):
+class ParsedPerson(BaseModel):
     name: str
     age: int
 
@@ -113,16 +113,18 @@ def test_the_streaming_helper_has_the_same_response_as_the_stream(client: openai
 
 
 def test_structured_output_is_parsed(client: openai.OpenAI, rules: ChatModel) -> None:
-    response = client.responses.parse(model=MODEL, input='json {"name": "Ann", "age": 7}', text_format=Person)
-    assert response.output_parsed == Person(name="Ann", age=7)
+    response = client.responses.parse(model=MODEL, input='json {"name": "Ann", "age": 7}', text_format=ParsedPerson)
+    assert response.output_parsed == ParsedPerson(name="Ann", age=7)
     sent = rules.seen[0]["text"]["format"]
     assert (sent["type"], sent["strict"], sorted(sent["schema"]["properties"])) == (
         "json_schema",
         True,
         ["age", "name"],
     )
-    with client.responses.stream(model=MODEL, input='json {"name": "Bo", "age": 8}', text_format=Person) as stream:
-        assert stream.get_final_response().output_parsed == Person(name="Bo", age=8)
+    with client.responses.stream(
+        model=MODEL, input='json {"name": "Bo", "age": 8}', text_format=ParsedPerson
+    ) as stream:
+        assert stream.get_final_response().output_parsed == ParsedPerson(name="Bo", age=8)
 
 
 @pytest.mark.parametrize("model", [MODEL, LITE])

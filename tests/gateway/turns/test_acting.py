@@ -9,7 +9,7 @@ from codex_server_cli.core.model.request import Sandbox
 from tests.gateway.turns.conftest import Serve
 from tests.gateway.turns.test_reading import error_of
 from tests.kit.home import FIRST_HALF, Home
-from tests.kit.played_turn import ASKING, PlayedTurn, hold, let_go
+from tests.kit.played_turn import ASKING, PlayedTurn, finish, hold
 from tests.kit.turns_face import TurnsFaceServer
 
 QUESTIONS = tuple({"id": f"q{number}", "header": "h", "question": "which?", "options": []} for number in (1, 2))
@@ -28,7 +28,7 @@ def test_a_turn_is_steered(one_home: Home, face: TurnsFaceServer) -> None:
     answer = face.client.post(f"/turns/{turn.id}/steer", json={"text": "and now?"})
     assert (answer.status_code, answer.json()["turn_id"]) == (200, turn.id)
     assert turn.sent("turn/steer")["input"][0]["text"] == "and now?"
-    let_go(turn)
+    finish(turn)
     error_of(face.client.post(f"/turns/{turn.id}/steer", json={"text": "more"}), 400, "bad_input")
 
 
@@ -120,7 +120,7 @@ def test_an_ended_turn_is_deleted_and_a_running_one_is_not(one_home: Home, face:
     turn = hold(one_home, name="held")
     running = error_of(face.client.delete("/turns/held"), 409, "thread_busy")
     assert "is still running" in running["message"]
-    let_go(turn)
+    finish(turn)
     error_of(face.client.delete("/turns/last"), 400, "invalid_value")
     answer = face.client.delete("/turns/held")
     assert (answer.status_code, answer.json()) == (200, {"version": 2, "turn_id": turn.id, "deleted": True})
@@ -130,7 +130,7 @@ def test_an_ended_turn_is_deleted_and_a_running_one_is_not(one_home: Home, face:
 
 def test_a_turn_with_something_unknown_in_it_is_not_deleted(one_home: Home, face: TurnsFaceServer) -> None:
     turn = hold(one_home)
-    let_go(turn)
+    finish(turn)
     (turn.path / "mine").mkdir()
     error = error_of(face.client.delete(f"/turns/{turn.id}"), 400, "bad_input")
     assert "has to stay: strange" in error["message"]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.gateway.turns.conftest import Serve
 from tests.kit.home import FIRST_HALF, Home
-from tests.kit.played_turn import PlayedTurn, hold, let_go
+from tests.kit.played_turn import PlayedTurn, finish, hold
 from tests.kit.support import Json, wait_until
 from tests.kit.turns_face import Sent, TurnsFaceServer, events_in
 
@@ -35,7 +35,7 @@ def test_a_stream_shows_what_was_and_what_comes_and_ends_with_the_answer(one_hom
             seen.append(event)
             if event.type == "delta" and text_of(seen) == FIRST_HALF:
                 turn.say("more, ")
-                let_go(turn)
+                finish(turn)
     assert [event.data["seq"] for event in seen[:-1]] == [int(event.id) for event in seen[:-1]]
     assert text_of(seen) == FIRST_HALF + "more, and the second."
     last = seen[-1]
@@ -55,7 +55,7 @@ def test_a_stream_is_resumed_by_its_cursor_by_another_gateway_too(one_home: Home
     turn.say("more, ")
     second = serve()
     with second.events(f"/turns/{turn.id}/events?after=0", **{"Last-Event-ID": seen[-1].id}) as coming:
-        let_go(turn)
+        finish(turn)
         rest = list(coming)
     assert int(rest[0].id) == int(seen[-1].id) + 1
     assert text_of(seen + rest) == FIRST_HALF + "more, and the second."
@@ -66,7 +66,7 @@ def test_a_stream_is_resumed_by_its_cursor_by_another_gateway_too(one_home: Home
 
 def test_an_ended_turn_is_shown_from_its_file_with_or_without_the_pieces(one_home: Home, face: TurnsFaceServer) -> None:
     turn = hold(one_home)
-    let_go(turn)
+    finish(turn)
     for query, has_deltas in (("", True), ("?deltas=false", False)):
         with face.events(f"/turns/{turn.id[:-2]}/events{query}") as coming:
             types = [event.type for event in coming]
@@ -117,7 +117,7 @@ def test_the_turns_of_the_command_line_and_of_others_are_followed_at_once_withou
     assert n_threads < STREAMS / 4, threading.enumerate()  # those of the pools, which are bounded
     for turn in turns:
         turn.say(f"of {turn.id}, ")
-        let_go(turn)
+        finish(turn)
     for number, connection in enumerate(sockets):
         with connection:
             whole = b"".join(iter(lambda: connection.recv(1 << 20), b"")).decode()  # noqa: B023 — called at once

@@ -13,7 +13,7 @@ import psutil
 
 from codex_server_cli.core.model.short_ids import short_ids
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
-from tests.kit.played_turn import ASKING, PlayedTurn, hold, let_go
+from tests.kit.played_turn import ASKING, PlayedTurn, finish, hold
 from tests.kit.support import wait_until
 from tests.kit.turns_face import TurnsFaceServer
 
@@ -30,7 +30,7 @@ def error_of(answer: httpx.Response, status: int, code: str) -> Mapping[str, Any
 
 def test_a_turn_is_the_document_of_status_by_id_prefix_name_and_last(one_home: Home, face: TurnsFaceServer) -> None:
     turn = hold(one_home, name="held")
-    let_go(turn)
+    finish(turn)
     wanted = json.loads(one_home.call("status", turn.id).stdout)
     for selector in (turn.id, turn.id[:-1], "held", "last"):
         found = face.client.get(f"/turns/{selector}").json()
@@ -116,7 +116,7 @@ def test_an_answer_is_waited_for_and_comes_as_text_or_as_json(one_home: Home, fa
     error_of(face.client.get(path, params={"wait": "0.2s"}), 409, "turn_running")
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(face.client.get, path, params={"wait": 60})
-        let_go(turn)
+        finish(turn)
         text = waiting.result()
     assert (text.text, text.headers["content-type"]) == (ANSWER, "text/plain; charset=utf-8")
     for accept, is_json in (
@@ -168,7 +168,7 @@ def test_what_a_turn_waits_for_is_the_document_of_pending(one_home: Home, face: 
 
 def test_a_diff_is_text_or_json(one_home: Home, face: TurnsFaceServer) -> None:
     turn = hold(one_home)
-    let_go(turn)
+    finish(turn)
     text = face.client.get(f"/turns/{turn.id}/diff")
     assert (text.status_code, text.text, text.headers["content-type"]) == (200, "", "text/x-diff; charset=utf-8")
     document = face.client.get(f"/turns/{turn.id}/diff", headers={"Accept": "application/json"}).json()

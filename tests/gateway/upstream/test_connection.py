@@ -18,15 +18,15 @@ from codex_server_cli.gateway.upstream.connection import UpstreamConnection, Ups
 from codex_server_cli.gateway.upstream.feed import FeedOverflow, ThreadFeed
 from codex_server_cli.gateway.upstream.wire import LOST, RawConnection, UpstreamGone
 from tests.kit.cases import for_each
-from tests.kit.loops import settle, until
+from tests.kit.loops import drain_loop, until
 
 Behave = Callable[[ServerConnection], Awaitable[None]]
 Use = Callable[[RawConnection], Awaitable[None]]
 
 
 def meet(path: Path, behave: Behave, use: Use) -> int:
-    """Have a client use a connection to a peer; returns how often the connection was let go."""
-    let_go: list[bool] = []
+    """Have a client use a connection to a peer; returns how often the connection was closed."""
+    closed: list[bool] = []
 
     async def peer(connection: ServerConnection) -> None:
         try:
@@ -36,14 +36,14 @@ def meet(path: Path, behave: Behave, use: Use) -> int:
 
     async def run() -> None:
         async with unix_serve(peer, str(path), compression=None, max_size=None):
-            raw = await RawConnection.open(connected(path), lambda: let_go.append(True), 30)
+            raw = await RawConnection.open(connected(path), lambda: closed.append(True), 30)
             try:
                 await use(raw)
             finally:
                 await raw.close()
 
     asyncio.run(run())
-    return len(let_go)
+    return len(closed)
 
 
 def connected(path: Path) -> socket.socket:
@@ -253,7 +253,7 @@ def test_one_who_stops_to_read_makes_the_peer_wait(path: Path) -> None:
     async def use(raw: RawConnection) -> None:
         await raw.receive_bytes()
         await until(lambda: peers[0].transport.get_write_buffer_size() > 0)
-        await settle()
+        await drain_loop()
         assert len(sent) < 100
         for _ in range(999):
             await raw.receive_bytes()
@@ -289,13 +289,13 @@ def test_a_reader_that_waits_gets_what_comes_and_its_cancellation_loses_nothing(
     async def run() -> None:
         feed = ThreadFeed(lambda _: None)
         waiting = asyncio.ensure_future(anext(feed))
-        await settle()
+        await drain_loop()
         waiting.cancel()
         feed.put({"method": "a"}, 10)
         feed.put({"method": "b"}, 10)
         assert [(await anext(feed))["method"] for _ in range(2)] == ["a", "b"]
         ending = asyncio.ensure_future(anext(feed))
-        await settle()
+        await drain_loop()
         feed.close()
         with pytest.raises(StopAsyncIteration):
             await ending
@@ -312,8 +312,8 @@ def test_a_reader_that_waits_gets_what_comes_and_its_cancellation_loses_nothing(
         (None, r"does not answer within 0\.1 s"),
     ],
 )
-def test_what_is_no_app_server_is_told_and_let_go(answer: bytes | None, words: str, path: Path) -> None:
-    let_go: list[bool] = []
+def test_what_is_no_app_server_is_told_and_closed(answer: bytes | None, words: str, path: Path) -> None:
+    closed: list[bool] = []
     ended = asyncio.Event()
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -330,9 +330,9 @@ def test_what_is_no_app_server_is_told_and_let_go(answer: bytes | None, words: s
         async with await asyncio.start_unix_server(behave, str(path)):
             with pytest.raises(UpstreamGone, match=words):
                 await RawConnection.open(
-                    connected(path), lambda: let_go.append(True), 30 if answer is not None else 0.1
+                    connected(path), lambda: closed.append(True), 30 if answer is not None else 0.1
                 )
             await ended.wait()
 
     asyncio.run(run())
-    assert let_go
+    assert closed

@@ -9,7 +9,7 @@ import pytest
 
 from tests.kit.chat_gateway import ChatGateway
 from tests.kit.chat_model import ChatModel, conversation_of, tools_of
-from tests.kit.node_clients import Client, NodeClients
+from tests.kit.node_clients import NodeClient, NodeClients
 from tests.kit.support import wait_until
 
 pytestmark = pytest.mark.judge
@@ -29,8 +29,8 @@ def provider(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def sdk(provider: str, node: NodeClients, chats: ChatGateway, rules: ChatModel) -> Client:
-    return Client(node, chats.url, "ai_sdk", provider=provider, model=LITE)
+def sdk(provider: str, node: NodeClients, chats: ChatGateway, rules: ChatModel) -> NodeClient:
+    return NodeClient(node, chats.url, "ai_sdk", provider=provider, model=LITE)
 
 
 def keys_of(rules: ChatModel) -> set[str]:
@@ -44,28 +44,28 @@ def numbers_of(usage: dict[str, Any]) -> tuple[int, ...]:
     return usage["inputTokens"], cached, usage["outputTokens"], thought, usage["totalTokens"]
 
 
-def test_a_text_is_generated(sdk: Client, rules: ChatModel) -> None:
+def test_a_text_is_generated(sdk: NodeClient, rules: ChatModel) -> None:
     result = sdk("generate", "say hello you")
     assert (result["text"], result["finishReason"], result["warnings"]) == ("hello you", "stop", [])
     assert numbers_of(result["usage"]) == (100, 40, 20, 5, 120)
     assert conversation_of(rules.seen[0]) == [("developer", "Be terse."), ("user", "say hello you")]
 
 
-def test_a_text_is_streamed(sdk: Client) -> None:
+def test_a_text_is_streamed(sdk: NodeClient) -> None:
     result = sdk("stream", "say a b c")
     assert (result["text"], result["finishReason"]) == (["a", " b", " c"], "stop")
     assert numbers_of(result["usage"]) == (100, 40, 20, 5, 120)
     assert "error" not in result
 
 
-def test_thoughts_are_reasoning_where_the_provider_reads_them(sdk: Client, provider: str) -> None:
+def test_thoughts_are_reasoning_where_the_provider_reads_them(sdk: NodeClient, provider: str) -> None:
     whole, streamed = sdk("generate", "think it over"), sdk("stream", "think it over")
     assert (whole["text"], streamed["text"]) == ("done", ["done"])
     if provider != "chat":
         assert (whole["reasoningText"], streamed["reasoning"]) == ("it over", ["it over"])
 
 
-def test_settings_reach_the_model_or_are_named_in_a_header(sdk: Client, rules: ChatModel, provider: str) -> None:
+def test_settings_reach_the_model_or_are_named_in_a_header(sdk: NodeClient, rules: ChatModel, provider: str) -> None:
     result = sdk("generate", "say a", more={"reasoning": "high", "maxOutputTokens": 100})
     assert rules.seen[0]["reasoning"]["effort"] == "high"
     ignored = {"compatible": "max_tokens", "chat": "max_completion_tokens", "responses": "max_output_tokens"}
@@ -73,7 +73,7 @@ def test_settings_reach_the_model_or_are_named_in_a_header(sdk: Client, rules: C
 
 
 @pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
-def test_steps_with_tools_stay_on_one_thread(sdk: Client, rules: ChatModel, *, is_stream: bool) -> None:
+def test_steps_with_tools_stay_on_one_thread(sdk: NodeClient, rules: ChatModel, *, is_stream: bool) -> None:
     result = sdk("steps", CALLS, isStream=is_stream)
     assert result["text"] == "results: rain in Oslo, rain in Rome"
     assert sorted(result["called"]) == ["Oslo", "Rome"]
@@ -85,7 +85,7 @@ def test_steps_with_tools_stay_on_one_thread(sdk: Client, rules: ChatModel, *, i
 
 
 @pytest.mark.parametrize("first", ["say one", "think one"])
-def test_a_conversation_stays_on_one_thread(sdk: Client, rules: ChatModel, first: str) -> None:
+def test_a_conversation_stays_on_one_thread(sdk: NodeClient, rules: ChatModel, first: str) -> None:
     assert sdk("conversation", prompts=[first, "say two"])[1] == "two"
     assert len(rules.seen) == 2
     assert len(keys_of(rules)) == 1
@@ -94,7 +94,7 @@ def test_a_conversation_stays_on_one_thread(sdk: Client, rules: ChatModel, first
 def test_a_conversation_that_nobody_stores_stays_on_one_thread(
     node: NodeClients, chats: ChatGateway, rules: ChatModel
 ) -> None:
-    sdk = Client(node, chats.url, "ai_sdk", provider="responses", model=LITE)
+    sdk = NodeClient(node, chats.url, "ai_sdk", provider="responses", model=LITE)
     more = {"providerOptions": {"openai": {"store": False}}}
     assert sdk("conversation", prompts=["think one", "say two"], more=more) == ["done", "two"]
     assert sdk("steps", CALLS, more=more)["text"] == "results: rain in Oslo, rain in Rome"
@@ -107,14 +107,14 @@ def test_a_conversation_that_nobody_stores_stays_on_one_thread(
     [("structured", {}), ("structured", {"isStream": True}), ("object", {})],
     ids=["output", "streamed output", "generateObject"],
 )
-def test_an_object_is_generated_by_a_schema(sdk: Client, rules: ChatModel, scenario: str, more: Any) -> None:
+def test_an_object_is_generated_by_a_schema(sdk: NodeClient, rules: ChatModel, scenario: str, more: Any) -> None:
     assert sdk(scenario, f"json {json.dumps(ADA)}", **more) == ADA
     form = rules.seen[0]["text"]["format"]
     assert (form["type"], form["strict"]) == ("json_schema", True)
     assert form["schema"]["required"] == ["name", "age", "nick"]
 
 
-def test_a_picture_reaches_the_model(sdk: Client, rules: ChatModel) -> None:
+def test_a_picture_reaches_the_model(sdk: NodeClient, rules: ChatModel) -> None:
     assert sdk("picture", "say dot", data=DOT) == "dot"
     parts = [part["type"] for part in rules.seen[0]["input"][-1]["content"]]
     assert parts == ["input_text", "input_image"]
@@ -125,7 +125,7 @@ def test_a_picture_reaches_the_model(sdk: Client, rules: ChatModel) -> None:
     [("usage_limit", 429, "usage_limit_reached"), ("context_window", 400, "context_length_exceeded")],
 )
 def test_a_failure_of_the_service_is_an_error_with_its_status(
-    sdk: Client, failure: str, status: int, code: str
+    sdk: NodeClient, failure: str, status: int, code: str
 ) -> None:
     error = sdk.failure("generate", f"fail {failure}")
     assert (error["name"], error["status"], error["code"]) == ("APICallError", status, code)
@@ -134,7 +134,7 @@ def test_a_failure_of_the_service_is_an_error_with_its_status(
     assert (streamed["error"]["statusCode"], streamed["error"]["data"]["error"]["code"]) == (status, code)
 
 
-def test_a_stream_that_breaks_is_an_error_after_what_was_said(sdk: Client, provider: str) -> None:
+def test_a_stream_that_breaks_is_an_error_after_what_was_said(sdk: NodeClient, provider: str) -> None:
     result = sdk("stream", "cut half an answer")
     assert "".join(result["text"]) == "half an answer"
     # The codes of a response that failed are a closed list of OpenAI's.
@@ -142,7 +142,9 @@ def test_a_stream_that_breaks_is_an_error_after_what_was_said(sdk: Client, provi
 
 
 @pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
-def test_an_abort_interrupts_the_turn(chats: ChatGateway, sdk: Client, rules: ChatModel, *, is_stream: bool) -> None:
+def test_an_abort_interrupts_the_turn(
+    chats: ChatGateway, sdk: NodeClient, rules: ChatModel, *, is_stream: bool
+) -> None:
     gate = rules.close_gate()
     left = sdk("leave", "hold", isStream=is_stream, leave_after=gate.wait_until_reached)
     assert left[-1] == ("abort" if is_stream else "AbortError")

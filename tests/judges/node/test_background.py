@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import Initialised
 from tests.kit.chat_model import ChatModel
 from tests.kit.home import Home
-from tests.kit.node_clients import Client, NodeClients
+from tests.kit.node_clients import NodeClient, NodeClients
 from tests.kit.serving import Serving
 from tests.kit.support import codex_binaries
 
@@ -21,7 +21,7 @@ MODEL = "gpt-5.5"
 _BINARIES = codex_binaries()
 
 
-class Background:
+class BackgroundClient:
     """A gateway, as it is installed, and a client of it.
 
     Attributes:
@@ -38,11 +38,11 @@ class Background:
     def serve(self) -> None:
         """Start the gateway, or another one in its place."""
         self.serving = Serving(self.home)
-        self.client = Client(self._node, self.serving.address, "openai_responses", model=MODEL)
+        self.client = NodeClient(self._node, self.serving.address, "openai_responses", model=MODEL)
 
 
 @pytest.fixture
-def background(over_codex: Background) -> Background:
+def background(over_codex: BackgroundClient) -> BackgroundClient:
     """A gateway that runs, also after a test that failed."""
     if over_codex.serving.process.poll() is not None:
         over_codex.serve()
@@ -55,12 +55,12 @@ def over_codex(
     tmp_path_factory: pytest.TempPathFactory,
     node: NodeClients,
     initialised: Initialised,
-) -> Iterator[Background]:
+) -> Iterator[BackgroundClient]:
     """Over each real codex."""
     codex: Path = request.param
     home = Home(tmp_path_factory.mktemp("background"), codex, initialised(codex))
     try:
-        yield Background(home, node)
+        yield BackgroundClient(home, node)
     finally:
         left = home.close(has_failed=request.session.testsfailed > 0)
     assert left == [], "the gateway left processes behind"
@@ -71,7 +71,7 @@ def text_of(events: list[dict[str, Any]]) -> str:
     return "".join(event["delta"] for event in events if event["type"] == "response.output_text.delta")
 
 
-def test_a_response_is_begun_and_asked_for_until_it_has_ended(background: Background) -> None:
+def test_a_response_is_begun_and_asked_for_until_it_has_ended(background: BackgroundClient) -> None:
     begun = background.client("begin", "say hello you")
     assert begun["status"] in ("queued", "in_progress")
     assert begun["background"] is True
@@ -81,7 +81,7 @@ def test_a_response_is_begun_and_asked_for_until_it_has_ended(background: Backgr
     assert turn["state"] == "complete"
 
 
-def test_a_stream_is_read_on_from_any_place_also_after_the_gateways_end(background: Background) -> None:
+def test_a_stream_is_read_on_from_any_place_also_after_the_gateways_end(background: BackgroundClient) -> None:
     begun = background.client("begin", "count 30")
     whole = background.client("follow", id=begun["id"])["events"]
     assert whole[-1]["type"] == "response.completed"
@@ -97,7 +97,7 @@ def test_a_stream_is_read_on_from_any_place_also_after_the_gateways_end(backgrou
         assert rest[-1] == whole[-1]
 
 
-def test_a_stream_that_began_with_the_request_is_read_on_elsewhere(background: Background) -> None:
+def test_a_stream_that_began_with_the_request_is_read_on_elsewhere(background: BackgroundClient) -> None:
     gate = background.model.close_gate()
     first = background.client("beginStreamed", "hold", most=4)["events"]
     gate.wait_until_reached()
@@ -107,7 +107,7 @@ def test_a_stream_that_began_with_the_request_is_read_on_elsewhere(background: B
     assert rest[-1]["type"] == "response.completed"
 
 
-def test_the_clients_own_reader_of_streams_follows(background: Background) -> None:
+def test_the_clients_own_reader_of_streams_follows(background: BackgroundClient) -> None:
     begun = background.client("begin", "think a b c")
     heard = background.client("followHelper", id=begun["id"])
     assert heard["output_text"] == "done"
@@ -116,7 +116,7 @@ def test_the_clients_own_reader_of_streams_follows(background: Background) -> No
     assert later["final"]["output"] == heard["final"]["output"]
 
 
-def test_a_client_that_leaves_ends_nothing_and_a_cancel_does(background: Background) -> None:
+def test_a_client_that_leaves_ends_nothing_and_a_cancel_does(background: BackgroundClient) -> None:
     gate = background.model.close_gate()
     begun = background.client("begin", "hold")
     gate.wait_until_reached()
@@ -128,7 +128,7 @@ def test_a_client_that_leaves_ends_nothing_and_a_cancel_does(background: Backgro
     gate.open()
 
 
-def test_a_response_goes_on_with_the_one_before(background: Background) -> None:
+def test_a_response_goes_on_with_the_one_before(background: BackgroundClient) -> None:
     first = background.client("begin", "say one")
     background.client("wait", id=first["id"])
     background.model.forget()
@@ -139,7 +139,7 @@ def test_a_response_goes_on_with_the_one_before(background: Background) -> None:
     assert [text for text in said if text.startswith("say ")] == ["say one", "say two"]
 
 
-def test_what_is_deleted_is_not_found(background: Background) -> None:
+def test_what_is_deleted_is_not_found(background: BackgroundClient) -> None:
     begun = background.client("begin", "say gone")
     background.client("wait", id=begun["id"])
     background.client("remove", id=begun["id"])

@@ -10,7 +10,7 @@ import pytest
 
 from tests.gateway.openai.conftest import running
 from tests.kit.chat_gateway import ChatGateway
-from tests.kit.node_clients import Client, NodeClients
+from tests.kit.node_clients import NodeClient, NodeClients
 from tests.kit.support import codex_binaries
 
 DEFAULT_URL = "http://127.0.0.1:8787"
@@ -29,12 +29,12 @@ def chats(
 @pytest.mark.full
 def test_a_tool_is_called_and_answered_with_each_client_for_node(chats: ChatGateway, node: NodeClients) -> None:
     chats.rules.forget()
-    client = Client(node, chats.url, "openai_node", model=MODEL)
+    client = NodeClient(node, chats.url, "openai_node", model=MODEL)
     assert client("runTools", WEATHER)["content"] == "results: rain in Oslo"
-    responses = Client(node, chats.url, "openai_responses", model=MODEL)
+    responses = NodeClient(node, chats.url, "openai_responses", model=MODEL)
     assert responses("runTools", WEATHER)["output_text"] == "results: rain in Oslo"
     for provider in ("compatible", "chat", "responses"):
-        sdk = Client(node, chats.url, "ai_sdk", model=MODEL, provider=provider)
+        sdk = NodeClient(node, chats.url, "ai_sdk", model=MODEL, provider=provider)
         assert sdk("steps", WEATHER, isStream=True)["text"] == "results: rain in Oslo"
     assert len(chats.rules.seen) == 10
     assert chats.rules.problems == []

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 set_tracing_disabled(disabled=True)
 
 
-class Weather(BaseModel):
+class CityWeather(BaseModel):
     city: str
     degrees: int
 
@@ -61,9 +61,9 @@ async def test_a_tool_loop_and_a_second_turn(model: Model) -> None:
 
 
 async def test_a_structured_output(model: Model) -> None:
-    agent = Agent(name="forecaster", model=model, output_type=Weather)
+    agent = Agent(name="forecaster", model=model, output_type=CityWeather)
     result = await Runner.run(agent, "The weather in 'Oslo' at 12 degrees")
-    assert result.final_output == Weather(city="Oslo", degrees=12)
+    assert result.final_output == CityWeather(city="Oslo", degrees=12)
 
 
 async def test_a_stream_with_a_tool(model: Model) -> None:

@@ -115,7 +115,7 @@ def test_what_waits_is_told_in_full_and_no_other_command_beside_it() -> None:
 
 
 @for_each(
-    "live, meta, held",
+    "live, meta, waits_for",
     [
         ({}, {}, "begins when another turn has ended"),
         ({}, {"request": {"is_after_reset": True}}, "begins when the usage limit has reset"),
@@ -123,9 +123,9 @@ def test_what_waits_is_told_in_full_and_no_other_command_beside_it() -> None:
         ({"resets_at": "2026-11-20T16:00:00.000Z"}, {}, "begins when the usage limit resets, in 0 s"),
     ],
 )
-def test_a_queued_turn_says_what_it_waits_for(live: dict[str, Any], meta: dict[str, Any], held: str) -> None:
+def test_a_queued_turn_says_what_it_waits_for(live: dict[str, Any], meta: dict[str, Any], waits_for: str) -> None:
     shown = card.card(view(Phase.QUEUED, live=live, meta=meta), "7f3a", "hi", [], WIDE)
-    assert lines(shown)[0] == f"· 7f3a · queued · {held}"
+    assert lines(shown)[0] == f"· 7f3a · queued · {waits_for}"
 
 
 def test_a_failure_says_why_and_what_to_do_and_names_no_command_twice() -> None:

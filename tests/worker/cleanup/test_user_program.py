@@ -32,7 +32,7 @@ for line in sys.stdin:
 """
 
 
-class Server:
+class SessionLeader:
     """The leader of a session that starts what it is asked to; exits without ending its children."""
 
     def __init__(self, turn_id: str) -> None:
@@ -88,13 +88,13 @@ def turns(tmp_path: Path) -> Iterator[TurnsOnDisk]:
 
 
 @pytest.fixture
-def server(turn_id: str) -> Iterator[Server]:
-    server = Server(turn_id)
+def server(turn_id: str) -> Iterator[SessionLeader]:
+    server = SessionLeader(turn_id)
     yield server
     server.close()
 
 
-def test_it_is_known_by_what_it_is_told_and_by_the_session_that_it_is_in(server: Server) -> None:
+def test_it_is_known_by_what_it_is_told_and_by_the_session_that_it_is_in(server: SessionLeader) -> None:
     program = server.start("an argument", PAYLOAD)
     server.start("an argument", PAYLOAD.replace("turn-1", "turn-2"))
     server.start("turn-1")
@@ -104,7 +104,7 @@ def test_it_is_known_by_what_it_is_told_and_by_the_session_that_it_is_in(server:
     wait_until(lambda: UserProgram(server.pid, "turn-1").pids() == {program}, what="the program alone")
 
 
-def test_what_it_left_behind_is_known_by_when_it_began(server: Server) -> None:
+def test_what_it_left_behind_is_known_by_when_it_began(server: SessionLeader) -> None:
     server.start("of the turn")
     margin_ends_s = clock_s() + 1.2  # the allowance for a loaded machine
     wait_until(lambda: clock_s() > margin_ends_s, what="a later second")
@@ -115,7 +115,7 @@ def test_what_it_left_behind_is_known_by_when_it_began(server: Server) -> None:
     assert UserProgram(server.pid, "turn-1").pids() == set()
 
 
-def test_one_that_had_its_time_is_the_users_no_more(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_had_its_time_is_the_users_no_more(server: SessionLeader, monkeypatch: pytest.MonkeyPatch) -> None:
     program = server.start(PAYLOAD)
     wait_until(lambda: UserProgram(server.pid, "turn-1").pids() == {program}, what="the program")
     monkeypatch.setattr(user_program, "TIMEOUT_S", 0.0)
@@ -123,7 +123,7 @@ def test_one_that_had_its_time_is_the_users_no_more(server: Server, monkeypatch:
 
 
 def test_it_is_seen_off_and_ended_when_its_time_is_over(
-    server: Server, turn_id: str, monkeypatch: pytest.MonkeyPatch
+    server: SessionLeader, turn_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(user_program, "TIMEOUT_S", 1.0)
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # the tests keep their own
@@ -135,9 +135,9 @@ def test_it_is_seen_off_and_ended_when_its_time_is_over(
     wait_until(lambda: not _is_running(pid), what="its end")
 
 
-def test_whoever_repairs_a_turn_leaves_it_alone_and_ends_the_rest(turns: TurnsOnDisk, server: Server) -> None:
+def test_whoever_repairs_a_turn_leaves_it_alone_and_ends_the_rest(turns: TurnsOnDisk, server: SessionLeader) -> None:
     turn = turns.dead(codex_turn_id="turn-1", app_server_pid=server.pid)
-    mine = Server(turn.turn_id)
+    mine = SessionLeader(turn.turn_id)
     turn_with = turns.dead(codex_turn_id="turn-1", app_server_pid=mine.pid)
     try:
         program, command = mine.start(PAYLOAD), mine.start("a command", session="own")

@@ -48,8 +48,8 @@ def test_what_a_command_wrote_is_told_apart_from_what_a_patch_did(turn: TurnDir,
     taken = Snapshot(turn, str(project))
     taken.begin()
     taken.begin()
-    taken.settle()
-    taken.settle()
+    taken.wait_for_first_state()
+    taken.wait_for_first_state()
     assert turn.snapshot.is_dir()
     for name in ("n.txt", "by command", "x.log"):
         (project / name).write_text("n\n")
@@ -71,7 +71,7 @@ def test_a_path_through_a_symlink_is_that_of_the_work_tree(turn: TurnDir, projec
     (tmp_path / "link").symlink_to(project)
     taken = Snapshot(turn, str(tmp_path / "link"))
     taken.begin()
-    taken.settle()
+    taken.wait_for_first_state()
     (project / "n.txt").write_text("n\n")
     taken.changes.note_item(item((str(tmp_path / "link" / "n.txt"), None)))
     taken.changes.note_diff(diff(ADDED))
@@ -88,7 +88,7 @@ def test_a_running_turn_is_compared_without_a_change_to_its_directory(
     assert live_changes(turn, Changes(), str(project), scratch) is None
     taken = Snapshot(turn, str(project))
     taken.begin()
-    taken.settle()
+    taken.wait_for_first_state()
     (project / "b").write_text("b\n")
     before = sorted((str(path), path.lstat().st_mtime_ns) for path in turn.path.rglob("*"))
     found = live_changes(turn, Changes(), str(project), scratch)
@@ -100,11 +100,11 @@ def test_a_running_turn_is_compared_without_a_change_to_its_directory(
 
 def test_what_was_never_begun_or_is_no_repository_leaves_nothing(turn: TurnDir, tmp_path: Path) -> None:
     never = Snapshot(turn, str(tmp_path))
-    never.settle()
+    never.wait_for_first_state()
     assert never.finish() is None
     elsewhere = Snapshot(turn, str(tmp_path))
     elsewhere.begin()
-    elsewhere.settle()
+    elsewhere.wait_for_first_state()
     assert elsewhere.finish() is None
     assert not turn.snapshot.exists()
 
@@ -117,14 +117,14 @@ def test_a_git_that_hangs_costs_no_more_than_the_limit(
     taken = Snapshot(turn, str(project))
     began = time.monotonic()
     taken.begin()
-    taken.settle()
+    taken.wait_for_first_state()
     assert time.monotonic() - began < 30
     assert taken.finish() is None
     fake.unlink()
     taken = Snapshot(turn, str(project))
     monkeypatch.setattr(snapshot, "LIMIT_S", 60.0)
     taken.begin()
-    taken.settle()
+    taken.wait_for_first_state()
     (project / "b").write_text("b\n")
     fake.write_text("#!/bin/sh\nsleep 1000\n")
     fake.chmod(0o755)
@@ -140,7 +140,7 @@ def test_a_first_state_that_comes_too_late_does_not_count(
     monkeypatch.setattr(tree_state, "_rest_s", lambda _deadline: 60.0)
     taken = Snapshot(turn, str(project))
     taken.begin()
-    taken.settle()
+    taken.wait_for_first_state()
     wait_until(lambda: list((turn.snapshot / "objects").glob("??/*")), what="the late state")
     assert not (turn.snapshot / "state.json").exists()
     assert taken.finish() is None

@@ -58,7 +58,7 @@ def repository(tmp_path: Path) -> Path:
     return directory
 
 
-class Taken:
+class TreeDiff:
     """The state before, and what differs since."""
 
     def __init__(self, cwd: Path, folder: Path) -> None:
@@ -77,12 +77,12 @@ class Taken:
 
 
 @pytest.fixture
-def take(tmp_path: Path) -> Callable[[Path], Taken]:
-    return lambda cwd: Taken(cwd, tmp_path / "ours" / str(time.monotonic_ns()))
+def take(tmp_path: Path) -> Callable[[Path], TreeDiff]:
+    return lambda cwd: TreeDiff(cwd, tmp_path / "ours" / str(time.monotonic_ns()))
 
 
 def test_what_changes_is_told_and_the_repository_stays_as_it_is(
-    repository: Path, take: Callable[[Path], Taken]
+    repository: Path, take: Callable[[Path], TreeDiff]
 ) -> None:
     before = hash_of(repository / ".git")
     taken = take(repository)
@@ -112,7 +112,7 @@ def test_what_changes_is_told_and_the_repository_stays_as_it_is(
     assert hash_of(repository / ".git") == before
 
 
-def test_git_applies_what_is_told(repository: Path, take: Callable[[Path], Taken], tmp_path: Path) -> None:
+def test_git_applies_what_is_told(repository: Path, take: Callable[[Path], TreeDiff], tmp_path: Path) -> None:
     taken = take(repository)
     (repository / "edited").write_bytes("".join(f"{number}\r\n" for number in range(9)).encode() + b"\xff")
     (repository / "bin").write_bytes(bytes(range(256)))
@@ -131,7 +131,7 @@ def test_git_applies_what_is_told(repository: Path, take: Callable[[Path], Taken
     assert hash_of(repository) == after
 
 
-def test_a_repository_without_a_commit_has_a_state_too(tmp_path: Path, take: Callable[[Path], Taken]) -> None:
+def test_a_repository_without_a_commit_has_a_state_too(tmp_path: Path, take: Callable[[Path], TreeDiff]) -> None:
     make_repository(tmp_path / "young")
     taken = take(tmp_path / "young")
     (tmp_path / "young" / "a").mkdir()
@@ -140,7 +140,7 @@ def test_a_repository_without_a_commit_has_a_state_too(tmp_path: Path, take: Cal
 
 
 def test_a_file_that_may_not_be_read_stays_as_it_was(
-    repository: Path, take: Callable[[Path], Taken], monkeypatch: pytest.MonkeyPatch
+    repository: Path, take: Callable[[Path], TreeDiff], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = take(repository)
     (repository / "edited").write_text("x\n")
@@ -149,7 +149,7 @@ def test_a_file_that_may_not_be_read_stays_as_it_was(
     assert taken.told() == {"gone": ("delete", 0, 9)}
 
 
-def test_a_folder_that_became_a_symlink_has_lost_its_files(tmp_path: Path, take: Callable[[Path], Taken]) -> None:
+def test_a_folder_that_became_a_symlink_has_lost_its_files(tmp_path: Path, take: Callable[[Path], TreeDiff]) -> None:
     top = tmp_path / "top"
     make_repository(top)
     (top / "d").mkdir()
@@ -162,7 +162,7 @@ def test_a_folder_that_became_a_symlink_has_lost_its_files(tmp_path: Path, take:
 
 
 def test_the_work_tree_is_found_from_below_and_through_a_symlink(
-    repository: Path, tmp_path: Path, take: Callable[[Path], Taken]
+    repository: Path, tmp_path: Path, take: Callable[[Path], TreeDiff]
 ) -> None:
     inner = repository / "in" / "ner"
     inner.mkdir(parents=True)
@@ -173,7 +173,9 @@ def test_the_work_tree_is_found_from_below_and_through_a_symlink(
     assert taken.told() == {"above": ("add", 1, 0)}
 
 
-def test_a_second_work_tree_has_its_own_index(repository: Path, tmp_path: Path, take: Callable[[Path], Taken]) -> None:
+def test_a_second_work_tree_has_its_own_index(
+    repository: Path, tmp_path: Path, take: Callable[[Path], TreeDiff]
+) -> None:
     git(repository, "worktree", "add", "-q", str(tmp_path / "second"))
     before = hash_of(repository / ".git")
     taken = take(tmp_path / "second")
@@ -183,7 +185,7 @@ def test_a_second_work_tree_has_its_own_index(repository: Path, tmp_path: Path, 
     assert hash_of(repository / ".git") == before
 
 
-def test_our_own_home_is_no_part_of_it(repository: Path, take: Callable[[Path], Taken]) -> None:
+def test_our_own_home_is_no_part_of_it(repository: Path, take: Callable[[Path], TreeDiff]) -> None:
     taken = take(repository)
     (repository / "home").mkdir()
     (repository / "home" / "events").write_text("x\n")
@@ -201,7 +203,7 @@ def trap(path: Path, mark: Path) -> str:
 
 
 def test_no_hook_and_no_monitor_is_run_and_no_shared_index_is_written(
-    repository: Path, tmp_path: Path, take: Callable[[Path], Taken]
+    repository: Path, tmp_path: Path, take: Callable[[Path], TreeDiff]
 ) -> None:
     git(repository, "update-index", "--split-index")
     mark = tmp_path / "mark"
@@ -222,7 +224,7 @@ def test_no_hook_and_no_monitor_is_run_and_no_shared_index_is_written(
     assert hash_of(repository / ".git") == before
 
 
-def test_no_filter_is_run_whenever_it_came(repository: Path, tmp_path: Path, take: Callable[[Path], Taken]) -> None:
+def test_no_filter_is_run_whenever_it_came(repository: Path, tmp_path: Path, take: Callable[[Path], TreeDiff]) -> None:
     mark = tmp_path / "mark"
     program = trap(tmp_path / "program", mark)
     git(repository, "config", "filter.old.name.clean", program)
@@ -239,7 +241,7 @@ def test_no_filter_is_run_whenever_it_came(repository: Path, tmp_path: Path, tak
 
 @pytest.mark.parametrize("is_submodule", [True, False])
 def test_an_inner_repository_is_not_looked_into(
-    repository: Path, tmp_path: Path, take: Callable[[Path], Taken], is_submodule: bool
+    repository: Path, tmp_path: Path, take: Callable[[Path], TreeDiff], is_submodule: bool
 ) -> None:
     """A command may have written its configuration, and git runs what stands there: outside of the sandbox."""
     mark, inner = tmp_path / "mark", repository / "inner"
@@ -291,7 +293,7 @@ def test_a_git_that_is_too_slow_is_ended(repository: Path, monkeypatch: pytest.M
 
 
 def test_a_tree_that_was_not_written_is_no_state(
-    repository: Path, take: Callable[[Path], Taken], monkeypatch: pytest.MonkeyPatch
+    repository: Path, take: Callable[[Path], TreeDiff], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = take(repository)
     for path in (repository / ".git" / "objects").rglob("??/*"):
@@ -305,7 +307,7 @@ def test_a_tree_that_was_not_written_is_no_state(
 
 
 def test_of_a_patch_that_is_too_long_the_files_are_known(
-    repository: Path, take: Callable[[Path], Taken], monkeypatch: pytest.MonkeyPatch
+    repository: Path, take: Callable[[Path], TreeDiff], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tree_state, "_MOST_PATCH_BYTES", 2000)
     taken = take(repository)
@@ -334,7 +336,12 @@ def test_of_a_patch_that_is_too_long_the_files_are_known(
     ],
 )
 def test_too_much_is_not_looked_at(
-    repository: Path, take: Callable[[Path], Taken], monkeypatch: pytest.MonkeyPatch, limit: str, value: int, told: str
+    repository: Path,
+    take: Callable[[Path], TreeDiff],
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    value: int,
+    told: str,
 ) -> None:
     taken = take(repository)
     monkeypatch.setattr(tree_state, limit, value)
@@ -343,7 +350,7 @@ def test_too_much_is_not_looked_at(
         taken.files()
 
 
-def test_what_git_ignores_is_told_apart(repository: Path, take: Callable[[Path], Taken]) -> None:
+def test_what_git_ignores_is_told_apart(repository: Path, take: Callable[[Path], TreeDiff]) -> None:
     taken = take(repository)
     assert taken.state.unseen(["x.log", "kept", "no.log"], taken.deadline) == {"x.log", "no.log"}
     assert taken.state.unseen(["kept"], taken.deadline) == set()

@@ -13,8 +13,8 @@ from codex_server_cli.disk import lock
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import BadInputError, HomeError
 from codex_server_cli.worker.git import turn_worktree, worktree
-from codex_server_cli.worker.git.held import look
 from codex_server_cli.worker.git.unused import Worktrees
+from codex_server_cli.worker.git.worktree_content import look
 from tests.kit.capabilities import without_powers
 from tests.worker.git.conftest import Repository
 

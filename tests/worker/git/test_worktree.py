@@ -12,9 +12,9 @@ import pytest
 from codex_server_cli.disk import lock
 from codex_server_cli.errors import BadInputError, ErrorKind
 from codex_server_cli.worker.git import worktree
-from codex_server_cli.worker.git.held import Held, look
 from codex_server_cli.worker.git.merge import bring_back
 from codex_server_cli.worker.git.unused import Worktrees
+from codex_server_cli.worker.git.worktree_content import WorktreeContent, look
 from tests.kit.capabilities import without_powers
 from tests.worker.git.conftest import Repository
 
@@ -46,7 +46,7 @@ def test_any_change_counts(repository: Repository, tree: Path, how: str) -> None
 
 def test_what_git_ignores_is_work_as_well(repository: Repository, tree: Path) -> None:
     repository.write({"a.log": "x\n", "folder/b.log": "x\n"}, tree)
-    assert look(tree) == Held(is_as_made=False, left=("a.log", "folder/b.log"))
+    assert look(tree) == WorktreeContent(is_as_made=False, left=("a.log", "folder/b.log"))
 
 
 def test_a_cache_is_no_work(repository: Repository, tree: Path) -> None:
@@ -55,9 +55,9 @@ def test_a_cache_is_no_work(repository: Repository, tree: Path) -> None:
     files |= {"out/node_modules/index.js": "x", ".c/.gitignore": "*\n", ".c/CACHEDIR.TAG": "x", ".c/v/data": "x"}
     repository.write(files, tree)
     (tree / "empty" / "er").mkdir(parents=True)
-    assert look(tree) == Held(is_as_made=True, left=())
+    assert look(tree) == WorktreeContent(is_as_made=True, left=())
     repository.write({"out/report.md": "r\n"}, tree)
-    assert look(tree) == Held(is_as_made=False, left=("out/",))
+    assert look(tree) == WorktreeContent(is_as_made=False, left=("out/",))
 
 
 def test_an_ignored_folder_that_cannot_be_read_is_work(repository: Repository, tree: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_repository_within_it_and_what_lies_in_a_submodules_folder_are_work(
     repository.git("update-ref", "refs/codex-server/t1/base", "main")
     assert look(tree).is_as_made
     (tree / "module" / "new").write_text("n\n")
-    assert look(tree) == Held(is_as_made=False, left=("module/",))
+    assert look(tree) == WorktreeContent(is_as_made=False, left=("module/",))
     subprocess.run(["git", "init", "-q", str(tree / "deep" / "inner")], check=True)
     assert look(tree).left == ("deep/inner/", "module/")
 

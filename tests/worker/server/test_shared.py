@@ -17,7 +17,7 @@ from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import ErrorKind
 from codex_server_cli.settings.places import Settings
 from codex_server_cli.worker.server.shared import SharedConnection
-from tests.codex.server.test_turns_there import held
+from tests.codex.server.test_turns_there import gated_turn
 from tests.kit.shared_server import SharedServer
 from tests.kit.support import wait_until
 
@@ -33,7 +33,7 @@ def test_a_prompt_that_a_draining_server_has_refused_goes_to_the_next_and_a_lost
     os.mkfifo(turn.wake)
     record: dict[str, Any] = {"url": "shared"}
     connection = SharedConnection(REQUEST, Route(SHARED), record, one_server.key, settings, note=lambda: None)
-    old, gate = held(one_server)
+    old, gate = gated_turn(one_server)
     running = one_server.start_turn(old)
     gate.wait_until_reached()
     link = connection.start()

@@ -35,7 +35,7 @@ class Picker:
         control = FormattedTextControl(self._fragments, focusable=True, key_bindings=self._keys(), show_cursor=False)
         self.window = Window(control, dont_extend_height=True)
 
-    async def pick(self, title: str, rows: Rows, at: int = 0) -> int | None:
+    async def choose(self, title: str, rows: Rows, at: int = 0) -> int | None:
         """Let the user choose a row.
 
         Args:

@@ -164,7 +164,7 @@ class CodexServer:
             self.exit_status = status if pid else None
         return self.exit_status is not None
 
-    def ending(self) -> str:
+    def exit_text(self) -> str:
         """How it ended, for people."""
         code = os.waitstatus_to_exitcode(self.exit_status or 0)
         return f"exit code {code}" if code >= 0 else f"signal {-code}"

@@ -100,7 +100,7 @@ class Keeping:
             if time.monotonic() >= tick_at:
                 self._tick(time.monotonic())
                 tick_at = time.monotonic() + tick_s
-        self.log.say(f"generation {self.server.number} has ended: {self.server.ending()}")
+        self.log.say(f"generation {self.server.number} has ended: {self.server.exit_text()}")
 
     def clean_up(self) -> None:
         """End what still runs, and leave no file behind but the log and the lock."""

@@ -15,27 +15,27 @@ class CodeFence:
     """Passes text on, less a fence that it begins with, and the fence that it then ends with."""
 
     def __init__(self) -> None:
-        self._held = ""
+        self._buffered = ""
         self._is_open: bool | None = None  # whether it began with a fence; None while that is unknown
 
     def feed(self, text: str) -> str:
         """Take a piece; what may be shown now."""
-        held = self._held + text
+        buffered = self._buffered + text
         if self._is_open is None:
-            opening = _OPENING.match(held)
-            if opening is None and _MAY_OPEN.match(held):
-                self._held = held
+            opening = _OPENING.match(buffered)
+            if opening is None and _MAY_OPEN.match(buffered):
+                self._buffered = buffered
                 return ""
             self._is_open = opening is not None
-            held = held[opening.end() :] if opening is not None else held
-        shown = len(held) - (_n_closing(held) if self._is_open else 0)
-        self._held = held[shown:]
-        return held[:shown]
+            buffered = buffered[opening.end() :] if opening is not None else buffered
+        shown = len(buffered) - (_n_closing(buffered) if self._is_open else 0)
+        self._buffered = buffered[shown:]
+        return buffered[:shown]
 
     def flush(self) -> str:
         """The text is at its end; what was held back, less the closing fence."""
-        held, self._held = self._held, ""
-        return "" if self._is_open and held.strip() == _CLOSING else held
+        buffered, self._buffered = self._buffered, ""
+        return "" if self._is_open and buffered.strip() == _CLOSING else buffered
 
 
 def _n_closing(text: str) -> int:

@@ -25,25 +25,25 @@ class StopSequences:
         self.is_hit = False
         self._stop = tuple(stop)
         self._longest = max(map(len, self._stop), default=1)
-        self._held = ""
+        self._buffered = ""
 
     def feed(self, text: str) -> str:
         """Take a piece; what may be shown now."""
         if self.is_hit:
             return ""
-        held = self._held + text
-        found = [(start + len(stop), start) for stop in self._stop if (start := held.find(stop)) >= 0]
+        buffered = self._buffered + text
+        found = [(start + len(stop), start) for stop in self._stop if (start := buffered.find(stop)) >= 0]
         if found:
-            self.is_hit, self._held = True, ""
-            return held[: min(found)[1]]
-        shown = len(held) - self._n_begun(held)
-        self._held = held[shown:]
-        return held[:shown]
+            self.is_hit, self._buffered = True, ""
+            return buffered[: min(found)[1]]
+        shown = len(buffered) - self._n_begun(buffered)
+        self._buffered = buffered[shown:]
+        return buffered[:shown]
 
     def flush(self) -> str:
         """The text is at its end; what was held back."""
-        held, self._held = self._held, ""
-        return held
+        buffered, self._buffered = self._buffered, ""
+        return buffered
 
     def _n_begun(self, text: str) -> int:
         """How many characters at the end of the text are the beginning of a sequence."""

@@ -106,7 +106,7 @@ class TurnEvents:
             message = self._begin_message(_ANSWER, "final_answer")
             message.add(answer)
             message.end(is_whole=True)
-        told += self._numbered(self._output.news())
+        told += self._numbered(self._output.updates())
         return told + self._numbered([of_response(type_, last(self._output.documents()))])
 
     def _numbered(self, events: Iterable[StreamEvent]) -> list[Numbered]:
@@ -142,7 +142,7 @@ class TurnEvents:
         begun = [] if self._has_started else [of_response("response.in_progress", self._early("in_progress"))]
         self._has_started = True
         handler(self, params_of(message))
-        return self._numbered([*begun, *self._output.news()])
+        return self._numbered([*begun, *self._output.updates()])
 
     # --- what begins
 

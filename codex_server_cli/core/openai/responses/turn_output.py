@@ -17,7 +17,7 @@ from codex_server_cli.core.openai.responses.document import Json, message_item, 
 from codex_server_cli.core.openai.responses.events import StreamEvent
 
 
-class _Text:
+class _GrowingText:
     """A text that grows, and how much of it was told."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class OutputItem(ABC):
         """It, as far as it is known."""
 
     @abstractmethod
-    def news(self) -> Iterator[StreamEvent]:
+    def updates(self) -> Iterator[StreamEvent]:
         """What was not told yet."""
 
 
@@ -87,7 +87,7 @@ class OutputMessage(OutputItem):
     def __init__(self, index: int, item_id: str, phase: str | None) -> None:
         super().__init__(index, item_id)
         self.phase = phase
-        self._text = _Text()
+        self._text = _GrowingText()
 
     @property
     def text(self) -> str:
@@ -108,7 +108,7 @@ class OutputMessage(OutputItem):
             self._id, self.text, status="completed" if self.is_whole else "incomplete", phase=self.phase
         )
 
-    def news(self) -> Iterator[StreamEvent]:
+    def updates(self) -> Iterator[StreamEvent]:
         """See `OutputItem`."""
         if not self._has_begun:
             self._has_begun = True
@@ -124,13 +124,13 @@ class OutputReasoning(OutputItem):
 
     def __init__(self, index: int, item_id: str) -> None:
         super().__init__(index, item_id)
-        self._parts: list[_Text] = []
+        self._parts: list[_GrowingText] = []
         self._n_told = 0  # parts
         self._has_part_begun = False
 
     def begin_part(self, part: int) -> None:
         """A part begins, which ends those before it."""
-        self._parts += [_Text() for _ in range(part + 1 - len(self._parts))]
+        self._parts += [_GrowingText() for _ in range(part + 1 - len(self._parts))]
 
     def add(self, part: int, piece: str) -> None:
         """More of a part."""
@@ -149,7 +149,7 @@ class OutputReasoning(OutputItem):
         summary = [part.whole for part in self._parts]
         return reasoning_item(self._id, summary, status=None if self.is_whole else "incomplete")
 
-    def news(self) -> Iterator[StreamEvent]:
+    def updates(self) -> Iterator[StreamEvent]:
         """See `OutputItem`."""
         if not self._has_begun:
             self._has_begun = True
@@ -205,10 +205,10 @@ class TurnOutput:
         """The output, as far as it is known."""
         return [each.document() for each in self._items if not each.is_void]
 
-    def news(self) -> Iterator[StreamEvent]:
+    def updates(self) -> Iterator[StreamEvent]:
         """What was not told yet, and can be now."""
         while self._untold:
-            yield from self._untold[0].news()
+            yield from self._untold[0].updates()
             if not self._untold[0].is_over:
                 return
             self._untold.popleft()

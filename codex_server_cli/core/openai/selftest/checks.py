@@ -53,7 +53,7 @@ _SCHEMA: dict[str, Any] = {
 }
 
 
-class Asking(NamedTuple):
+class CheckContext(NamedTuple):
     """What all checks of one run share.
 
     Attributes:
@@ -73,24 +73,24 @@ class Asking(NamedTuple):
 Check = Generator[Probe, ProbeReply, str]
 
 
-def plain_chat(asking: Asking) -> Check:
+def plain_chat(context: CheckContext) -> Check:
     """A chat without a stream."""
-    return text_of((yield asking.chat(_PONG)), "pong")
+    return text_of((yield context.chat(_PONG)), "pong")
 
 
-def streamed_chat(asking: Asking) -> Check:
+def streamed_chat(context: CheckContext) -> Check:
     """A stream: it has text before its end, one finish reason, and its usage."""
-    reply = yield asking.chat(_PONG, stream=True, stream_options={"include_usage": True})
+    reply = yield context.chat(_PONG, stream=True, stream_options={"include_usage": True})
     text = text_of(reply, "pong")
     need(at(reply.document, "usage.total_tokens", int) is not None, "the stream had no chunk with the usage")
     return text
 
 
-def tool_call(asking: Asking) -> Check:
+def tool_call(context: CheckContext) -> Check:
     """A call of a tool of the client; its result is given to the turn that waits for it."""
     question = f"Which code has the room '{_ROOM}'? Call look_up_code, then answer with the code alone."
     messages: list[dict[str, Any]] = [{"role": "user", "content": question}]
-    reply = yield asking.chat(messages, tools=[_TOOL])
+    reply = yield context.chat(messages, tools=[_TOOL])
     message, reason = message_of(reply)
     calls = objects_in(message.get("tool_calls"))
     need(bool(calls), f"the model called no tool, it said {quoted(text_in(message.get('content')))}")
@@ -103,36 +103,36 @@ def tool_call(asking: Asking) -> Check:
             f"the call is {name}({given}) in place of look_up_code({json.dumps(wanted)})",
         )
     results = [{"role": "tool", "tool_call_id": call.get("id"), "content": _CODE} for call in calls]
-    reply = yield asking.chat([*messages, message, *results], tools=[_TOOL])
+    reply = yield context.chat([*messages, message, *results], tools=[_TOOL])
     text = text_of(reply, _CODE)
     _need_thread(reply, "held", "the turn was not held open for the result, the conversation had to be sent anew")
     return text
 
 
-def json_schema(asking: Asking) -> Check:
+def json_schema(context: CheckContext) -> Check:
     """An answer that a schema prescribes."""
     question = "Name the capital of Norway, and about how many people live there."
     form = {"type": "json_schema", "json_schema": {"name": "city", "strict": True, "schema": _SCHEMA}}
-    text = text_of((yield asking.chat([{"role": "user", "content": question}], response_format=form)))
+    text = text_of((yield context.chat([{"role": "user", "content": question}], response_format=form)))
     found = json_or_none(text)
     is_valid = isinstance(found, dict) and {name: type(value) for name, value in found.items()} == _FIELDS
     need(is_valid, f"the answer does not match the schema: {quoted(text)}")
     return text
 
 
-def second_turn(asking: Asking) -> Check:
+def second_turn(context: CheckContext) -> Check:
     """Two turns of one conversation: the second one continues the thread, and finds its prompt in the cache.
 
     The cache of the service may need a moment: where it is missed, there is a third turn.
     """
     shelves = "\n".join(f"Shelf {number} holds {number * 7} boxes." for number in range(1, _SHELVES))
-    messages: list[dict[str, Any]] = [{"role": "system", "content": f"Stock list {asking.mark}\n{shelves}"}]
+    messages: list[dict[str, Any]] = [{"role": "system", "content": f"Stock list {context.mark}\n{shelves}"}]
     messages.append({"role": "user", "content": "How many boxes does shelf 12 hold? Answer with the number alone."})
-    text = text_of((yield asking.chat(messages)), "84")
+    text = text_of((yield context.chat(messages)), "84")
     cached = 0
     for shelf in (20, 30):
         messages += [{"role": "assistant", "content": text}, {"role": "user", "content": f"And shelf {shelf}?"}]
-        reply = yield asking.chat(messages)
+        reply = yield context.chat(messages)
         text = text_of(reply, str(shelf * 7))
         _need_thread(reply, "kept", "the next turn did not continue the thread of the one before")
         usage = usage_of(reply.document)
@@ -144,14 +144,14 @@ def second_turn(asking: Asking) -> Check:
     return text
 
 
-def response(asking: Asking) -> Check:
+def response(context: CheckContext) -> Check:
     """A response, in the API that OpenAI's own agents use."""
-    named = {"model": asking.model} if asking.model is not None else {}
+    named = {"model": context.model} if context.model is not None else {}
     reply = yield Probe(RESPONSES, {**named, "input": _PONG, "store": False})
     return response_text_of(reply, "pong")
 
 
-CHECKS: Mapping[str, Callable[[Asking], Check]] = {
+CHECKS: Mapping[str, Callable[[CheckContext], Check]] = {
     "chat": plain_chat,
     "streamed chat": streamed_chat,
     "tool call": tool_call,

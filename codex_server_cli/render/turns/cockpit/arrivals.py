@@ -90,20 +90,20 @@ def fits(intent: Intent, entry: Entry) -> bool:
     return intent is Intent.DECLINE or (intent is Intent.REPLY) == approval_text.wants_words(entry)
 
 
-def withdrawn(state: Cockpit, ending: str | None, end: State | None = None) -> Cockpit:
+def withdrawn(state: Cockpit, outcome: str | None, end: State | None = None) -> Cockpit:
     """The request that is shown waits no more, or is another by now.
 
     Args:
-        ending: how it ended, of `decisions`; None where that is not known.
+        outcome: how it ended, of `decisions`; None where that is not known.
         end: how its turn ended; None where it runs.
     """
-    if ending == TAKEN_BACK or ending is None:
-        why = f"its turn has ended: {end}" if end is not None else ending or "it waits no more, or has changed"
+    if outcome == TAKEN_BACK or outcome is None:
+        why = f"its turn has ended: {end}" if end is not None else outcome or "it waits no more, or has changed"
         return to_board(state, f"{why}; {NOTHING_DECIDED}")
-    return to_board(state, ending if ending == OVERDUE else f"{ending}, from elsewhere")
+    return to_board(state, outcome if outcome == OVERDUE else f"{outcome}, from elsewhere")
 
 
-def settled(state: Cockpit) -> Cockpit:
+def acknowledged(state: Cockpit) -> Cockpit:
     """What was told has been read: its line is that of the keys again, and no request comes up by itself any more."""
     return state._replace(message="", decided=None)
 

@@ -17,7 +17,7 @@ from tests.kit.turns_on_disk import TurnsOnDisk
 WRITES = {"sandbox": "workspace-write"}
 
 
-class Running:
+class SlotHolders:
     """Turns that hold a slot."""
 
     def __init__(self, settings: Settings, turns: TurnsOnDisk, slots: ExitStack) -> None:
@@ -32,10 +32,10 @@ class Running:
 
 
 @pytest.fixture
-def running(settings: Settings, turns: TurnsOnDisk) -> Iterator[Running]:
+def running(settings: Settings, turns: TurnsOnDisk) -> Iterator[SlotHolders]:
     settings.home.mkdir()
     with ExitStack() as slots:
-        yield Running(settings, turns, slots)
+        yield SlotHolders(settings, turns, slots)
 
 
 def warned(settings: Settings, place: Path | str, parent: str | None = None) -> tuple[str, ...]:
@@ -43,7 +43,7 @@ def warned(settings: Settings, place: Path | str, parent: str | None = None) -> 
 
 
 def test_the_first_writer_is_named_wherever_the_two_overlap(
-    settings: Settings, running: Running, tmp_path: Path
+    settings: Settings, running: SlotHolders, tmp_path: Path
 ) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "a")
@@ -68,14 +68,14 @@ def test_the_first_writer_is_named_wherever_the_two_overlap(
     ids=["reads", "unknown", "worktree", "worktree to be made"],
 )
 def test_who_does_not_write_here_is_not_told_of(
-    settings: Settings, running: Running, tmp_path: Path, meta: dict[str, Any]
+    settings: Settings, running: SlotHolders, tmp_path: Path, meta: dict[str, Any]
 ) -> None:
     running.start(cwd=str(tmp_path), **meta)
     assert warned(settings, tmp_path) == ()
 
 
 def test_neither_is_an_ended_turn_nor_the_one_that_we_run_in(
-    settings: Settings, running: Running, turns: TurnsOnDisk, tmp_path: Path
+    settings: Settings, running: SlotHolders, turns: TurnsOnDisk, tmp_path: Path
 ) -> None:
     turns.complete(cwd=str(tmp_path), **WRITES)
     turns.running(cwd=str(tmp_path), **WRITES)  # queued: it holds no slot

@@ -106,8 +106,8 @@ def assert_the_same_from_everywhere(log: bytes, answer: str | None = None) -> li
     for number in range(0, len(whole) + 2, 5):
         assert spelled(resumed(live, number)) == whole[number + 1 :]
         assert spelled(kept.behind(number)) == whole[number + 1 :]
-    for news in (kept.behind(-1), kept.behind(4)):
-        assert [kept.encoded(each) for each in news] == [each.encoded() for each in news]
+    for new_events in (kept.behind(-1), kept.behind(4)):
+        assert [kept.encoded(each) for each in new_events] == [each.encoded() for each in new_events]
     return live
 
 

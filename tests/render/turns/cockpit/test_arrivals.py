@@ -66,7 +66,7 @@ def test_what_goes_away_leads_back_to_the_board_and_is_told() -> None:
 
 
 @for_each(
-    "ending, end, message",
+    "outcome, end, message",
     [
         ("approved", None, "approved, from elsewhere"),
         ("answered", State.COMPLETE, "answered, from elsewhere"),
@@ -77,8 +77,8 @@ def test_what_goes_away_leads_back_to_the_board_and_is_told() -> None:
         (None, None, "it waits no more, or has changed; nothing was decided"),
     ],
 )
-def test_of_a_request_that_is_gone_it_is_told_how_it_went(ending: str | None, end: State | None, message: str) -> None:
-    assert arrivals.withdrawn(asked(), ending, end) == Cockpit(selected="t1", message=message)
+def test_of_a_request_that_is_gone_it_is_told_how_it_went(outcome: str | None, end: State | None, message: str) -> None:
+    assert arrivals.withdrawn(asked(), outcome, end) == Cockpit(selected="t1", message=message)
 
 
 # --- the next request of a turn
@@ -128,8 +128,8 @@ def test_nothing_comes_up_before_the_decision_has_arrived_or_after_another_key()
     state = sent()
     assert arrivals.went_on(state, [APPROVAL, NEXT], "t1") == state
     assert arrivals.went_on(state, [], "t1") == state
-    assert arrivals.settled(state) == Cockpit(selected="t1")
-    for after in (press(state, "y", SEEN)[0], arrivals.settled(state), asked()):
+    assert arrivals.acknowledged(state) == Cockpit(selected="t1")
+    for after in (press(state, "y", SEEN)[0], arrivals.acknowledged(state), asked()):
         assert arrivals.went_on(after, [NEXT], "t1") == after
 
 

@@ -131,16 +131,16 @@ class EventStream(Response):
         events: AsyncIterator[bytes],
         headers: Mapping[str, str] | None = None,
         *,
-        last_words: Callable[[Exception], bytes] | None = None,
+        failure_events: Callable[[Exception], bytes] | None = None,
     ) -> None:
         """Prepare it.
 
         Args:
-            last_words: the end of a stream that fails, or that the end of the gateway cuts (default: `error_event`).
+            failure_events: how a stream ends that fails, or that the end of the gateway cuts (default: `error_event`).
         """
         self.status_code, self.background = 200, None
         self.init_headers({**_EVENT_HEADERS, **(headers or {})})
-        self._events, self._last_words = events, last_words or error_event
+        self._events, self._failure_events = events, failure_events or error_event
         self._has_begun = self._is_sent = False
 
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
@@ -159,7 +159,7 @@ class EventStream(Response):
         except asyncio.CancelledError:  # the gateway ends
             await _cancelled(sending, leaving)
             if self._has_begun and not self._is_sent:
-                await send(_body(self._last_words(stopping())))
+                await send(_body(self._failure_events(stopping())))
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             raise
         finally:
@@ -179,7 +179,7 @@ class EventStream(Response):
                     break
                 except Exception as error:
                     scope["failure"] = error
-                    await send(_body(self._last_words(error)))
+                    await send(_body(self._failure_events(error)))
                     break
                 event = None if done else event
                 await send(_body(data))

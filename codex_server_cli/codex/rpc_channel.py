@@ -30,8 +30,8 @@ class SilenceError(Exception):
         self.is_end = is_end
 
 
-class Exchange:
-    """An exchange over a link that is open.
+class RpcChannel:
+    """Requests and replies over a link that is open.
 
     Attributes:
         unsolicited: the notifications, and requests of the server, that have not been taken from here yet.

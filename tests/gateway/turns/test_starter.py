@@ -14,11 +14,11 @@ from codex_server_cli.core.model.request import Sandbox
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold as hold_at
 from codex_server_cli.demo.replies import say
-from codex_server_cli.gateway.turns import starting
+from codex_server_cli.gateway.turns import starter
 from tests.gateway.turns.conftest import Serve
 from tests.gateway.turns.test_reading import error_of
 from tests.kit.home import FIRST_HALF, Home
-from tests.kit.played_turn import hold, let_go
+from tests.kit.played_turn import finish, hold
 from tests.kit.processes import is_over
 from tests.kit.support import Json, make_repository, wait_until
 from tests.kit.turns_face import TurnsFaceServer
@@ -175,7 +175,7 @@ def test_a_thread_that_works_elsewhere_or_is_being_written_is_not_gone_on_with(
 
 def test_a_turn_that_may_do_more_than_callers_is_not_gone_on_with(one_home: Home, serve: Serve) -> None:
     turn = hold(one_home, sandbox=Sandbox.WORKSPACE_WRITE)
-    let_go(turn)
+    finish(turn)
     reading, writing = serve(), serve(may_write=True)
     for more in ({}, {"fork": True}):
         answer = reading.client.post(f"/turns/{turn.id}/continue", json={"prompt": "x", **more})
@@ -206,7 +206,7 @@ def test_a_turn_that_worked_in_a_worktree_counts_as_of_where_it_was_started(one_
 def test_no_caller_fills_the_machine_with_turns_that_wait(
     one_home: Home, face: TurnsFaceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starting, "MOST_TURNS", 1)
+    monkeypatch.setattr(starter, "MOST_TURNS", 1)
     gate = Gate()
     one_home.model([say(FIRST_HALF, hold_at(gate), "rest"), say("Two.")])
     bodies = [{"prompt": "x", "once": f"k {n}"} for n in range(4)]

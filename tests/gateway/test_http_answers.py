@@ -22,13 +22,13 @@ from codex_server_cli.errors import (
     NotLoggedInError,
     UsageError,
 )
-from codex_server_cli.gateway import answers
-from codex_server_cli.gateway.answers import EventStream, answer_of, error_data, until_gone
+from codex_server_cli.gateway import http_answers
+from codex_server_cli.gateway.http_answers import EventStream, answer_of, error_data, until_gone
 from codex_server_cli.gateway.upstream.connection import UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 from tests.kit.cases import for_each
-from tests.kit.loops import settle, until
+from tests.kit.loops import drain_loop, until
 from tests.kit.support import DEADLINE_S
 
 
@@ -64,7 +64,7 @@ def test_a_defect_does_not_tell_its_words_and_a_hint_is_passed_on() -> None:
     assert json.loads(bytes(answer_of(BadInputError("no", hint="do this")).body))["error"]["hint"] == "do this"
 
 
-class Client:
+class LeavingClient:
     """Takes a stream, and leaves after so many pieces."""
 
     def __init__(self, leaves_after: int | None = None) -> None:
@@ -115,13 +115,13 @@ class Source:
             self.ended = "whole"
         finally:
             if not self.ended:
-                await settle()  # an interrupt, say
+                await drain_loop()  # an interrupt, say
                 self.ended = "interrupted"
 
 
 def test_a_stream_is_sent_as_it_comes_and_ends() -> None:
     async def run() -> None:
-        client, source = Client(), Source(b"data: 1\n\n", b"data: 2\n\n")
+        client, source = LeavingClient(), Source(b"data: 1\n\n", b"data: 2\n\n")
         await client.take(source.run())
         assert client.pieces == [b"data: 1\n\n", b"data: 2\n\n", b""]
         assert client.is_whole
@@ -139,7 +139,7 @@ def test_a_stream_is_sent_as_it_comes_and_ends() -> None:
 @for_each("leaves_after", [0, 1, 2])
 def test_when_the_client_leaves_the_source_is_closed_to_its_end(leaves_after: int) -> None:
     async def run() -> None:
-        client, source = Client(leaves_after), Source(b"1", b"2", stays=True)
+        client, source = LeavingClient(leaves_after), Source(b"1", b"2", stays=True)
         with pytest.raises(ClientDisconnect):
             await client.take(source.run())
         assert source.ended in (("", "interrupted") if leaves_after == 0 else ("interrupted",))
@@ -148,10 +148,10 @@ def test_when_the_client_leaves_the_source_is_closed_to_its_end(leaves_after: in
 
 
 def test_silence_is_filled_with_a_comment_of_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "KEEP_ALIVE_S", 0.01)
+    monkeypatch.setattr(http_answers, "KEEP_ALIVE_S", 0.01)
 
     async def run() -> None:
-        client, source = Client(leaves_after=3), Source(b"1", stays=True)
+        client, source = LeavingClient(leaves_after=3), Source(b"1", stays=True)
         with pytest.raises(ClientDisconnect):
             await client.take(source.run())
         assert client.pieces[:3] == [b"1", b": ka\n", b": ka\n"]
@@ -161,7 +161,7 @@ def test_silence_is_filled_with_a_comment_of_one_line(monkeypatch: pytest.Monkey
 
 def test_a_stream_that_fails_ends_with_a_typed_error() -> None:
     async def run() -> None:
-        client = Client()
+        client = LeavingClient()
         scope: dict[str, Any] = {"type": "http"}
         stream = EventStream(Source(b"1", UpstreamGone("the app-server is gone")).run())
         await stream(scope, client.receive, client.send)
@@ -176,7 +176,7 @@ def test_a_stream_that_fails_ends_with_a_typed_error() -> None:
 
 def test_a_stream_that_the_end_of_the_gateway_cuts_says_so() -> None:
     async def run() -> None:
-        client, source = Client(), Source(b"1", stays=True)
+        client, source = LeavingClient(), Source(b"1", stays=True)
         task = asyncio.get_running_loop().create_task(client.take(source.run()))
         await until(lambda: client.pieces)
         task.cancel()
@@ -189,12 +189,12 @@ def test_a_stream_that_the_end_of_the_gateway_cuts_says_so() -> None:
     asyncio.run(run())
 
 
-def test_the_last_words_of_a_stream_are_those_of_its_face() -> None:
+def test_a_stream_that_fails_ends_with_the_events_of_its_face() -> None:
     async def run() -> None:
-        cut, failed = Client(), Client()
+        cut, failed = LeavingClient(), LeavingClient()
 
         def stream(source: Source) -> EventStream:
-            return EventStream(source.run(), last_words=lambda error: error_data(error) + b"data: [DONE]\n\n")
+            return EventStream(source.run(), failure_events=lambda error: error_data(error) + b"data: [DONE]\n\n")
 
         sending = stream(Source(b"1", stays=True))({"type": "http"}, cut.receive, cut.send)
         task = asyncio.ensure_future(sending)
@@ -219,8 +219,8 @@ def test_a_stream_that_is_cut_before_its_beginning_sends_nothing() -> None:
             sent.append(message)
 
         stream = EventStream(Source(stays=True).run())
-        task = asyncio.ensure_future(stream({"type": "http"}, Client().receive, send_slowly))
-        await settle()
+        task = asyncio.ensure_future(stream({"type": "http"}, LeavingClient().receive, send_slowly))
+        await drain_loop()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             async with asyncio.timeout(DEADLINE_S):
@@ -250,7 +250,7 @@ class Closable(AsyncGenerator[bytes, None]):
 @for_each("end", [StopAsyncIteration(), UpstreamGone("gone")])
 def test_a_stream_that_ends_or_fails_is_closed(end: Exception) -> None:
     async def run() -> None:
-        client, events = Client(), Closable(end)
+        client, events = LeavingClient(), Closable(end)
         await client.take(events)
         assert client.is_whole
         assert events.n_closed == 1
@@ -267,7 +267,7 @@ def test_what_fails_while_a_stream_is_closed_is_told_in_the_log() -> None:
             finally:
                 raise KeyError("turn")  # the interrupt, say
 
-        client, scope = Client(leaves_after=1), dict[str, Any](type="http")
+        client, scope = LeavingClient(leaves_after=1), dict[str, Any](type="http")
         with pytest.raises(ClientDisconnect):
             await EventStream(events())(scope, client.receive, client.send)
         assert isinstance(scope["failure"], KeyError)
@@ -283,14 +283,14 @@ def test_what_answers_in_one_piece_is_cancelled_when_its_client_leaves() -> None
             try:
                 await asyncio.Event().wait()
             finally:
-                await settle()
+                await drain_loop()
                 ends.append("interrupted")
             return "never"
 
         async def answer() -> str:
             return "answer"
 
-        here, gone = Client(), Client(leaves_after=0)
+        here, gone = LeavingClient(), LeavingClient(leaves_after=0)
         assert await until_gone(Request({"type": "http"}, here.receive), answer()) == "answer"
         assert await until_gone(Request({"type": "http"}, gone.receive), work()) is None
         assert ends == ["interrupted"]

@@ -17,7 +17,7 @@ _MARKS = ("CACHEDIR.TAG", "pyvenv.cfg")
 """A file that says of its folder that it is a cache, or a virtual environment of Python's."""
 
 
-class Held(NamedTuple):
+class WorktreeContent(NamedTuple):
     """What a worktree holds.
 
     Attributes:
@@ -29,7 +29,7 @@ class Held(NamedTuple):
     left: tuple[str, ...]
 
 
-def look(path: Path, until_s: float | None = None) -> Held:
+def look(path: Path, until_s: float | None = None) -> WorktreeContent:
     """Look what a worktree holds.
 
     Args:
@@ -53,7 +53,7 @@ def look(path: Path, until_s: float | None = None) -> Held:
     left = tuple(sorted([*ignored, *inner, *_in_submodules(path, until_s)]))
     has_changes = any(not line.startswith("! ") for line in entries)
     is_as_made = not has_changes and not left and head is not None and head == refs_of(path, until_s).get("base")
-    return Held(is_as_made, left)
+    return WorktreeContent(is_as_made, left)
 
 
 def _in_submodules(path: Path, until_s: float | None) -> list[str]:

@@ -24,7 +24,7 @@ REASONING_SIZE = 256
 """How many calls' reasoning is remembered: some kilobytes each."""
 
 
-class _Held(NamedTuple):
+class _HeldTurn(NamedTuple):
     turn: ClientTurn
     key: str
     timer: asyncio.TimerHandle
@@ -45,19 +45,19 @@ class HeldTurns:
     ) -> None:
         self._end, self._size, self._deadline_s, self._look_s = end, size, deadline_s, look_s
         self._looking: asyncio.TimerHandle | None = None
-        self._held: OrderedDict[frozenset[str], _Held] = OrderedDict()
+        self._turns: OrderedDict[frozenset[str], _HeldTurn] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._turns)
 
     def hold(self, call_ids: Collection[str], key: str, turn: ClientTurn) -> None:
         """Hold a turn until the results of these calls come in a request with this key."""
         calls = frozenset(call_ids)
         self._drop(calls)
         timer = asyncio.get_running_loop().call_later(self._deadline_s, self._drop, calls)
-        self._held[calls] = _Held(turn, key, timer)
-        while len(self._held) > self._size:
-            self._drop(next(iter(self._held)))
+        self._turns[calls] = _HeldTurn(turn, key, timer)
+        while len(self._turns) > self._size:
+            self._drop(next(iter(self._turns)))
         self._look_later()
 
     def take(self, call_ids: Collection[str], key: str) -> ClientTurn | None:
@@ -66,30 +66,30 @@ class HeldTurns:
         One with another key stays: the request has another history, or other terms, and must not run on it.
         """
         calls = frozenset(call_ids)
-        held = self._held.get(calls)
+        held = self._turns.get(calls)
         if held is None or held.key != key:
             return None
         held.timer.cancel()
-        del self._held[calls]
+        del self._turns[calls]
         return held.turn
 
     def clear(self) -> None:
         """End all."""
-        for calls in list(self._held):
+        for calls in list(self._turns):
             self._drop(calls)
 
     def _look_later(self) -> None:
-        if self._held and self._looking is None:
+        if self._turns and self._looking is None:
             self._looking = asyncio.get_running_loop().call_later(self._look_s, self._look)
 
     def _look(self) -> None:
         self._looking = None
-        for calls in [calls for calls, held in self._held.items() if held.turn.thread.is_draining]:
+        for calls in [calls for calls, held in self._turns.items() if held.turn.thread.is_draining]:
             self._drop(calls)
         self._look_later()
 
     def _drop(self, calls: frozenset[str]) -> None:
-        if (held := self._held.pop(calls, None)) is not None:
+        if (held := self._turns.pop(calls, None)) is not None:
             held.timer.cancel()
             self._end(held.turn)
 

@@ -23,7 +23,7 @@ from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.openai.refusal import ApiError, invalid
 from codex_server_cli.errors import UsageError
-from codex_server_cli.gateway.answers import read_json
+from codex_server_cli.gateway.http_answers import read_json
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.turns import parameters
 from codex_server_cli.gateway.turns.face import TurnsFace, document_answer
