@@ -89,7 +89,8 @@ def test_a_deadline_ends_the_turn(place: TransportHome) -> None:
 @short_list
 def test_a_steer_reaches_the_model_after_the_response_under_way(place: TransportHome) -> None:
     gate = Gate()
-    model = place.model([say(FIRST_HALF, hold(gate), SECOND_HALF, phase="commentary"), say("To the left, then.")])
+    under_way = say(FIRST_HALF, hold(gate), SECOND_HALF, phase="commentary")
+    model = place.model([under_way, say(hold(gate), "To the left, then.")])
     turn = place.start("new", "hi")
     wait_until(lambda: FIRST_HALF in turn.out, what="the first half")
     run = place.run("steer", turn.id, "-", stdin="look to the left")
