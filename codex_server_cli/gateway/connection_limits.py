@@ -211,6 +211,7 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
     """uvicorn's, which counts what it has received."""
 
     _unread_bytes = 0
+    _has_failed = False
 
     @property
     def _limits(self) -> ConnectionLimits:
@@ -219,6 +220,8 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
+        if self._has_failed:
+            return
         self._unread_bytes += len(data)
         self._limits.unread_bytes += len(data)
         if self._limits.unread_bytes <= MOST_UNREAD_BYTES or self.transport.is_closing():
@@ -226,9 +229,20 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
             return
         self._forget()
         self.conn.fail(_TRY_AGAIN_LATER, "too many large messages at once")
+        self.handle_parser_exception()
+
+    def handle_parser_exception(self) -> None:
+        """Send the close frame, then discard input until the client closes, or for `close_timeout` at most.
+
+        If the socket were closed with unread input, the kernel would reset it, and the client would lose the frame.
+        """
+        close = self.conn.close_sent
+        assert close is not None
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
         self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        self.transport.close()
+        self.transport.write_eof()
+        self.close_sent = self._has_failed = True
+        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""

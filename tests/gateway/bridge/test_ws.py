@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -117,6 +118,15 @@ def test_a_binary_message_closes_the_connection(bridge: BridgeGateway) -> None:
 def test_a_message_that_is_too_large_closes_the_connection(bridge: BridgeGateway) -> None:
     with bridge.socket() as client:
         client.send({"id": 1, "method": "thread/list", "params": {"searchTerm": "x" * (1 << 20)}})
+        assert close_code(client) == 1009
+
+
+def test_the_code_is_read_even_by_a_client_that_was_still_sending(bridge: BridgeGateway) -> None:
+    size = 8 << 20
+    with bridge.socket() as client:
+        masked = bytes([0x81, 0x80 | 127]) + size.to_bytes(8, "big") + bytes(4)
+        with suppress(OSError):  # its other thread has read the code, and closes
+            client.connection.socket.sendall(masked + b"x" * size)
         assert close_code(client) == 1009
 
 
