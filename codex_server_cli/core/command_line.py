@@ -1,8 +1,8 @@
 """A command that the user wrote as one string, like `--notify "tell.sh --loud"`. Owns how it is split; never runs it.
 
-No shell reads it. So shell syntax is refused, with the command that uses a shell as the hint: a `>` would only become
-an argument of `echo`. A pattern is a valid argument of a program; it is only reported, because a shell would have
-expanded it. In a URL only characters that would end the word in a shell count as shell syntax.
+It does not run in a shell. So shell syntax is refused, and the hint is the command that uses a shell: a `>` would only
+become an argument of `echo`. A pattern is a valid argument; it is only reported, because a shell would have expanded
+it. In a URL only characters that would end the word in a shell count as shell syntax.
 """
 
 from __future__ import annotations

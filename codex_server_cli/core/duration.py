@@ -31,7 +31,7 @@ def parse_duration_s(text: str, flag: str, *, needs_unit: bool = False) -> float
 
 
 def since_ms(text: str, flag: str, now_ms: int) -> int:
-    """The moment so long ago, in Unix milliseconds; a duration that needs its unit, as `7d`.
+    """Unix milliseconds of the moment this duration before `now_ms`; the duration needs a unit, like `7d`.
 
     Raises:
         UsageError: as `parse_duration_s`.

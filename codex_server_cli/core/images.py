@@ -1,10 +1,10 @@
 """Which image formats Codex can pass to a model, detected by their first bytes, and how copies are named.
 
 Must never open a file or trust a name. Tried with 0.163.0 and 0.171.0: png, jpeg, gif (its first frame, sent as png)
-and webp reach the model, whatever the file is called; what is larger than 2048 pixels is scaled down.
-bmp, tiff, ico, avif and svg, and what does not decode, are silently replaced by the text "image content omitted
-because it could not be processed", and the turn runs on without them: so they are refused before it starts. The model
-is given the path of each image, so a copy keeps its name.
+and webp reach the model under any file name; an image larger than 2048 pixels is scaled down.
+Codex silently replaces bmp, tiff, ico, avif, svg and undecodable images by the text "image content omitted because it
+could not be processed", and the turn continues without them: so they are refused before it starts. The model is given
+the path of each image, so a copy keeps its name.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Whether one directory lies in another, by their paths alone."""
+"""Whether one directory is within another, by their paths alone."""
 
 from __future__ import annotations
 
 
 def is_within(place: str, root: str) -> bool:
-    """Whether a place is a directory or lies below it.
+    """Whether a path is a directory or below it.
 
     Args:
         place, root: absolute, links resolved.

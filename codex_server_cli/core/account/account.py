@@ -1,4 +1,4 @@
-"""An account and its models, as Codex reports them on the wire. Owns which members count, and how.
+"""An account and its models, as Codex reports them on the wire. Owns which members are read, and how.
 
 Pure, and tolerant: a value that is null, missing or of another shape is unknown, never a crash. Sources: the
 schemas of 0.163.0 and 0.171.0 (protocol notes, sections 7 and 10).
@@ -19,8 +19,8 @@ class Account(NamedTuple):
         mode: `chatgpt`, `api_key`, `amazon_bedrock`, `gcp`, or a later Codex's value; None where not logged in.
         plan: the wire's value: `plus`, `pro`, `business` …
         workspace: the name of the selected ChatGPT workspace; 0.163.0 does not report it.
-        requires_login: whether the provider that turns use needs OpenAI's login at all.
-        unavailable: Codex's error text, where at most the mode could be read; else None.
+        requires_login: whether the provider that turns use needs a login with OpenAI.
+        unavailable: Codex's error text if at most the mode could be read; else None.
     """
 
     mode: str | None = None

@@ -18,10 +18,10 @@ from codex_server_cli.core.record.rate_limits import Limits, limits_in
 from codex_server_cli.errors import BusyError, CodexServerError, ErrorKind, NotLoggedInError
 
 LOGIN_TIMEOUT_S = 20 * 60.0
-"""For the user to log in. Codex itself gives a page ten minutes and a code fifteen."""
+"""Time for the user to log in. Codex itself allows ten minutes for a page and fifteen for a code."""
 _MAX_PAGES = 50
 _UPDATED_TIMEOUT_S = 10.0
-"""Codex sends `account/login/completed` first and applies the login after it: then it sends `account/updated`."""
+"""Codex sends `account/login/completed`, then applies the login, then sends `account/updated`."""
 
 _TRY_AGAIN = "Try again: codex-server login (only one at a time waits on a machine), or codex-server login --device."
 _NOT_CHATGPT = re.compile(r"authentication required", re.IGNORECASE)
@@ -39,7 +39,7 @@ class LoginStart(NamedTuple):
 
 
 def ask_account(*, refreshes: bool) -> Query[Account]:
-    """Who is logged in. `account/read` looks up the workspace and fails without the network: then only the mode.
+    """Ask who is logged in; only the mode is known where `account/read`, which needs the network, fails.
 
     Args:
         refreshes: let Codex renew its token first. It does not report whether that worked.
@@ -55,7 +55,7 @@ def ask_account(*, refreshes: bool) -> Query[Account]:
 def ask_terms(cwd: str, version: str) -> Query[tuple[Message, Message]]:
     """What decides who pays: Codex's effective configuration, and the result of `account/read`.
 
-    Either is empty where Codex does not report it. Begins with the handshake.
+    Either is empty if Codex does not report it. Begins with the handshake.
     """
     yield from initialize(version)
     account = at((yield "account/read", {}), "result", dict)
@@ -66,7 +66,7 @@ def ask_terms(cwd: str, version: str) -> Query[tuple[Message, Message]]:
 
 
 def problem_of(account: Account) -> NotLoggedInError | None:
-    """Why an account with a known mode is unusable; None where Codex reported no such reason."""
+    """Why an account with a known mode is unusable; None if Codex reported no such reason."""
     text = account.unavailable or ""
     return _login_rejected(text) if _UNAUTHORIZED.search(text) else None
 
@@ -86,14 +86,14 @@ def ask_limits() -> Query[list[Limits]]:
 
 
 def is_without_limits(text: str) -> bool:
-    """Whether Codex's error says that only another login, ChatGPT's, would have limits."""
+    """Whether Codex's error says that only a ChatGPT login has limits."""
     return _NOT_CHATGPT.search(text) is not None
 
 
 def ask_provider(thread_id: str | None = None) -> Query[str | None]:
-    """The provider of a thread, or else of a new one; None where the configuration leaves it to Codex.
+    """The provider of a thread, or else of a new one; None if the configuration leaves it to Codex.
 
-    A thread keeps the provider that it was made with, and a configuration has more sources than its own file: seen
+    A thread keeps the provider that it was created with, and a configuration has more sources than config.toml: seen
     with 0.163.0 and 0.171.0.
 
     Raises:
@@ -128,7 +128,7 @@ def start_login(*, is_device: bool) -> Query[LoginStart]:
 
     Raises:
         BusyError: the ports of the login page are taken. Codex takes about 6 s to report it.
-        CodexServerError: Codex cannot reach the service, or may not log in that way.
+        CodexServerError: Codex cannot reach the service, or this kind of login is not allowed.
     """
     result = _result((yield "account/login/start", {"type": "chatgptDeviceCode" if is_device else "chatgpt"}))
     login_id, code = text_in(result.get("loginId")), text_in(result.get("userCode"))

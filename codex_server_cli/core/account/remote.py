@@ -1,8 +1,8 @@
-"""Remote control of an app-server from a phone or the web: its nouns, and the queries that switch it and read it.
+"""Remote control of an app-server from a phone or the web: its data types, and the queries that switch and read it.
 
 Each connection begins with `initialize`, and with `experimentalApi`. Must never do I/O. Seen with 0.163.0 and 0.171.0
-against a stand-in of the service: with `ephemeral` a refused enrollment is no error of `remoteControl/enable`; the
-status becomes `errored`, Codex goes on trying, and only a request for a pairing code tells why.
+against a fake service: with `ephemeral`, `remoteControl/enable` succeeds even if the enrollment is refused; the status
+becomes `errored`, Codex keeps retrying, and only a request for a pairing code returns the reason.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _CHANGED = "remoteControl/status/changed"
 _PAGE = 100
 _MAX_PAGES = 50
 _YEAR_9980_S = 252_771_000_000
-"""No later time is shown: the calendar ends soon after."""
+"""Later times are not shown: `datetime` ends at the year 9999."""
 
 
 class RemoteStatus(NamedTuple):
-    """How remote control of one app-server stands.
+    """The state of remote control of one app-server.
 
     Attributes:
-        state: `disabled`, `connecting`, `connected`, `errored`, or a later Codex's value; `errored` is tried again by
-            Codex itself.
+        state: `disabled`, `connecting`, `connected`, `errored`, or a later Codex's value; Codex itself retries after
+            `errored`.
         server_name: what the phone calls this machine: its host name.
         environment_id: the service's name for this server, once it is enrolled.
     """
@@ -61,7 +61,7 @@ class PairingCode(NamedTuple):
 
     Attributes:
         code: the long one.
-        manual_code: the short one to type in; None where it was not asked for.
+        manual_code: the short one to type in; None if it was not requested.
     """
 
     code: str
@@ -75,7 +75,7 @@ class PairingCode(NamedTuple):
 
 
 class RemoteClient(NamedTuple):
-    """A paired device; what is not known of it is None.
+    """A paired device; an unknown attribute is None.
 
     Attributes:
         last_seen_s: Unix time.
@@ -100,18 +100,18 @@ def status_in(result: Message) -> RemoteStatus:
 
 
 def ask_status() -> Query[RemoteStatus]:
-    """How it stands.
+    """Ask for the current status.
 
     Raises:
-        CodexServerError: Codex does not say.
+        CodexServerError: Codex does not report it.
     """
     return status_in(_result((yield "remoteControl/status/read", {})))
 
 
 def await_change(known: RemoteStatus, timeout_s: float) -> Query[RemoteStatus]:
-    """The first status that differs from a known one; that one after `timeout_s` without a change.
+    """Wait for a status that differs from `known`; returns `known` after `timeout_s` without a change.
 
-    A notification only says that something has changed: it may be an older one than the known status.
+    A notification only says that something has changed: it may be older than the known status.
 
     Raises:
         CodexServerError: as `ask_status`.
@@ -123,7 +123,7 @@ def await_change(known: RemoteStatus, timeout_s: float) -> Query[RemoteStatus]:
 
 
 def check_remote_login() -> Query[None]:
-    """Check what Codex would only refuse in the background, where it cannot be switched off again.
+    """Check in advance what Codex would refuse only in the background, when it can no longer be switched off.
 
     Raises:
         NotLoggedInError: this app-server has no ChatGPT login.
@@ -137,7 +137,7 @@ def check_remote_login() -> Query[None]:
 def enable() -> Query[RemoteStatus]:
     """Switch it on for the life of this app-server; it connects in the background.
 
-    Never for longer: a durable one makes every app-server of the same `CODEX_HOME` connect, the user's own too.
+    Never permanently: that would make every app-server of the same `CODEX_HOME` connect, the user's own too.
 
     Raises:
         CodexServerError: Codex refused.
@@ -155,10 +155,10 @@ def disable() -> Query[RemoteStatus]:
 
 
 def await_connection(timeout_s: float, *, passes_errors: bool = False) -> Query[RemoteStatus]:
-    """Wait until it no longer connects: what it is then, or still the same after `timeout_s` without a change.
+    """Wait until it is no longer connecting; returns the last status, also after `timeout_s` without a change.
 
     Args:
-        passes_errors: wait while it is `errored`, too, as Codex tries again.
+        passes_errors: keep waiting while it is `errored`, because Codex retries.
 
     Raises:
         CodexServerError: as `ask_status`.
@@ -174,7 +174,7 @@ def await_connection(timeout_s: float, *, passes_errors: bool = False) -> Query[
 
 
 def ask_reason(status: RemoteStatus) -> Query[CodexServerError]:
-    """Why the status is `errored`. Makes Codex try again, and a pairing code that is not used where that succeeds."""
+    """Ask why the status is `errored`. Makes Codex retry; if that succeeds, a pairing code is created and not used."""
     if status.environment_id is not None:
         return unreachable()
     reply = yield "remoteControl/pairing/start", {"manualCode": False}
@@ -185,7 +185,7 @@ def start_pairing(*, is_manual: bool) -> Query[PairingCode]:
     """A new code for one device.
 
     Args:
-        is_manual: ask for a short one, too.
+        is_manual: request a short one, too.
 
     Raises:
         BadInputError: remote control is not on.
@@ -194,7 +194,7 @@ def start_pairing(*, is_manual: bool) -> Query[PairingCode]:
     """
     reply = yield "remoteControl/pairing/start", {"manualCode": is_manual}
     if "result" not in reply and is_not_enrolled(_text_of(reply)):
-        status = yield from ask_status()  # Codex has one text for "not yet", and for 401, 403 and 404 of the service
+        status = yield from ask_status()  # Codex has one text for "not yet" and for the service's 401, 403, 404
         raise pairing_refused() if status.state == CONNECTED else not_enrolled()
     result = _result(reply)
     code, expires_at_s = text_in(result.get("pairingCode")), _time_s(result.get("expiresAt"))
@@ -215,7 +215,7 @@ def is_claimed(code: PairingCode) -> Query[bool]:
 
 
 def ask_clients(environment_id: str) -> Query[list[RemoteClient]]:
-    """The paired devices, the one that was seen last first.
+    """The paired devices, the most recently seen first.
 
     Raises:
         CodexServerError: the service refused.
@@ -233,7 +233,7 @@ def ask_clients(environment_id: str) -> Query[list[RemoteClient]]:
 
 
 def _client(entry: Message) -> RemoteClient | None:
-    """A device of the list; one without an id cannot be named, and is left out."""
+    """One device of the list; None without an id, since it could not be revoked."""
     client_id = nonempty_text(entry.get("clientId"))
     if client_id is None:
         return None
@@ -248,7 +248,7 @@ def _client(entry: Message) -> RemoteClient | None:
 
 
 def revoke(environment_id: str, client_id: str) -> Query[None]:
-    """Take a device its access.
+    """Revoke a device's access.
 
     Raises:
         NotFoundError: the service knows no such device.

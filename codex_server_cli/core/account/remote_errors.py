@@ -1,6 +1,6 @@
-"""What Codex says when remote control fails, in plain words with the next step. Owns the texts that it is told by.
+"""Errors of remote control, with the next step for the user. Owns the Codex error texts that they are recognised by.
 
-The texts are those of 0.163.0, 0.169.0 and 0.171.0, which are the same.
+The texts are the same in 0.163.0, 0.169.0 and 0.171.0.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _WHAT = {
 
 
 def is_not_enrolled(text: str) -> bool:
-    """Whether Codex says that the enrollment is not complete: it says so as well where the service refused."""
+    """Whether Codex says that the enrollment is not complete: it also says so if the service refused."""
     return _NOT_ENROLLED.search(text) is not None
 
 
@@ -103,7 +103,7 @@ def _of_http(step: str, status: str, text: str) -> CodexServerError:
 
 
 def _detail(text: str) -> str:
-    """What the service itself says in the body that Codex quotes, if that is JSON and has such a text."""
+    """The service's own message, if the body that Codex quotes is JSON and has one; else empty."""
     found = _BODY.search(text)
     try:
         body: Any = json.loads(found[1]) if found else None
@@ -127,14 +127,14 @@ def not_enabled() -> BadInputError:
 
 
 def not_enrolled() -> BusyError:
-    """It is on, and not enrolled."""
+    """Remote control is on, but not enrolled yet."""
     message = "this machine is not enrolled with ChatGPT yet"
     hint = f"Run this again in some seconds; if that does not help, `{ENABLE}` says why."
     return BusyError(message, hint=hint, kind=ErrorKind.NETWORK)
 
 
 def pairing_refused() -> CodexServerError:
-    """It is connected, and the service gives no code; Codex keeps its answer to itself."""
+    """It is connected, but the service returns no code; Codex does not report the service's response."""
     message = (
         "ChatGPT gives no pairing code: it may not allow this login to pair devices, or no longer know this machine"
     )
@@ -143,12 +143,12 @@ def pairing_refused() -> CodexServerError:
 
 
 def unreachable() -> CodexServerError:
-    """It is enrolled, and the connection is refused."""
+    """It is enrolled, but the connection is refused."""
     message = "this machine is enrolled, but ChatGPT refuses or loses its connection"
     hint = f"{_AGAIN} If it goes on, `codex-server login` renews the login."
     return BusyError(message, hint=hint, kind=ErrorKind.NETWORK)
 
 
 def try_again() -> BusyError:
-    """It was refused a moment ago, and is not any more."""
+    """It was refused a moment ago, but not on a retry."""
     return BusyError("ChatGPT refused at first", hint="Run this again.", kind=ErrorKind.NETWORK)

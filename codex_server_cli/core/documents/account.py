@@ -17,7 +17,7 @@ MODEL_KEYS = (
 
 
 def account_document(account: Account, problem: str | None, *, has_refreshed: bool | None = None) -> dict[str, Any]:
-    """An account; `problem` is why no turn would start with it, null where one would."""
+    """An account; `problem` is why a turn cannot start with it, null if it can."""
     return {
         "version": VERSION,
         "mode": account.mode,

@@ -8,7 +8,7 @@ from codex_server_cli.core.documents.turn import VERSION
 from codex_server_cli.core.result.commands import of_turn
 
 MOST_DIFF_CHARS = 16_000
-"""A longer diff is told by its size: agents' shells cut a long output, in the middle of its JSON."""
+"""Of a longer diff only the size is reported: agents' shells truncate long output, in the middle of its JSON."""
 
 
 def changes_document(
@@ -24,9 +24,9 @@ def changes_document(
 
     Args:
         entries: the files.
-        changes_of: what they are known from; None where nothing else could have changed.
+        changes_of: the source of the list; None if no other file could have changed.
         diff: the text.
-        diff_path: the file that holds it; None where there is none.
+        diff_path: the file that holds it; None if there is none.
     """
     document: dict[str, Any] = {"version": VERSION, "turn_id": turn_id, "changes": entries}
     if is_full:

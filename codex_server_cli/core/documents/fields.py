@@ -1,4 +1,4 @@
-"""The keys of a document that `--fields` asks for. Owns their check; the documents own which keys there are."""
+"""The keys of a document that `--fields` selects. Owns their validation; the documents own which keys exist."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from codex_server_cli.errors import UsageError
 
 
 def read_fields(text: str | None, known: Collection[str], *, is_full: bool) -> tuple[str, ...] | None:
-    """The keys that were asked for, in their order; None where `--fields` was not given.
+    """The selected keys, in the order given; None if `--fields` was not given.
 
     Args:
         text: its value.
-        known: the keys that there are.
+        known: the keys that exist.
         is_full: whether `--full` was given, too.
 
     Raises:
@@ -32,5 +32,5 @@ def read_fields(text: str | None, known: Collection[str], *, is_full: bool) -> t
 
 
 def only(names: tuple[str, ...], full: Mapping[str, Any], lean: Mapping[str, Any]) -> dict[str, Any]:
-    """These keys of a document: as it is printed without `--full` where it has one there, else as with it."""
+    """These keys of a document: the value of the lean form where it has the key, else that of the full form."""
     return {name: lean[name] if name in lean else full.get(name) for name in names}

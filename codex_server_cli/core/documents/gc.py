@@ -9,7 +9,7 @@ from codex_server_cli.core.model.collected import Collected
 
 
 def gc_document(collected: Collected, *, is_dry_run: bool) -> dict[str, Any]:
-    """What was deleted, or would be, and what stays."""
+    """What was deleted, or would be, and what was kept."""
     return {
         "version": VERSION,
         "dry_run": is_dry_run,

@@ -1,4 +1,4 @@
-"""What an agent is told of a document unless it asks for all of it with `--full`: each fact once, and nothing empty.
+"""The lean form of documents, which agents get unless they pass `--full`: each fact once, and nothing empty.
 
 Owns which facts those are. Must never add a fact that the full document does not have in some form.
 """
@@ -15,12 +15,12 @@ from codex_server_cli.core.result.commands import of_turn
 from codex_server_cli.errors import ErrorKind
 
 MOST_ANSWER_CHARS = 16_000
-"""A longer answer of one turn is told by its size: agents' shells cut a long output, in the middle of its JSON."""
+"""Of a longer answer only the size is reported: agents' shells truncate long output, in the middle of its JSON."""
 MOST_ANSWER_CHARS_OF_SEVERAL = 500
 """The same for each of several turns."""
 
 MOST_CHANGES = 20
-"""More files are told by their number, and the command that lists them."""
+"""Of more files only the number is reported, and the command that lists them."""
 
 _STATUS = ("version", "turn_id", "name", "state", "phase", "elapsed_s", "thread_id", "resets_at", "put_back")
 _ROW = ("turn_id", "name", "state", "phase", "elapsed_s")
@@ -32,7 +32,7 @@ _CODEX_OWN_WORDS = (ErrorKind.CODEX_CRASHED, ErrorKind.CODEX_MISSING, ErrorKind.
 
 
 def without_empty(document: Any) -> Any:
-    """A document, and all that is in it, without nulls and without empty texts, lists and objects."""
+    """A document without nulls and without empty texts, lists and objects, at every depth."""
     if isinstance(document, Mapping):
         kept = {key: without_empty(value) for key, value in document.items()}
         return {key: value for key, value in kept.items() if not _is_empty(value)}
@@ -42,7 +42,7 @@ def without_empty(document: Any) -> Any:
 
 
 def rows_of(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Documents of a list, each without what is empty and without the version, which is that of the list."""
+    """The documents of a list, without empty values and without the version, which the list has."""
     return [without_empty({key: value for key, value in each.items() if key != "version"}) for each in documents]
 
 
@@ -55,7 +55,7 @@ def status_of(full: Mapping[str, Any], view: TurnView, next_command: Mapping[str
 
     Args:
         full: the full form.
-        next_command: the one command to run next, under its verb; empty where there is none.
+        next_command: the one command to run next, under its verb; empty if there is none.
     """
     document = {
         **{key: full[key] for key in _STATUS},
@@ -76,7 +76,7 @@ def status_of(full: Mapping[str, Any], view: TurnView, next_command: Mapping[str
 
 
 def row_of(full: Mapping[str, Any]) -> dict[str, Any]:
-    """The lean form of one turn among others: what tells them apart, and where each stands."""
+    """The lean form of one turn in a list: what identifies it, and its state."""
     kind = at(full, "error.kind", str)
     waits = [entry.get("id") for entry in objects_in(full.get("pending"))]
     shown = {key: full.get(key) for key in _ROW} | {"pending": waits}
@@ -86,7 +86,7 @@ def row_of(full: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def error_of(error: Mapping[str, Any] | None, next_command: Mapping[str, str]) -> dict[str, Any] | None:
-    """The lean form of a turn's error: Codex's own words only where they are the fact, and no command twice."""
+    """The lean form of a turn's error: Codex's stderr only where it is the cause, and no command twice."""
     if error is None:
         return None
     shown = {key: error.get(key) for key in _ERROR}
@@ -98,7 +98,7 @@ def error_of(error: Mapping[str, Any] | None, next_command: Mapping[str, str]) -
 
 
 def answer_of(view: TurnView, most_chars: int) -> dict[str, Any]:
-    """The answer of an ended turn, or how long it is and where it stands; empty where there is none."""
+    """The answer of an ended turn, or its length and its file; empty if there is none."""
     answer = view.answer
     if not answer:
         return {}
@@ -108,7 +108,7 @@ def answer_of(view: TurnView, most_chars: int) -> dict[str, Any]:
 
 
 def changes_of(view: TurnView) -> dict[str, Any]:
-    """The files that a turn changed, or how many, and the command that lists them; empty where there are none."""
+    """The files that a turn changed, or how many, and the command that lists them; empty if there are none."""
     changes = objects_in(view.changes)
     if len(changes) <= MOST_CHANGES:
         return {"changes": changes} if changes else {}
@@ -116,12 +116,12 @@ def changes_of(view: TurnView) -> dict[str, Any]:
 
 
 def is_answer_told_by_size(view: TurnView, most_chars: int = MOST_ANSWER_CHARS) -> bool:
-    """Whether the answer is too long to be told."""
+    """Whether the answer is too long to be included."""
     return len(view.answer or "") > most_chars
 
 
 def outcome_of(view: TurnView) -> dict[str, Any]:
-    """One of several turns, once it is over: which it was, how it ended, and its answer."""
+    """One of several ended turns: its id and name, how it ended, and its answer."""
     error = view.error or {}
     has_reason = view.state not in (State.COMPLETE, State.CANCELLED)
     document = {
@@ -136,13 +136,13 @@ def outcome_of(view: TurnView) -> dict[str, Any]:
 
 
 def request_of(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """A request that waits for a person: what decides it, and no more."""
+    """A pending request: only what is needed to decide it."""
     found: dict[str, Any] = without_empty({key: value for key, value in entry.items() if key not in _REPEATED})
     return found
 
 
 def notify_failure(notify: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """How the notify command failed; None where it did not."""
+    """How the notify command failed; None if it did not."""
     notify = notify or {}
     if not (notify.get("problem") or notify.get("exit_code") or notify.get("signal")):
         return None

@@ -12,12 +12,12 @@ CLIENT_KEYS = ("version", "client_id", "name", "platform", "model", "app_version
 
 
 def remote_document(status: RemoteStatus | None, *, is_kept: bool, at_s: float | None = None) -> dict[str, Any]:
-    """How remote control stands.
+    """The state of remote control.
 
     Args:
-        status: None where no shared server runs.
-        is_kept: whether it is switched on again at each start of the shared server.
-        at_s: when it was seen, in a stream of changes.
+        status: None if no shared server runs.
+        is_kept: whether each start of the shared server switches it on again.
+        at_s: when it was seen (Unix time), in a stream of changes.
     """
     found = status or RemoteStatus()
     return {

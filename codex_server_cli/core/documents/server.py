@@ -1,4 +1,4 @@
-"""The JSON of the app-servers that we start, and of their tokens: a versioned contract (README, "JSON"). Owns keys."""
+"""The JSON of our app-servers and their tokens: a versioned contract (README, "JSON"). Owns its keys."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The JSON documents on stdout: a versioned contract (README, "JSON"). Owns their keys; `next_step` decides `next`.
 
-Each has a full form, with every key, and a lean one (`lean`), which an agent reads: it is that without `is_full`.
+Each has a full form with every key (`is_full`), and a lean one for agents (`lean`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PLACEHOLDER = "…"
 
 
 def dump(document: Any, *, is_indented: bool) -> str:
-    """Serialise a document: indented for people, one tight line for programs; in ASCII where UTF-8 is not possible."""
+    """Serialise a document: indented for people, one compact line for programs; in ASCII if UTF-8 is not possible."""
     form: dict[str, Any] = {"indent": 2} if is_indented else {"separators": (",", ":")}
     text = json.dumps(document, ensure_ascii=False, **form)
     try:
@@ -70,7 +70,7 @@ def started(view: TurnView, *, is_full: bool = False, is_existing: bool = False)
 
 
 def full_status(view: TurnView) -> dict[str, Any]:
-    """One turn, with every key; a missing one has only its id and state."""
+    """One turn, with every key; a missing turn has only its id and state."""
     if view.state is State.MISSING:
         return {"version": VERSION, "turn_id": view.turn_id, "state": "missing"}
     meta, live = view.meta, view.live
@@ -143,16 +143,16 @@ def _lean_with_answer(view: TurnView, *, has_asked_codex: bool = False) -> dict[
 
 
 def status_with_requests(view: TurnView, requests: list[dict[str, Any]], *, is_full: bool = False) -> dict[str, Any]:
-    """The status, with the requests that wait for an answer in full: entries of `pending.json`."""
+    """The status, with the pending requests in full: entries of `pending.json`."""
     pending = [approval_request(view.turn_id, each, is_full=is_full) for each in requests]
     if is_full:
         return {**status_with_answer(view, is_full=True), "pending": pending}
-    # Each request has the commands that decide it: until then there is no other next step.
+    # Each request has the commands that decide it: there is no other next step until then.
     return _lean_status(view, {}) | {"pending": pending}
 
 
 def outcome(view: TurnView, *, is_full: bool = False) -> dict[str, Any]:
-    """One of several turns that were waited for: a line of the output of `wait`."""
+    """One of several turns: a line of the output of `wait`."""
     return status_with_answer(view, is_full=True) if is_full else lean.outcome_of(view)
 
 
@@ -169,7 +169,7 @@ def applied(
 
     Args:
         changes: path and kind of each file that was written.
-        facts: `conflicts`, `left`, `branch`, `message`, and `next`, a command of git's.
+        facts: `conflicts`, `left`, `branch`, `message`, and `next`, a git command.
     """
     document = {
         "version": VERSION,
@@ -191,7 +191,7 @@ def several(views: list[TurnView], *, is_full: bool = False) -> dict[str, Any]:
 
 
 def row(view: TurnView, *, is_full: bool = False) -> dict[str, Any]:
-    """One turn among others."""
+    """One turn in a list."""
     full = full_status(view)
     return full if is_full else lean.row_of(full)
 
@@ -203,7 +203,7 @@ def listed(view: TurnView, prompt: str | None, *, is_full: bool = False) -> dict
 
 
 def event(seen: MonitorEvent, *, is_full: bool = False) -> dict[str, Any]:
-    """One line of the monitor's stream; `next` is the command for what has to be done about it."""
+    """One line of the monitor's stream; `next` is the command that handles it."""
     command = None
     if seen.event == "attention" or seen.is_end:
         verb = "answer" if seen.state == State.COMPLETE else "status" if seen.is_end else "pending"
@@ -222,7 +222,7 @@ def pending(view: TurnView, entry: dict[str, Any], now_ms: int, *, is_full: bool
 
     Args:
         entry: one of `pending.json`.
-        now_ms: Unix time, for how long it still waits.
+        now_ms: Unix time, from which the remaining time is counted.
     """
     document = approval_request(view.turn_id, entry, is_full=is_full)
     listed = {"turn_id": view.turn_id, "name": view.meta.get("name"), **document}
@@ -239,13 +239,13 @@ def pending_keys() -> tuple[str, ...]:
 
 
 def time_left_s(entry: dict[str, Any], now_ms: int) -> float | None:
-    """How long a request still waits; None where unknown."""
+    """The time until a request expires, in seconds; None if unknown."""
     expires_ms = parse_time_ms(entry.get("expires_at"))
     return None if expires_ms is None else max(0.0, round((expires_ms - now_ms) / 1000, 1))
 
 
 def answer_commands(turn_id: str, entry: dict[str, Any]) -> dict[str, str]:
-    """The commands that decide a request; in that of a reply, `PLACEHOLDER` stands for the answer."""
+    """The commands that decide a request; in a reply, `PLACEHOLDER` stands for the answer."""
     import shlex  # 1 ms that `new`, `status` and followers do not need
 
     which = f"{turn_id} {entry.get('id')}"
@@ -268,7 +268,7 @@ def decided(view: TurnView, op: str, request: dict[str, Any], *, is_full: bool =
 
 
 def steered(view: TurnView, text: str, *, is_full: bool = False) -> dict[str, Any]:
-    """The output of `steer`: the text that Codex accepted, where all is asked for, and what to run next."""
+    """The output of `steer`: in the full form the text that Codex accepted, and what to run next."""
     if is_full:
         return {"version": VERSION, "turn_id": view.turn_id, "text": text, "next": next_commands(view)}
     return {"version": VERSION, "turn_id": view.turn_id, "next": next_command(view)}

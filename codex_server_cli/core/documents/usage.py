@@ -15,10 +15,10 @@ def usage_document(
     """What turns have used.
 
     Args:
-        groups: each under what it is grouped by, which is null where that is not known.
+        groups: each under the value that it is grouped by, null where that is unknown.
         by: `day`, `model`, `cwd` or `state`.
         since: RFC 3339 in UTC: only turns started then, or later.
-        n_unreadable: how many turns are left out because their record cannot be read.
+        n_unreadable: how many turns are omitted because their record cannot be read.
     """
     return {
         "version": VERSION,

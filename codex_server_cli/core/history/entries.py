@@ -7,9 +7,9 @@ Session files hold one `{"timestamp","type","payload"}` a line. Two layouts, see
 * *legacy* (also every older version): `event_msg` lines `user_message`, `agent_message`, `patch_apply_end`;
   a command is only in the `response_item` that requested it.
 
-`response_item` messages of role `user` also hold the context Codex injects (AGENTS.md, environment), and so
-are never read as user messages while there is an event that has those. The format is Codex's own and may
-change without notice: unknown content is skipped, never an error.
+`response_item` messages of role `user` also hold the context that Codex injects (AGENTS.md, environment), so they
+are not read as user messages if an event has those. The format is Codex's own and may change without notice:
+unknown content is skipped, never an error.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class ThreadEntry(NamedTuple):
         type: the app-server's item name (`userMessage`, `agentMessage`, `commandExecution`, `fileChange`,
             `mcpToolCall`, `webSearch`, `plan`), or `error` for the message that ended a failed turn.
         text: raw text: the message, the command line, the changed paths, the query. Never empty.
-        at: RFC 3339 UTC with milliseconds, as Codex wrote it; empty where the line has no time.
-        item: of a `fileChange` the app-server's item, which has the patches; None for any other, and in a session file.
+        at: RFC 3339 UTC with milliseconds, as Codex wrote it; empty if the line has no time.
+        item: for a `fileChange`, the app-server's item with the patches; else None, and None in a session file.
     """
 
     type: str

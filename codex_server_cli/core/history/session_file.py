@@ -21,7 +21,7 @@ _FILE_NAME = re.compile(
 _DECODER = json.JSONDecoder()
 
 _HEAD_MARKS = (b'"user_message"', b'"UserMessage"', b'"turn_context"', b'"thread_settings_applied"')
-"""A line of a head is worth parsing if it has one of these; skipping the rest saves most of the time."""
+"""Only lines with one of these are parsed; skipping the rest saves most of the time."""
 
 _INJECTED_PREFIXES = (
     "<environment_context>",
@@ -88,7 +88,7 @@ def parse_meta(head: bytes) -> RolloutMeta | None:
 
 
 def parse_session_head(head: bytes) -> SessionHead:
-    """The first prompt and the model, as far as `head` (the first bytes of a file) has their complete lines."""
+    """The first prompt and the model, if `head` (the first bytes of a file) has their complete lines."""
     prompt = model = None
     for line in head.split(b"\n")[1:]:
         if not any(mark in line for mark in _HEAD_MARKS):
@@ -104,7 +104,7 @@ def parse_session_head(head: bytes) -> SessionHead:
 
 
 def guess_prompt(head: bytes) -> str | None:
-    """The first user message that does not look injected: for old files, which have no event for it."""
+    """The first user message that does not look injected, for old files without an event for it."""
     for line in head.split(b"\n")[1:]:
         payload = payload_of(parse_line(line), "response_item") if b'"user"' in line else {}
         if payload.get("type") == "message" and payload.get("role") == "user":
@@ -131,13 +131,13 @@ def _model_of(record: Json) -> str | None:
 
 
 def _cut_payload(line: bytes) -> Json:
-    """The leading members of a `session_meta` line's payload, which Codex writes last and `line` cuts off."""
+    """The leading members of a `session_meta` line's payload, which Codex writes last; `line` may be truncated."""
     envelope, _, rest = line.decode("utf-8", "replace").partition('"payload":')
     return _read_members(rest.lstrip()) if '"session_meta"' in envelope else {}
 
 
 def _read_members(text: str) -> Json:
-    """The leading members of the compact JSON object that `text` begins with, up to where `text` is cut off."""
+    """The leading members of the compact JSON object that `text` begins with, up to where `text` is truncated."""
     members: Json = {}
     position = 0
     try:

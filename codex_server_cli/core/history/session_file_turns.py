@@ -1,8 +1,8 @@
 """The turns in a Codex session file, in the shape of `thread/turns/list`. Must never open a file.
 
-For when no app-server can be asked. Both layouts that `entries` describes are read, as 0.163.0 and 0.171.0 write them:
+For when no app-server is available. Both layouts that `entries` describes are read, as 0.163.0 and 0.171.0 write them:
 `task_started` begins a turn, `task_complete` (an older name: `turn_complete`) or `turn_aborted` ends it. A turn without
-an end has the status None: its codex was killed, or still runs it.
+an end has the status None: codex was killed, or still runs it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MARKS = (
     *(b'"task_started"', b'"turn_started"', b'"task_complete"', b'"turn_complete"', b'"turn_aborted"'),
     *(b'"AgentMessage"', b'"agent_message"'),
 )
-"""A line is worth parsing if it has one of these: most of a file is commands and their output."""
+"""Only lines with one of these are parsed: most of a file is commands and their output."""
 
 
 def turns_of_rollout(lines: Iterable[bytes]) -> list[Message]:
@@ -33,7 +33,7 @@ def turns_of_rollout(lines: Iterable[bytes]) -> list[Message]:
         turn_id = payload.get("turn_id")
         if isinstance(turn_id, str):
             turn = turns.setdefault(turn_id, {"id": turn_id, "status": None, "error": None, "items": []})
-        if turn is not None:  # lines of the legacy layout name no turn: they belong to the last one that began
+        if turn is not None:  # legacy lines name no turn: they belong to the last one that began
             handler(turn, payload)
     return list(turns.values())
 

@@ -2,8 +2,8 @@
 
 A stored turn is the wire's `Turn` with its items in full, as `thread/turns/list` and `session_file_turns` return
 it. Seen with 0.163.0 and 0.171.0: the list needs neither a login nor a loaded thread; a turn whose codex was killed is
-`interrupted` there, with only its complete items (an answer that was still streaming is missing), and so is one that
-another process is running at this moment. Only `completed` proves an end.
+`interrupted` there, with only its complete items (an answer that was still streaming is missing), and so is a turn that
+another process is running right now. Only `completed` proves an end.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ NOTICE = "[recovered from Codex's own record]\n"
 
 
 def find_match(turns: list[Message], turn_id: str) -> Message | None:
-    """The turn with this Codex id among those of its thread; None where it is missing."""
+    """The turn with this Codex id among those of its thread; None if it is missing."""
     return next((turn for turn in turns if turn.get("id") == turn_id), None)
 
 
 class Published(NamedTuple):
-    """What is published so far: the answer or the part of it, and the error's kind."""
+    """What is published so far: the answer or a part of it, and the error's kind."""
 
     answer: str | None
     kind: str | None
 
 
 class Recovery(NamedTuple):
-    """What is to be published.
+    """What to publish.
 
     Attributes:
         answer: the answer, or a longer part of it.
-        outcome: the turn's true end; None where the end stays and only the answer grows.
+        outcome: the turn's true end; None if the end is unchanged and only the answer is longer.
     """
 
     answer: str
@@ -45,7 +45,7 @@ class Recovery(NamedTuple):
 
 
 def merge(record: TurnRecord, stored: Message, published: Published, request: TurnRequest) -> Recovery | None:
-    """What Codex's record of the turn adds to what is published; None where it adds nothing.
+    """What Codex's record of the turn adds to what is published; None if it adds nothing.
 
     An end of kind `sandbox` is never replaced: that turn ran under a policy that was refused.
 
@@ -69,8 +69,8 @@ def text_to_append(shown: str, published_answer: str | None, answer: str) -> str
     """What `out.txt` lacks of a recovered answer: a notice, and the text not shown yet.
 
     Args:
-        shown: the content of `out.txt`; where it ends in the beginning of this addition, left by a recovery that was
-            killed, only the rest of it is returned.
+        shown: the content of `out.txt`; if it ends in a part of this addition, left by a recovery that was killed,
+            only the rest is returned.
         published_answer: the part of the answer that had arrived.
     """
     before, notice, after = shown.rpartition(NOTICE)

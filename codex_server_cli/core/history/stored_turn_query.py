@@ -16,7 +16,7 @@ class StoredTurn(NamedTuple):
     """Codex's reply: our turn, or why there is none.
 
     Attributes:
-        turn: the wire's turn with its items in full; None where the thread's record lacks it.
+        turn: the wire's turn with its items in full; None if the thread's record lacks it.
         refusal: Codex's error text, where it did not list the thread's turns.
     """
 

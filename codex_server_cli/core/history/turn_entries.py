@@ -1,4 +1,4 @@
-"""What a turn did, item by item, from its own events. Owns which items are told, in the words of `out.txt`.
+"""What a turn did, item by item, from its own events. Owns which items are listed, in the words of `out.txt`.
 
 Must never open a file. Item shapes: protocol notes, section 5.
 """
@@ -15,12 +15,12 @@ from codex_server_cli.core.record.turn_record import TurnRecord
 
 
 def turn_entries(events: Iterable[Message]) -> list[ThreadEntry]:
-    """The messages, commands and changes of a turn, oldest first; of a running turn also what is under way.
+    """The messages, commands and changes of a turn, oldest first; for a running turn also the open items.
 
-    Not its error, which is a fact of the turn; and a review once, although Codex tells it as an item of its own, too.
+    Not its error, which belongs to the turn. A review is listed once, although Codex reports it as a second item, too.
 
     Args:
-        events: those of its `events.jsonl`.
+        events: of its `events.jsonl`.
     """
     record, entries, last_ms = TurnRecord(), dict[str, ThreadEntry](), 0
     for event in events:
@@ -31,7 +31,7 @@ def turn_entries(events: Iterable[Message]) -> list[ThreadEntry]:
         for message in record.feed_in(event):
             if message["method"] == "item/completed":
                 item = object_at(message, "params.item")
-                # A retry sends an item again: only the last one counts, and where it stands last.
+                # A retry sends an item again: only the last one counts, at its last position.
                 entries.pop(str(item.get("id")), None)
                 _add(entries, item, _text(item), message["ts"])
     for item in record.open_items.values():

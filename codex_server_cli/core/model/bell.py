@@ -1,6 +1,6 @@
 """The bell of `--notify bell`: which terminal it rings. Owns its form in `meta.json`. Must never open a terminal.
 
-It stands there where a command would: a command's first word is always an absolute path, and its first word is `bell`.
+It replaces the notify command there: a command's first word is always an absolute path, a bell's is `bell`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ class Bell(NamedTuple):
     """A terminal as it was when the turn was started.
 
     Attributes:
-        path: of its device.
-        device: the device's number, and `owner` the id of its user: another terminal may get the path later.
+        path: of its device file.
+        device: the device's number, and `owner` its user id: another terminal may get the path later.
     """
 
     path: str
@@ -30,7 +30,7 @@ class Bell(NamedTuple):
 
 
 def read_bell(words: list[str]) -> Bell | None:
-    """The bell that a stored command line stands for; None for a command's."""
+    """The bell in a stored command line; None if that is a command."""
     if len(words) != 4 or words[0] != BELL or not all(number.isdecimal() for number in words[2:]):
         return None
     return Bell(words[1], int(words[2]), int(words[3]))

@@ -1,9 +1,9 @@
 """The `config` that a thread is opened with: the user's overrides, and a mark for the commands that it runs.
 
-Every process of a turn has the turn's id in its environment, which identifies orphans (`worker.cleanup`). Codex passes
-its environment on to commands, unless its `shell_environment_policy` withholds it; a variable that is `set` there
-passes `inherit` and `exclude`, and adds to those that the user sets, in 0.163.0 and 0.171.0. Only an `include_only` of
-`config.toml` still withholds it: what that lists is not known here.
+Every process of a turn has the turn's id in its environment, which identifies orphans (`worker.cleanup`). Commands
+inherit Codex's environment, unless its `shell_environment_policy` filters it; a variable that is `set` there passes
+`inherit` and `exclude`, and is added to those that the user sets, in 0.163.0 and 0.171.0. Only an `include_only` in
+`config.toml` can still remove it: its content is not known here.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def as_tables(*layers: dict[str, Any]) -> dict[str, Any]:
 
 
 def startup_ms(config: dict[str, Any]) -> float:
-    """How long Codex may take to start the tool servers of a thread before it replies, by this configuration.
+    """The longest time, in ms, that Codex may need to start the tool servers of a thread before it replies.
 
-    The reply to the opening of a thread waits for the servers that are `required`, each up to its timeout; no
-    notification comes before that (observed on 0.163.0 and 0.171.0). They start in parallel, or one after another.
+    The reply that opens a thread waits for the servers that are `required`, each up to its timeout; no notification
+    comes before it (observed on 0.163.0 and 0.171.0). They start in parallel, or one after another.
 
     Args:
         config: Codex's effective configuration, as tables.
@@ -72,7 +72,7 @@ def _startup_ms(server: dict[str, Any]) -> float:
 
 
 def value_in(config: dict[str, Any], name: str) -> str | None:
-    """The string value of a top-level key; None where it has none."""
+    """The string value of a top-level key; None if it has none."""
     return at(config, name, str)
 
 

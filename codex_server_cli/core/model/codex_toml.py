@@ -1,4 +1,4 @@
-"""Parses TOML as Codex does. Owns the differences from Python's own parser.
+"""Parses TOML as Codex does. Owns the differences from Python's parser.
 
 Codex accepts TOML 1.1 (multi-line inline tables, trailing commas, `\\e`, `\\xHH`), one byte order mark before a file,
 and no integer beyond 64 bits. Observed on 0.163.0 and 0.171.0.

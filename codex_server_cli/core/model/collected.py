@@ -1,4 +1,4 @@
-"""What a collection of old turns has deleted, or would delete, and what stays."""
+"""What a garbage collection of old turns has deleted, or would delete, and what it kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from codex_server_cli.core.model.turn import State
 
 
 class Why(StrEnum):
-    """Which bound took a turn."""
+    """Which bound a turn exceeded."""
 
     AGE = "age"
     KEEP = "keep"
@@ -23,8 +23,8 @@ class Gone(NamedTuple):
 
     Attributes:
         age_s: how long ago it ended.
-        n_bytes: what its directory took, in allocated blocks.
-        why: the bound that took it.
+        n_bytes: the size of its directory, in allocated blocks.
+        why: the bound that it exceeded.
     """
 
     turn_id: str
@@ -36,19 +36,19 @@ class Gone(NamedTuple):
 
 
 class Collected(NamedTuple):
-    """What was deleted, or would be, and what stays.
+    """What was deleted, or would be, and what was kept.
 
     Attributes:
-        turns: oldest first; in a dry run those that could be had at that moment.
-        orphans: how many directories of workers that died while making them, or of collectors while deleting them.
-        freed_bytes: of the disk, by both.
-        leftovers: how many small files of dead turns beside the turns (locks, tickets, journal segments); not looked
-            for in a dry run.
-        unreadable: the turns that stay because we may not read them: another user's.
-        kept: how many stay that a bound would take, by the reason.
+        turns: oldest first; in a dry run those that could be deleted at that moment.
+        orphans: how many directories were left by workers or collectors that died while creating or deleting them.
+        freed_bytes: freed on the disk by both.
+        leftovers: how many small files of dead turns lay beside the turns (locks, tickets, journal segments); not
+            counted in a dry run.
+        unreadable: the turns that are kept because we may not read them: another user's.
+        kept: how many turns are kept although they exceed a bound, by the reason.
         n_left: how many ended turns are left.
-        left_bytes: what they take; None where no bound of a size was given.
-        exceeded: the bounds that do not hold all the same, because of the turns that are kept.
+        left_bytes: their size; None if no size bound was given.
+        exceeded: the bounds that are still exceeded, because of the turns that are kept.
     """
 
     turns: tuple[Gone, ...] = ()

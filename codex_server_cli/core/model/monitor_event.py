@@ -1,4 +1,4 @@
-"""One line of the monitor's stream: what happened to which turn, and the cursor to resume at. Owns only its shape."""
+"""One line of the monitor's stream: an event of a turn, and the cursor to resume at. Owns only its format."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class MonitorEvent(NamedTuple):
         phase: what the running turn is doing; None for an ended one.
         state: `running`, or the end state.
         kind: the error kind of an end, else None.
-        request: the id of the request that needs attention; `message` is its text, truncated. Else None.
+        request, message: the id of the request that needs attention, and its truncated text; else None.
     """
 
     cursor: int

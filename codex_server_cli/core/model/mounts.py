@@ -1,4 +1,4 @@
-"""Which file system a directory is on, told from the kernel's list of mounts, and what that means for a home. Pure."""
+"""Which file system a directory is on, by the kernel's list of mounts, and what that means for a home. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ESCAPES = {r"\040": " ", r"\011": "\t", r"\012": "\n", r"\134": "\\"}
 
 
 def file_system_of(path: str, mount_table: str) -> str | None:
-    """The type of the file system that a path is on; None where the list does not tell.
+    """The type of the file system that a path is on; None if the list does not contain it.
 
     Args:
         path: absolute, without links.
@@ -24,13 +24,13 @@ def file_system_of(path: str, mount_table: str) -> str | None:
         if len(fields) > 4 and kind:
             point = _unescape(fields[4])
             is_above = path == point or path.startswith(point.rstrip("/") + "/")
-            if is_above and (found is None or len(point) >= len(found[0])):  # of two at one place the later lies above
+            if is_above and (found is None or len(point) >= len(found[0])):  # a later mount covers an earlier one
                 found = point, kind
     return found[1] if found is not None else None
 
 
 def advice_for(file_system: str) -> str:
-    """What to know about a home on such a file system; empty where there is nothing."""
+    """Advice about a home on such a file system; empty if there is none."""
     if file_system in _NETWORK or file_system.startswith("fuse"):
         return "Use this home from one machine only, or set CODEX_SERVER_HOME to a local directory."
     if file_system in _PASSING:

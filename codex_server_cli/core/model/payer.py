@@ -1,11 +1,11 @@
-"""Who pays for a turn: the ChatGPT plan, an API key, a custom provider, or no one. Owns that judgement.
+"""Who pays for a turn: the ChatGPT plan, an API key, a custom provider, or no one. Owns that decision.
 
-Decided from what Codex reports before the turn is requested: the provider that the reply to `thread/start`,
-`thread/resume` or `thread/fork` names, the effective configuration of `config/read` with the overrides that we sent,
-and `account/read`. A resumed thread keeps the provider that it was made with, a new one or a fork takes the configured
-one, and `account/read` describes only the configured one. No list of providers decides: a custom provider is judged by
-its definition, one that is built into Codex by the account that Codex says it runs on. An unknown payer means a bill
-that cannot be excluded. Observed on 0.163.0 and 0.171.0.
+Decided from what Codex reports before the turn is requested: the provider in the reply to `thread/start`,
+`thread/resume` or `thread/fork`, the effective configuration of `config/read` with the overrides that we sent, and
+`account/read`. A resumed thread keeps the provider that it was created with, a new one or a fork uses the configured
+one, and `account/read` describes only the configured one. There is no list of providers: a custom provider is judged
+by its definition, a built-in one by the account that Codex reports for it. If the payer is unknown, a bill cannot be
+excluded. Observed on 0.163.0 and 0.171.0.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from codex_server_cli.core.model.codex_config import layered, value_in
 from codex_server_cli.core.protocol.rpc import Message, object_at
 
 DEFAULT_PROVIDER = "openai"
-"""What Codex uses where nothing sets `model_provider`; it runs on Codex's login."""
+"""What Codex uses if nothing sets `model_provider`; it uses Codex's login."""
 
 NOT_LOGGED_IN = "Codex is not logged in."
 API_KEY = "Codex is logged in with an API key, and this would bill it."
 
-# Members of a definition that hold no secret, beside numbers and booleans. What a later Codex adds may.
+# Members of a definition that hold no secret, as numbers and booleans do not. A later Codex's members may hold one.
 _HARMLESS = frozenset({"name", "wire_api", "env_key_instructions", "capabilities"})
 _ADDRESSES = frozenset({"base_url", "model_catalog_url"})
 _PAIRS = frozenset({"http_headers", "query_params"})  # the values of `env_http_headers` are not visible here
-# Compiled where they are used: that takes longer than the rest of this module, and few turns need it.
+# Compiled where they are used: compiling takes longer than the rest of this module, and few turns need it.
 _SECRET_NAME = r"(?i)auth|key|token|secret|cookie|passw|credential|session|signature|jwt|bearer|\bsig\b"
 _SECRET_VALUE = r"(?i)^(?:bearer|basic)\s|\bsk-"
 _LONG_WORD = r"[A-Za-z0-9]{24,}"
@@ -49,9 +49,9 @@ class Judgement(NamedTuple):
     """Who pays, and whether that needs the user's consent.
 
     Attributes:
-        payer: None where it is unknown, or Codex is not logged in.
-        problem: why it is not allowed without `"auth": "any"`, in a sentence; empty where it is allowed.
-        tells: the provider that Codex has to be configured with to report it; None where it is known.
+        payer: None if it is unknown, or Codex is not logged in.
+        problem: why it is not allowed without `"auth": "any"`, in a sentence; empty if it is allowed.
+        tells: the provider that must be configured for Codex to report the payer; None if the payer is known.
     """
 
     payer: Payer | None
@@ -64,7 +64,7 @@ def provider_of_new_thread(config: Message, overrides: Message | None = None) ->
 
     Args:
         config: `config` of `config/read`, or Codex's own file.
-        overrides: what is sent with the thread.
+        overrides: the configuration that is sent with the thread.
     """
     return value_in(overrides or {}, "model_provider") or value_in(config, "model_provider") or DEFAULT_PROVIDER
 
@@ -73,10 +73,10 @@ def judge(provider: str | None, config: Message, overrides: Message | None, acco
     """Who pays for a turn of a thread with this provider.
 
     Args:
-        provider: as the reply that opened the thread named it; None where it named none: then the configured one.
-        config: `config` of `config/read`; `{}` where it was refused.
+        provider: as named in the reply that opened the thread; None means the configured one.
+        config: `config` of `config/read`; `{}` if it was refused.
         overrides: the configuration that was sent with the thread.
-        account: the result of `account/read`; `{}` where it was refused.
+        account: the result of `account/read`; `{}` if it was refused.
     """
     configured = provider_of_new_thread(config)
     name = provider or configured
@@ -90,7 +90,7 @@ def judge(provider: str | None, config: Message, overrides: Message | None, acco
     if wants_login is True and (runs_on_login or name == configured):
         return _by_login(account)
     if wants_login is False and name == configured and not runs_on_login:
-        # One that is built into Codex: it names the account that pays, if any does.
+        # A built-in provider: Codex reports the account that pays, if any does.
         return _by_provider(name) if account.get("account") is not None else Judgement(Payer.NONE)
     problem = f"Codex does not report who pays for its model provider {name!r}."
     return Judgement(None, problem, tells=DEFAULT_PROVIDER if runs_on_login else name)
@@ -99,7 +99,7 @@ def judge(provider: str | None, config: Message, overrides: Message | None, acco
 def definition_of(provider: str, config: Message, overrides: Message | None = None) -> Message | None:
     """The user's own definition of a provider; None for one that is built into Codex.
 
-    A change of a built-in one has no name: Codex allows none there, and requires one in a definition.
+    Overrides of a built-in provider have no name: Codex allows none there, and requires one in a definition.
     """
     providers = layered({"model_providers": config.get("model_providers") or {}}, overrides).get("model_providers")
     definition = providers.get(provider) if isinstance(providers, dict) else None
@@ -154,9 +154,9 @@ def _by_login(account: Message) -> Judgement:
 
 
 def account_of_status(status: Message) -> Message:
-    """What `account/read` would return, as far as `getAuthStatus` knows: the mode of a login, where one is required.
+    """What `account/read` would return, as far as `getAuthStatus` reports it: the mode of a login, if one is required.
 
-    `account/read` looks up the workspace, and is refused without the network.
+    For when `account/read`, which looks up the workspace, fails without the network.
     """
     if status.get("requiresOpenaiAuth") is not True:
         return {}  # it knows only OpenAI's logins

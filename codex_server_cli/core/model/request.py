@@ -1,11 +1,11 @@
 """One turn as requested, and its encoding on the wire. Owns the parameters of `thread/*` and `turn/*`.
 
-Must never validate user input (the `start` action does) or interpret replies (that is `turn_record`).
+Must never validate user input (the `start` action does) or interpret replies (`turn_record` does).
 Two safety rules live here (design, section 6; protocol notes, section 3): a thread is always opened read-only,
 because opening it with more would mark the project as trusted in the user's `config.toml` (under an administrator's
-list of profiles that takes more than a sandbox: `requirements`); and the wanted policy goes into every `turn/start`,
-because a resumed thread would otherwise keep the widest one it ever had. What is sent between the two where the
-user's own Codex denies something, and why, is described in `permissions`.
+list of profiles that takes more than a sandbox: `requirements`); and the requested policy goes into every `turn/start`,
+because a resumed thread would otherwise keep the widest one it ever had. `permissions` describes what is sent between
+the two if the user's own Codex configuration denies something.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from codex_server_cli.core.protocol.rpc import Message
 
 
 def _sibling(path: str, name: str) -> str:
-    """The path of a file beside `path`; an absolute one is kept, as turns of 0.3.0 have it."""
+    """The path of a file in the directory of `path`; an absolute one is kept, because turns of 0.3.0 have those."""
     return name if name.startswith("/") else f"{path.rpartition('/')[0]}/{name}"
 
 
@@ -39,10 +39,10 @@ class Approval(StrEnum):
 
 
 APPROVAL_TIMEOUT_S = 600.0
-"""How long a request waits for its answer by default; then it is declined."""
+"""How long a request waits for a decision by default; then it is declined."""
 
 COMPACT = "thread/compact/start"
-"""Begins a turn that its reply does not name: `turn/started` does."""
+"""Its reply does not name the turn that it starts: `turn/started` does."""
 
 _POLICY_RANK = {"readOnly": 0, "workspaceWrite": 1, "dangerFullAccess": 2, "externalSandbox": 2}
 
@@ -52,7 +52,7 @@ Flags = dict[str, list[str]]
 
 
 BELL = "bell"
-"""What stands for the bell of a terminal, in place of a notify command; see `bell`."""
+"""The first word of a terminal's bell, in place of a notify command; see `bell`."""
 
 
 class TurnRequest(NamedTuple):
@@ -62,12 +62,12 @@ class TurnRequest(NamedTuple):
         turn_id: our id.
         cwd: absolute working directory of the turn.
         model, effort: None leaves them to Codex (a resumed thread keeps its own).
-        sandbox, writable_roots, has_network: the policy of only this turn.
-        approval: who decides on what the sandbox does not allow.
+        sandbox, writable_roots, has_network: the policy of this turn only.
+        approval: who decides about actions that the sandbox does not allow.
         approval_timeout_s: how long a request waits for an answer before it is declined.
         may_ask_questions: Codex may ask mid-turn; `is_plan` runs its plan mode, which asks too.
         review: the wire's `ReviewTarget`, for a turn that is a review; its prompt is not sent.
-        is_compaction: the turn replaces what the thread holds by a summary of it; its prompt is not sent.
+        is_compaction: the turn replaces the content of the thread by a summary; its prompt is not sent.
         images: paths of the turn's own copies; stored relative to the turn's directory.
         schema: the JSON Schema of the answer, if any.
         config: overrides of Codex's configuration for this thread, dotted keys; they win over the profile.
@@ -75,17 +75,17 @@ class TurnRequest(NamedTuple):
         is_ephemeral: the thread leaves no session file.
         thread_id: the thread to continue; None starts a new one.
         is_fork: fork that thread instead of writing to it; `fork_after` names the last Codex turn to keep.
-        may_fork_if_busy: fork it, too, where it has queued messages that Codex would run first.
+        may_fork_if_busy: fork it also if it has queued messages that Codex would run first.
         deadline_s: end the turn after this many seconds.
         may_bill_api_key: `"auth": "any"` in config.json.
         notify: command line to run when the turn ends or needs attention.
         is_after_reset: wait in the queue until the usage limit has reset.
-        keeps_events: `"events": "full"` in config.json: at its end nothing is dropped from `events.jsonl`.
-        flags: what the user gave on the command line, for the commands of hints; None where unknown.
-        schema_source: the schema's file, where it has one that can be edited.
+        keeps_events: `"events": "full"` in config.json: nothing is dropped from `events.jsonl` at its end.
+        flags: the user's command-line flags, for the commands in hints; None if unknown.
+        schema_source: the schema's file, if it has one that can be edited.
         prompt_path: absolute path of the stored prompt, for hints; the images are beside it. Not stored.
-        worktree_cwd: where it works instead of `cwd`, which the user named: in its own worktree. Not stored.
-        image_urls: the same pictures as data URLs, for an app-server that cannot read them here. Not stored.
+        worktree_cwd: its directory in its own worktree, used instead of the user's `cwd`. Not stored.
+        image_urls: the same images as data URLs, for an app-server that cannot read files here. Not stored.
     """
 
     turn_id: str
@@ -124,7 +124,7 @@ class TurnRequest(NamedTuple):
 
     @property
     def work_dir(self) -> str:
-        """Where it works."""
+        """The working directory that Codex gets."""
         return self.worktree_cwd or self.cwd
 
     def to_json(self) -> dict[str, Any]:
@@ -156,11 +156,11 @@ class TurnRequest(NamedTuple):
 
     @property
     def may_write(self) -> bool:
-        """Whether a command of the turn may write, with an approval perhaps."""
+        """Whether a command of the turn may write, perhaps after an approval."""
         return self.sandbox is not Sandbox.READ_ONLY or self.approval is not Approval.NEVER
 
     def after(self, waited_s: float) -> TurnRequest:
-        """The request with the time spent in the queue taken off its deadline."""
+        """The request with its deadline reduced by the time spent in the queue."""
         if self.deadline_s is None or not waited_s:
             return self
         return self._replace(deadline_s=max(self.deadline_s - waited_s, 0.001))
@@ -169,7 +169,7 @@ class TurnRequest(NamedTuple):
         """Method and parameters that open the thread: `thread/start`, `thread/resume` or `thread/fork`.
 
         Args:
-            under: the permission profile for a new thread; None leaves that to Codex.
+            under: the permission profile for a new thread; None leaves it to Codex.
         """
         params: Message = {**self.approval_policy(), "sandbox": str(Sandbox.READ_ONLY)}
         config = marked_config(self.overrides, self.turn_id)
@@ -193,7 +193,7 @@ class TurnRequest(NamedTuple):
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """The overrides of Codex's configuration: the profile, the user's own, and what no other parameter can express
+        """The overrides of Codex's configuration: the profile, the user's own, and settings without a parameter
         (notes, sections 4 and 12)."""
         switches: dict[str, Any] = {}
         if self.may_ask_questions:
@@ -214,7 +214,7 @@ class TurnRequest(NamedTuple):
         return self.effort or value_in(self.overrides, "model_reasoning_effort")
 
     def approval_policy(self) -> Message:
-        """The wire's members that say who decides; the reviewer too, because a resumed thread keeps its last one."""
+        """The wire's members for who decides; including the reviewer, because a resumed thread keeps its last one."""
         policy = "never" if self.approval is Approval.NEVER else "on-request"
         return {
             "approvalPolicy": policy,
@@ -226,12 +226,12 @@ class TurnRequest(NamedTuple):
     ) -> tuple[str, Message]:
         """Method and parameters that open the turn: `turn/start`, `review/start` or `thread/compact/start`.
 
-        `turn/start` carries the prompt, the images, and the whole policy of this turn; a review runs as its thread was
-        opened (notes, section 12), or under the settings that came after that.
+        `turn/start` carries the prompt, the images, and the whole policy of this turn; a review runs with the settings
+        that its thread was opened with (notes, section 12), or with later ones.
 
         Args:
-            model: the thread's effective model, which the wire's plan mode has to name.
-            has_policy: whether the policy is sent; else the thread's permission profile is kept.
+            model: the thread's effective model, which the wire's plan mode requires.
+            has_policy: whether the policy is sent; otherwise the thread keeps its permission profile.
         """
         if self.review is not None:
             return "review/start", {"threadId": thread_id, "target": self.review}
@@ -271,7 +271,7 @@ class TurnRequest(NamedTuple):
         """Whether the announced effective settings allow more than was requested, or have another reviewer.
 
         Args:
-            settings: `TurnRecord.settings`; a missing one is no evidence. An unknown policy type counts as the widest.
+            settings: `TurnRecord.settings`; a missing member is ignored. An unknown policy type counts as the widest.
         """
         is_decided_by_codex = settings.get("approvalsReviewer", "user") != "user"
         if is_decided_by_codex and self.approval is not Approval.AUTO and settings.get("approvalPolicy") != "never":

@@ -1,4 +1,4 @@
-"""Short ids of turns and threads for people. Owns how an id is shortened; `disk` finds what it means."""
+"""Short ids of turns and threads for people. Owns how an id is shortened; `disk` resolves it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 _END_CHARS = (4, 8, 15)
-"""Of the ends of an id that begin at a hyphen: the random part, with the milliseconds, with the time of day."""
+"""Lengths of the suffixes of an id after a hyphen: the random part, with milliseconds, with the time of day."""
 
 
 THREAD_END_CHARS = (4, 6, 8, 12)
-"""Of the ends of a thread's id, a UUID: within its last group, which is random."""
+"""Lengths of the suffixes of a thread's id, a UUID: within its last group, which is random."""
 
 
 def short_ids(turn_ids: Iterable[str], others: Iterable[str], lengths: Sequence[int] = _END_CHARS) -> dict[str, str]:
-    """The shortest part of each id that selects its turn: an end of it, like `7f3a` or `482-7f3a`, else the whole id.
+    """The shortest part of each id that selects its turn: a suffix, like `7f3a` or `482-7f3a`, else the whole id.
 
     Args:
-        turn_ids: those that are shown.
-        others: the ids of all turns; the shown ones may be among them.
-        lengths: of the ends that may be tried, the shortest first.
+        turn_ids: the ids to shorten.
+        others: the ids of all turns; may include `turn_ids`.
+        lengths: the lengths of suffixes to try, shortest first.
 
     Returns:
         The short id by the whole one.
@@ -31,7 +31,7 @@ def short_ids(turn_ids: Iterable[str], others: Iterable[str], lengths: Sequence[
         if len(found) == len(shown):
             break
         count = Counter(each[-length:] for each in every)
-        beginnings = {each[:length] for each in every}  # a prefix is looked for first
+        beginnings = {each[:length] for each in every}  # a prefix takes precedence in a lookup
         for turn_id in shown:
             end = turn_id[-length:]
             if count[end] == 1 and end not in beginnings:

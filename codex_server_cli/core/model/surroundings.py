@@ -1,9 +1,8 @@
-"""What ends a detached worker together with the place that it was started in.
+"""What ends a detached worker together with the environment that it was started in.
 
-A worker is in a session and a process group of its own, so neither a terminal nor a signal to a group reaches it. Three
-things do: systemd, which ends all processes of a unit's cgroup; logind, which does so at a logout if it is told to; and
-runners of CI jobs, which end every process that has a variable of the job. Pure: the texts of files and the variables
-come in.
+A worker has its own session and process group, so neither a terminal nor a signal to a group reaches it. Three things
+do: systemd ends all processes of a unit's cgroup; logind does so at a logout if configured; and runners of CI jobs end
+every process that has a variable of the job. Pure: the caller passes the texts of files and the variables.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ class Ending(NamedTuple):
     """What will end a worker.
 
     Attributes:
-        kind: `job`, `service`, `login` or `logout`; the last is the end of a user's last login, of which `new` does not
-            warn: nearly every desktop would be warned of.
-        event: the words that follow "ends with".
-        remedy: what to do about it, as commands where there are some.
+        kind: `job`, `service`, `login` or `logout`; the last is the end of a user's last login, about which `new` does
+            not warn, because it applies to nearly every desktop.
+        event: the words after "ends with".
+        remedy: what to do about it, as commands if possible.
     """
 
     kind: str
@@ -32,7 +31,7 @@ class Unit(NamedTuple):
 
     Attributes:
         name: `nightly.service`, `session-3.scope` …
-        uid: the user whose manager runs it; None where the system's does.
+        uid: the user whose manager runs it; None for the system's manager.
     """
 
     name: str
@@ -40,7 +39,7 @@ class Unit(NamedTuple):
 
 
 _TRACKED = ("RUNNER_TRACKING_ID", "VSTS_PROCESS_LOOKUP_ID")
-"""The variables by which GitHub's runner and the agent of Azure Pipelines find the processes of a job at its end."""
+"""The variables by which GitHub's runner and the Azure Pipelines agent find a job's processes at its end."""
 _JENKINS = ("JENKINS_NODE_COOKIE", "BUILD_ID")
 _SPARED = "dontKillMe"
 _IN_JOB = "codex-server wait TURN, before the job ends"
@@ -50,7 +49,7 @@ def ending_of_job(variables: Mapping[str, str]) -> Ending | None:
     """What a CI job does to its processes at its end.
 
     Args:
-        variables: of its environment.
+        variables: the job's environment.
     """
     for name in _TRACKED:
         if variables.get(name):
@@ -61,13 +60,13 @@ def ending_of_job(variables: Mapping[str, str]) -> Ending | None:
         spared = " ".join(f"{name}={_SPARED}" for name in _JENKINS)
         remedy = f"{_IN_JOB}; or `{spared} codex-server new …`, which Jenkins spares"
         return Ending("job", "its Jenkins build", remedy)
-    if variables.get("CI_DISPOSABLE_ENVIRONMENT"):  # GitLab: of all executors but shell and ssh
+    if variables.get("CI_DISPOSABLE_ENVIRONMENT"):  # GitLab: set by all executors except shell and ssh
         return Ending("job", "its GitLab job, whose container or machine is deleted then", _IN_JOB)
     return None
 
 
 def unit_of(cgroups: str) -> Unit | None:
-    """The unit that a process is in; None outside of any, as in most containers.
+    """The unit that a process is in; None if it is in none, as in most containers.
 
     Args:
         cgroups: `/proc/PID/cgroup`, of either version of cgroups.
@@ -76,7 +75,7 @@ def unit_of(cgroups: str) -> Unit | None:
         hierarchy, _, path = line.partition(":")[2].partition(":")
         parts = path.split("/") if hierarchy in ("", "name=systemd") else []
         names = [part for part in parts if part.endswith((".service", ".scope"))]
-        if names:  # the innermost; below it there may be cgroups that the unit has made itself
+        if names:  # the innermost unit; it may have created cgroups below it
             managers = [name for name in names[:-1] if name.startswith("user@")]
             uid = managers[-1].removeprefix("user@").removesuffix(".service") if managers else None
             return Unit(names[-1], uid)
@@ -84,21 +83,21 @@ def unit_of(cgroups: str) -> Unit | None:
 
 
 def is_own_service(unit: Unit) -> bool:
-    """Whether the unit is a service whose end is no logout; a desktop starts its programs as `app-….service`."""
+    """Whether the unit is a service that does not end at a logout; a desktop starts programs as `app-….service`."""
     is_desktop = unit.uid is not None and unit.name.startswith(("app-", "dbus-"))
     return unit.name.endswith(".service") and not unit.name.startswith("user@") and not is_desktop
 
 
 def is_login(unit: Unit) -> bool:
-    """Whether the unit is a login: what logind makes for a terminal, `ssh`, or a desktop."""
+    """Whether the unit is a login session: logind creates it for a terminal, `ssh`, or a desktop."""
     return unit.uid is None and unit.name.startswith("session-") and unit.name.endswith(".scope")
 
 
 def ending_of_service(unit: Unit, texts: Iterable[str]) -> Ending | None:
-    """What a service does to its processes when its command has ended, or when it is told to end.
+    """What a service does to its processes when its command ends, or when it is stopped.
 
     Args:
-        texts: its unit file, and then its drop-ins in the order in which they count.
+        texts: its unit file, then its drop-ins in order of precedence.
     """
     values = _values(texts, "Service")
     mode = values.get("KillMode") or "control-group"
@@ -109,10 +108,10 @@ def ending_of_service(unit: Unit, texts: Iterable[str]) -> Ending | None:
 
 
 def ending_of_login(texts: Iterable[str], user: str) -> Ending | None:
-    """What logind does to the processes of a login at its logout; lingering changes nothing about it.
+    """What logind does to the processes of a login session at logout; lingering does not change it.
 
     Args:
-        texts: `logind.conf`, and then its drop-ins in the order in which they count.
+        texts: `logind.conf`, then its drop-ins in order of precedence.
     """
     values = _values(texts, "Login")
     is_spared = user in values.get("KillExcludeUsers", "root").split()
@@ -125,11 +124,11 @@ def ending_of_login(texts: Iterable[str], user: str) -> Ending | None:
 
 
 ENDING_OF_LOGOUT = Ending("logout", "your last logout, as all that your systemd runs", "loginctl enable-linger")
-"""For a unit of a user's own manager, where that user does not linger."""
+"""For a unit of a user's own manager, if that user does not linger."""
 
 
 def _values(texts: Iterable[str], section: str) -> dict[str, str]:
-    """The values of one section of systemd's files; of several the last. An empty one is as none."""
+    """The values of one section of systemd's files; the last one wins. An empty value counts as none."""
     values: dict[str, str] = {}
     for text in texts:
         current = ""

@@ -11,22 +11,22 @@ class Timer(Enum):
     """What is waited for."""
 
     REQUEST = auto()  # a reply to our request
-    INTERRUPT = auto()  # the moment to interrupt once more
+    INTERRUPT = auto()  # the moment to interrupt again
     STOP = auto()  # the end of a turn that was interrupted
-    COMPLETION = auto()  # `turn/completed`, once every other sign of the end was seen
+    COMPLETION = auto()  # `turn/completed`, after every other sign of the end
     RECONCILE = auto()  # Codex's stored record of the turn
     STALL = auto()  # any activity
     RETRIES = auto()  # anything but network retries
     DEADLINE = auto()  # the time limit set by the user
-    AGAIN = auto()  # the moment to repeat a request that Codex was too busy for
+    AGAIN = auto()  # the moment to retry a request that Codex was too busy for
     APPROVAL = auto()  # a user's decision
-    START = auto()  # the moment to start another app-server, or to connect once more
-    POLL = auto()  # the moment to look once more for a turn whose connection was lost
-    CLOSING = auto()  # the end of what is asked after the end of a turn
+    START = auto()  # the moment to start another app-server, or to reconnect
+    POLL = auto()  # the moment to look again for a turn after its connection was lost
+    CLOSING = auto()  # the replies to our requests after the end of a turn
 
 
 LIMIT_MS: dict[Timer, float] = {
-    Timer.REQUEST: 60_000,  # no reply at all is possible (notes, section 1); the start of tool servers comes on top
+    Timer.REQUEST: 60_000,  # Codex may never reply (notes, section 1); the start of tool servers is added
     Timer.INTERRUPT: 50,
     Timer.STOP: 1_000,  # then the process tree is terminated instead; 30 ms were observed
     Timer.COMPLETION: 2_000,  # normally 1 ms
@@ -60,11 +60,11 @@ class Timers:
         self._due_ms[timer] = due_ms
 
     def start(self, timer: Timer, now_ms: float) -> None:
-        """Set or move a timer to its limit from now on."""
+        """Set or move a timer to its limit from now."""
         self._due_ms[timer] = now_ms + LIMIT_MS[timer]
 
     def start_once(self, timer: Timer, now_ms: float) -> None:
-        """Start a timer, unless it runs already."""
+        """Start a timer, unless it is already set."""
         self._due_ms.setdefault(timer, now_ms + LIMIT_MS[timer])
 
     def clear(self, timer: Timer) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from codex_server_cli.core.model.turn_id import unix_s
 from codex_server_cli.errors import ErrorKind, Exit
 
-# Compiled where they are used: few commands need one, and all four take 0.5 ms of each start.
+# Compiled where they are used: few commands need one, and compiling all costs each start 0.5 ms.
 _ID = r"[0-9]{8}-[0-9]{6}-[0-9]{3}-[0-9a-f]{4}"
 _ID_PREFIX = r"[0-9a-f-]{1,24}"
 _ID_END = r"(?:(?:[0-9]{6}-)?[0-9]{3}-)?[0-9a-f]{4}"
@@ -41,7 +41,7 @@ class State(StrEnum):
 
     @property
     def is_end(self) -> bool:
-        """Whether the state is final, as far as is known."""
+        """Whether the state is final, as far as known."""
         return self not in (State.MISSING, State.RUNNING, State.UNREADABLE)
 
 
@@ -88,8 +88,8 @@ class Facts(NamedTuple):
         exists: whether there is such a directory.
         lock_held: whether a live process holds its lock.
         marker: which end marker exists, if any.
-        error_kind: the `kind` inside the `error` marker; None where it is invalid.
-        is_refused: whether a needed read was denied, as for another user's turn.
+        error_kind: the `kind` inside the `error` marker; None if it is invalid.
+        is_refused: whether a required read was denied, as for another user's turn.
     """
 
     exists: bool
@@ -102,8 +102,8 @@ class Facts(NamedTuple):
 def derive_state(facts: Facts) -> State | None:
     """The state that these facts prove, or None where a repairer must decide (lock free, no marker).
 
-    A marker always takes precedence over the lock: a worker that has published its end is not busy. No end is invented
-    for a turn that may not be read.
+    A marker always takes precedence over the lock: a worker that has published its end is not busy. A turn that may not
+    be read never gets an end state.
     """
     if not facts.exists:
         return State.MISSING
@@ -117,7 +117,7 @@ def derive_state(facts: Facts) -> State | None:
 
 
 def state_of_kind(kind: str | None) -> State:
-    """The end state that an error kind stands for; an unknown or unreadable kind is a failure."""
+    """The end state of an error kind; an unknown or unreadable kind is a failure."""
     for known, state in _STATE_OF_KIND.items():
         if kind == known:
             return state
@@ -130,12 +130,12 @@ def is_turn_id(text: str) -> bool:
 
 
 def is_turn_id_prefix(text: str) -> bool:
-    """Whether `text` can be the beginning of a turn id; never true for a path that leaves a directory."""
+    """Whether `text` can be the prefix of a turn id; never true for a path that leaves a directory."""
     return text[:1].isdigit() and _compiled(_ID_PREFIX).fullmatch(text) is not None
 
 
 def is_turn_id_end(text: str) -> bool:
-    """Whether `text` can be the end of a turn id, as `turn_id.short_id` makes it: `7f3a`, `482-7f3a`."""
+    """Whether `text` can be the suffix of a turn id, as `short_ids` makes it: `7f3a`, `482-7f3a`."""
     return _compiled(_ID_END).fullmatch(text) is not None
 
 
@@ -152,9 +152,9 @@ class TurnError(NamedTuple):
         message: one line for people.
         hint: the next step.
         retryable: whether the same request may succeed later.
-        resets_at: RFC 3339 UTC time at which a usage limit resets, where Codex reported it.
-        codex_error: Codex's own `codexErrorInfo`, verbatim, where there was one.
-        stderr_tail: the end of Codex's stderr, where there is any.
+        resets_at: RFC 3339 UTC time at which a usage limit resets, if Codex reported it.
+        codex_error: Codex's own `codexErrorInfo`, verbatim, if there was one.
+        stderr_tail: the end of Codex's stderr, if there is any.
         partial_answer: the part of the answer that had arrived, if any.
     """
 

@@ -1,8 +1,8 @@
 """The parsed content of a turn's small files. Owns the one check of their members' types.
 
-Each is written whole, by an atomic rename. One that fails the check was damaged or edited: the whole file counts as
-unreadable, and code after the check relies on the types. Unknown members (a newer version's) are ignored, and those
-that an older version did not write may be missing.
+Each is written whole, by an atomic rename. A file that fails the check was damaged or edited: all of it counts as
+unreadable, and code after the check relies on the types. Unknown members (a newer version's) are ignored; members that
+an older version did not write may be missing.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def is_error(value: Any) -> TypeGuard[dict[str, Any]]:
 
 
 def whole_error(error: dict[str, Any]) -> dict[str, Any]:
-    """An error with all its members: one that an older version stored may lack some."""
+    """An error with all its members: an older version may not have stored some."""
     return TurnError(ErrorKind.INTERNAL, "").to_json() | error
 
 

@@ -1,4 +1,4 @@
-"""Makes turn ids, and reads times. In a file of its own, because it is needed first and imports almost nothing."""
+"""Makes turn ids, and reads times. In its own file, because it is needed first and imports almost nothing."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _LAST_MS = 253_402_300_799_000  # end of the year 9999: later times do not fit; 
 
 
 def make_turn_id(now_ms: int, random_bits: int, newest: str | None = None) -> str:
-    """A turn id that sorts by age, like `20261120-165501-482-7f3a`: after `newest`, whatever the clock says.
+    """A turn id that sorts by age, like `20261120-165501-482-7f3a`: always after `newest`, even if the clock is not.
 
     Args:
         now_ms: Unix time in milliseconds.
-        random_bits: any integer; its lowest 16 bits keep ids of one millisecond apart.
+        random_bits: any integer; its lowest 16 bits distinguish ids of one millisecond.
         newest: the id that was made last. If the clock is not past its time, the next millisecond is used: ids sort
-            in the order of turns, also within a millisecond and after a clock was set back.
+            in the order of turns, also within a millisecond and after the clock was set back.
     """
     stamp = _stamp(now_ms)
     if newest is not None and newest[:_TIME_CHARS] >= stamp:
@@ -46,13 +46,13 @@ def time_ms(turn_id: str) -> int | None:
 
 
 def unix_s(year: int, month: int, day: int, hour: int, minute: int, second: int) -> int:
-    """The Unix time of a date and time in UTC; as `calendar.timegm`, which with `datetime` takes 4 ms to import.
+    """The Unix time of a date and time in UTC. Replaces `calendar.timegm`, which takes 4 ms to import.
 
     Raises:
         ValueError: there is no such year or month. A 31st of June is the 1st of July.
     """
     if year < 1 or not 1 <= month <= 12:
         raise ValueError(f"no month {year}-{month}")
-    begun = year - (month < 3)  # a year from March on, so that the 29th of February is the last day of one
+    begun = year - (month < 3)  # years begin in March, so that the 29th of February is a year's last day
     days = 365 * begun + begun // 4 - begun // 100 + begun // 400 + (153 * ((month + 9) % 12) + 2) // 5 + day - 719_469
     return ((days * 24 + hour) * 60 + minute) * 60 + second

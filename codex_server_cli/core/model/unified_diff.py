@@ -1,7 +1,7 @@
-"""Unified diffs in git's form: one text ↔ one `FileDiff` a file. Owns the grammar of their headers.
+"""Unified diffs in git's format: one text ↔ one `FileDiff` per file. Owns the grammar of their headers.
 
-Git quotes a name with control characters, like a string of C; Codex writes every name as it is (seen with 0.163.0 and
-0.171.0), and a moved file without `rename` lines, which `git apply` refuses. What is written here `git apply` accepts.
+Git quotes a name with control characters like a C string; Codex writes every name unquoted (seen with 0.163.0 and
+0.171.0), and a moved file without `rename` lines, which `git apply` refuses. `git apply` accepts what is written here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 LEFT_OUT = "# left out, the diff is too long: "
-"""Begins the line of a file whose text is not in a diff. Such a line counts as a comment: `git apply` skips it."""
+"""The beginning of the line for a file that is omitted from a diff. `git apply` skips it as a comment."""
 NOT_APPLIED = "# outside of the directory of this diff, so that git apply skips it:\n"
 _COMMENT = "# "
 
@@ -32,14 +32,14 @@ class FileDiff(NamedTuple):
     """How one file differs.
 
     Attributes:
-        path: its name; of a deleted one the name that it had.
-        old_path: what a moved file was called before; None for any other.
+        path: its name; for a deleted file its former name.
+        old_path: the former name of a moved file; else None.
         kind: `add`, `update`, `delete` or `move`.
         added, removed: how many lines; None for a binary file.
-        head: what stands between the names and the body, in lines: modes, hashes.
-        body: the hunks, or what stands for them where the file is binary; empty where the content is the same.
-        is_by_command: no patch of Codex's touched it.
-        is_cut: its body is missing here.
+        head: the lines between the names and the body: modes, hashes.
+        body: the hunks, or their replacement for a binary file; empty if the content is unchanged.
+        is_by_command: a command changed it, not a patch of Codex's.
+        is_cut: its body is omitted.
     """
 
     path: str
@@ -72,12 +72,12 @@ class FileDiff(NamedTuple):
 
 
 def moved(old_path: str, path: str) -> FileDiff:
-    """A file that was moved and has the content that it had."""
+    """A file that was moved without a change of its content."""
     return FileDiff(path, old_path, "move", 0, 0, ("similarity index 100%",))
 
 
 def parse_diff(text: str) -> list[FileDiff]:
-    """The files of a diff, in its order; what is no section of git's form is passed over."""
+    """The files of a diff, in its order; sections in another format are skipped."""
     return [_parse_section(section) for section in _SECTION.split(text) if section.startswith("diff --git ")]
 
 
@@ -103,8 +103,8 @@ def parse_listing(text: str) -> list[FileDiff]:
 def diff_text(files: Iterable[FileDiff], most_chars: int) -> str:
     """One diff of all these files, that `git apply` accepts.
 
-    Files with an absolute name come last, as a comment: they have no place below the directory that the rest is
-    relative to. So do the names of those whose text would make it longer than `most_chars`.
+    Files with an absolute name come last, as a comment: they are not below the directory that the rest is relative to.
+    So do the names of files that would make the diff longer than `most_chars`.
     """
     texts, comments, left_out, room = [], "", "", most_chars
     for file in files:
@@ -121,7 +121,7 @@ def diff_text(files: Iterable[FileDiff], most_chars: int) -> str:
 
 
 def encoded(text: str) -> bytes:
-    """A diff as bytes: those of a file that is not UTF-8 come back as they were."""
+    """A diff as bytes; the bytes of a file that is not UTF-8 are preserved."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -142,7 +142,7 @@ def _escaped(char: str) -> str:
 
 
 def _ended(name: str) -> str:
-    """A name in a line of its own: without the tab, other programs would take a space for its end."""
+    """A name on its own line: without the tab, other programs would end it at a space."""
     return f"{name}\t" if " " in name else name
 
 
@@ -150,7 +150,7 @@ def _unquoted(name: str) -> str:
     match = _QUOTED.fullmatch(name)
     if match is None:
         return name
-    # Octal escapes are bytes: of UTF-8, mostly.
+    # Octal escapes are bytes, usually of UTF-8.
     raw = _ESCAPE.sub(_char_of, match.group(1).encode("utf-8", "surrogateescape").decode("latin-1"))
     return raw.encode("latin-1").decode("utf-8", "surrogateescape")
 
@@ -187,14 +187,14 @@ def _kind(lines: list[str], named: dict[str, str], *, has_two_names: bool) -> st
 
 
 def _side(line: str | None, prefix: str) -> str:
-    """The name in a line of `---` or `+++`; empty where there is none."""
+    """The name in a `---` or `+++` line; empty if there is none."""
     if line is None or line == _NO_FILE:
         return ""
     return _unquoted(line.removesuffix("\t")).removeprefix(prefix)
 
 
 def _names_in(title: str) -> tuple[str, str]:
-    """Both names of a title, `a/NAME b/NAME`: that they mostly are the same tells them apart where they have spaces."""
+    """Both names of a title, `a/NAME b/NAME`. Names with spaces are split in the middle, as both are usually equal."""
     if '"' in title[:1] + title[-1:]:
         first = _QUOTED.match(title)
         old = first.group(0) if first else title.partition(" ")[0]

@@ -12,13 +12,13 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def may_ask(meta: Mapping[str, Any]) -> bool:
-    """Whether a turn may wait for a user, by its `meta.json`."""
+    """Whether a turn may wait for a user, according to its `meta.json`."""
     request = meta.get("request") or {}
     return request.get("approval") == "ask" or bool(request.get("may_ask_questions") or request.get("is_plan"))
 
 
 def has_notifier(meta: Mapping[str, Any]) -> bool:
-    """Whether a turn has a notify command, by its `meta.json`."""
+    """Whether a turn has a notify command, according to its `meta.json`."""
     return (meta.get("request") or {}).get("notify") is not None
 
 
@@ -30,12 +30,12 @@ class TurnView(NamedTuple):
         path: its directory.
         state: derived, never stored.
         phase: what a running turn is doing; None otherwise.
-        elapsed_s: seconds from its start to its end, or to now; None where its start is not known.
-        meta: `meta.json`, `{}` where it cannot be read.
+        elapsed_s: seconds from its start to its end, or to now; None if its start is unknown.
+        meta: `meta.json`, `{}` if it cannot be read.
         live: `live.json` of a running turn, else `{}`.
-        result: `result.json` of an ended turn, else `{}`; only the answer where the record cannot be read.
+        result: `result.json` of an ended turn, else `{}`; only the answer if the record cannot be read.
         error: the error object of an ended turn, None for a complete or a running one.
-        notify: the result of its notifier (`notify.json`), None where none has run.
+        notify: the result of its notify command (`notify.json`), None if none has run.
     """
 
     turn_id: str
@@ -63,7 +63,7 @@ class TurnView(NamedTuple):
 
     @property
     def changes_of(self) -> str | None:
-        """What these are known from: see `outcome.ChangesOf`; None where no command of it can write."""
+        """The source of `changes` (see `outcome.ChangesOf`); None if no command of the turn can write."""
         changes_of: str | None = self.result.get("changes_of") or self.live.get("changes_of")
         return changes_of
 
@@ -75,7 +75,7 @@ class TurnView(NamedTuple):
 
     @property
     def has_worktree(self) -> bool:
-        """Whether the turn has left changes in a worktree of its own, or may do so as it runs."""
+        """Whether the turn has left changes in its own worktree, or may do so while it runs."""
         record = self.meta.get("worktree")
         return record is not None and not record.get("is_removed")
 

@@ -1,7 +1,7 @@
 """The documents of a chat completion: the chunks of a stream, the whole answer, the error. Owns their shape.
 
-Every chunk has `id`, `object`, `created`, `model` and `choices`; the choices are empty in the usage chunk alone, which
-only comes where it was asked for, behind the finish reason (clients fail otherwise).
+Every chunk has `id`, `object`, `created`, `model` and `choices`; the choices are empty only in the usage chunk, which
+is sent only on request, after the finish reason (clients fail otherwise).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from codex_server_cli.core.openai.tools import ClientCall
 Json = dict[str, Any]
 
 DONE = b"data: [DONE]\n\n"
-"""The end of every stream, one that failed included."""
+"""The end of every stream, including a failed one."""
 
 
 class ChatHead(NamedTuple):
-    """What all documents of one answer have in common.
+    """The members that all documents of one answer share.
 
     Attributes:
         id: `chatcmpl-…`.
@@ -98,8 +98,8 @@ class ChunkWriter:
     """Writes the outputs of a run as a stream of server-sent events.
 
     Args:
-        head: what all chunks have in common.
-        request: what is answered.
+        head: the members that all chunks share.
+        request: the request to answer.
     """
 
     def __init__(self, head: ChatHead, request: ChatRequest) -> None:
@@ -108,14 +108,14 @@ class ChunkWriter:
         self._is_begun = False
 
     def begin(self) -> bytes:
-        """What the stream begins with, once; empty afterwards."""
+        """The beginning of the stream, once; empty afterwards."""
         if self._is_begun:
             return b""
         self._is_begun = True
         return self._line(chunk(self._head, {"role": "assistant", "content": ""}))
 
     def write(self, output: Output) -> bytes:
-        """The bytes for one output; empty for what is the caller's to act on, or another face's."""
+        """The bytes for one output; empty for one that the caller must act on, or of the other API."""
         match output:
             case Interrupt() | StreamEvent():
                 return b""
@@ -147,5 +147,5 @@ class ChunkWriter:
 
 
 def _event(document: Json) -> bytes:
-    """ASCII alone: no character can be cut, and half a character of a model's does no harm."""
+    """In ASCII, so that no character can be split, and a lone surrogate from a model can be sent."""
     return f"data: {json.dumps(document, separators=(',', ':'))}\n\n".encode()

@@ -1,6 +1,6 @@
-"""A chat completion request, understood. Owns what a request is; the modules beside parse its parts.
+"""A parsed chat completion request. Owns its type; sibling modules parse its parts.
 
-Must never look at a model list or a thread: whether the model and its effort exist is the caller's question.
+Must never use a model list or a thread: the caller checks whether the model and its effort exist.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from codex_server_cli.core.openai.response_format import parse_response_format
 from codex_server_cli.core.openai.tools import ForcedTool, parse_tools
 
 MAX_DEPTH = 64
-"""Of lists and objects in a body; parsing here is recursive. OpenAI's schemas may have 10 levels."""
+"""The deepest nesting of a body; parsing is recursive. OpenAI allows 10 levels in schemas."""
 _MAX_NUMBER = 1.7976931348623157e308
 
 
 class ChatRequest(NamedTuple):
-    """What a chat completion request asks for, in Codex's terms; None and empty where it does not say.
+    """A chat completion request in Codex's terms; None or empty for what it does not contain.
 
     Attributes:
         model: aliases applied, `MODEL:EFFORT` split.
-        effort: the reasoning effort; whether the model has it is not checked.
-        items: the conversation as items for `thread/inject_items`: never empty, calls and outputs paired, no ids of
-            items, no role `system`.
-        needs_raw_items: whether the answer is read from raw items of the Responses API: calls of tools, encrypted
-            reasoning. Its thread shares no prompt cache but with those who continue it.
+        effort: the reasoning effort; not checked against the model.
+        items: the conversation as items for `thread/inject_items`: never empty, calls and outputs paired, no item ids,
+            no role `system`.
+        needs_raw_items: whether the answer needs raw items of the Responses API: tool calls, encrypted reasoning. Only
+            requests that continue its thread share its prompt cache.
         closing: developer items to inject after `items` (the emulation of `tool_choice` and of `response_format`). They
-            are no part of the conversation: the client does not send them back.
-        tools: what the model is offered, each `{"name", "description", "inputSchema"}`.
-        forced: how to read an answer by `output_schema` as a tool call; None where no call is emulated.
+            are not part of the conversation: the client does not send them back.
+        tools: the tools for the model, each `{"name", "description", "inputSchema"}`.
+        forced: how to read an answer by `output_schema` as a tool call; None if no call is emulated.
         is_choice_forced: whether `tool_choice` named a tool or required one, emulated or not. Its thread and turn must
             not serve another request.
         output_schema: for `turn/start.outputSchema`.
-        is_json_object: whether the answer should be JSON with no schema that enforces it: a code fence around it goes.
+        is_json_object: whether the answer should be JSON, but without a schema: a code fence around it is removed.
         verbosity: `low`, `medium` or `high`.
         service_tier: for `serviceTierForTurn`.
-        summary: the reasoning summary that was asked for: `auto`, `concise` or `detailed`.
+        summary: the requested reasoning summary: `auto`, `concise` or `detailed`.
         stop: the stop sequences, none of them empty.
         is_stream: whether the answer is a stream.
         has_usage_chunk: whether the stream ends with a chunk of the usage.
         uses_functions: legacy `functions` or `function_call`: answer with `function_call`.
-        ignored: parameters that were given and have no effect here, for the header `x-codex-ignored`.
+        ignored: given parameters that have no effect here, for the header `x-codex-ignored`.
         cache_key: `prompt_cache_key`, else `user`.
     """
 
@@ -99,10 +99,10 @@ def parse_chat(body: Any, *, aliases: Mapping[str, str], is_strict: bool) -> Cha
 
 
 def sound_body(body: Any) -> dict[str, Any]:
-    """A copy of the body of a request, half characters (lone surrogates) replaced.
+    """A copy of the body of a request with lone surrogates replaced.
 
     Raises:
-        ApiError: 400: no object, nested too deeply, or with a number that is none in JSON (NaN) or no double.
+        ApiError: 400: it is not an object, nested too deeply, or has a number that is not JSON (NaN) or not a double.
     """
     if not isinstance(body, dict):
         raise invalid("The body must be a JSON object.")
@@ -125,7 +125,7 @@ def _sound(value: Any, depth: int) -> Any:
 
 
 def sound_text(text: str) -> str:
-    """The text; JavaScript may cut one through the middle of a character."""
+    """The text with lone surrogates replaced: JavaScript clients may cut a text between two surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:

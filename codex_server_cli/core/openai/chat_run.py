@@ -1,6 +1,6 @@
-"""The machine of one answer: the messages of a thread in, what the client is given out. No I/O, no clock.
+"""The state machine of one answer: the messages of a thread in, outputs for the client out. No I/O, no clock.
 
-The form of what is said is `content`'s: that of a chat completion, or of a Response.
+`content` owns the format: that of a chat completion, or of a Response.
 
 For its caller:
 
@@ -8,15 +8,15 @@ For its caller:
     for output in run.feed(message, time.monotonic()): …              # every message of the feed, in order
     for output in run.tick(time.monotonic()): …                       # at `run.wakeup_s`, if nothing came until then
 
-* A stream sends its status line when `has_begun` turns true. A `Failed` before that is an error answer with its own
+* A stream sends its status line when `has_begun` becomes true. A `Failed` before that is an error response with its own
   status; after it, an error event. A plain answer waits for `Finish` or `Failed`, and reads `content`.
-* `Interrupt`: send `turn/interrupt` (it may be refused until `turn/started`), and let no other request have the thread.
-* `Calls` are followed by `Finish`. After `tool_calls` the turn goes on once each `item/tool/call` has been answered, by
-  its `callId`; the second one of 0.163.0 comes after the first was answered. The HTTP response with the results is a
-  new run with the same `turn_id`; it is fed everything that came since.
+* `Interrupt`: send `turn/interrupt` (it may be refused until `turn/started`), and do not reuse the thread.
+* `Calls` are followed by `Finish`. After `tool_calls` the turn continues once each `item/tool/call` has been answered,
+  by its `callId`; 0.163.0 sends the second one after the first was answered. The HTTP request with the results is a new
+  run with the same `turn_id`; feed it everything that came since.
 * `Finish("stop")` without an `Interrupt` comes with `turn/completed`: the thread is idle, and may be kept. Any other
-  thread may not, and a turn that has not ended by itself is to be interrupted.
-* `account/rateLimits/updated` is no message of a thread: give it to `limits`.
+  thread may not, and a turn that has not ended must be interrupted.
+* `account/rateLimits/updated` is not a message of a thread: pass it to `limits`.
 """
 
 from __future__ import annotations
@@ -36,33 +36,33 @@ from codex_server_cli.core.openai.wire_errors import AccountLimits
 from codex_server_cli.core.protocol.rpc import Message, at, object_at, params_of, text_in
 
 BEGIN_S = 10.0
-"""After this long a stream's status line is sent: reasoning is silent for long, and proxies cut a silence of 60 s."""
+"""A stream's status line is sent after this time: reasoning may be silent for long, and proxies time out after 60 s."""
 
 SILENCE_S = 20.0
-"""After this long without a message a response whose calls Codex waits for counts as complete. Where the model's
-connection was cut behind a call, Codex says nothing of it until the call is answered (0.163.0 and 0.171.0)."""
+"""A response whose calls Codex waits for counts as complete after this time without a message. If the model's
+connection was lost after a call, Codex does not report it until the call is answered (0.163.0 and 0.171.0)."""
 
 _NO_PROGRESS = ("userMessage", "dynamicToolCall")
-"""Items that no answer of the model begins with: a message of the user, and a call that Codex passes on later."""
+"""Items that do not begin the model's answer: a message of the user, and a call, which Codex reports late."""
 
 
 class ChatRun:
     """One HTTP response.
 
     Args:
-        request: what is answered.
-        content: what collects what the model says, in the form of a face.
-        now_s: seconds of a clock that is never set, here as everywhere.
-        unix_s: what to add to them for Unix seconds, which the limits are in.
-        turn_id: of a turn that was held open; None for a new one, whose `turn/started` names it.
-        limits: what is known of the account's limits.
+        request: the request to answer.
+        content: collects the model's output, in the format of one API.
+        now_s: seconds of a monotonic clock, here as everywhere.
+        unix_s: the offset from them to Unix seconds, which the limits use.
+        turn_id: of a turn that was held open; None for a new one, which `turn/started` names.
+        limits: the account's known limits.
 
     Attributes:
         content: as given.
         turn_id: None until it is known.
         has_begun: the status line of a stream may be sent.
         calls: the calls of the answer; empty until `Calls`.
-        finish: how the answer ended; None while it has not, or where it failed.
+        finish: how the answer ended; None while it has not, or if it failed.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class ChatRun:
 
     @property
     def reasoning_items(self) -> dict[str, tuple[dict[str, Any], ...]]:
-        """By call id, the encrypted reasoning that a rebuilt history needs in front of that call."""
+        """By call id, the encrypted reasoning that a rebuilt history needs before that call."""
         return self._response.reasoning_items
 
     def feed(self, message: Message, now_s: float) -> list[Output]:
@@ -112,7 +112,7 @@ class ChatRun:
 
     @property
     def wakeup_s(self) -> float | None:
-        """When `tick` is to be called, if no message comes before; None where only a message can change anything."""
+        """When to call `tick`, if no message comes before; None if only a message can change anything."""
         if self.is_over:
             return None
         dues = [self._retries.due_s, self._begin_due_s, self._silence_due_s]
@@ -133,12 +133,12 @@ class ChatRun:
     def give_up(self, error: ApiError) -> list[Output]:
         """The caller ends the run: on a deadline, or because the app-server is gone (`wire_errors` has the errors).
 
-        The turn, where there still is one, is the caller's to interrupt.
+        The caller must interrupt the turn, if there still is one.
         """
         return [] if self.is_over else self._given(self._fail(error))
 
     def _given(self, outputs: list[Output]) -> list[Output]:
-        """What the client is given now: the pieces of an answer only where it is a stream."""
+        """The outputs for the client: the pieces of an answer only if it is a stream."""
         if self.content.is_stopped and not self.is_over:
             outputs = [*outputs, *self._interrupt_and_finish("stop")]
         if self._request.is_stream:
@@ -148,7 +148,7 @@ class ChatRun:
 
     @property
     def _begin_due_s(self) -> float | None:
-        """While something is retried, it is open whether there will be an answer."""
+        """None while a request is retried, because it may still fail."""
         is_waiting = self._request.is_stream and not self.has_begun and self._retries.error is None
         return self._began_s + BEGIN_S if is_waiting else None
 
@@ -164,7 +164,7 @@ class ChatRun:
         if method == "turn/started" and self.turn_id is None:
             self.turn_id = text_in(turn_id)
         if turn_id != self.turn_id or turn_id is None:
-            return []  # another turn's; or the echo of what was injected, which has a turn id of its own
+            return []  # of another turn; or the echo of injected items, which has its own turn id
         match method:
             case "rawResponseItem/completed":
                 return self._take_raw(object_at(params, "item"))
@@ -184,14 +184,14 @@ class ChatRun:
 
     def _take_start(self, params: Message) -> list[Output]:
         kind = at(params, "item.type", str)
-        if kind == "contextCompaction":  # the answer would be one to a summary
+        if kind == "contextCompaction":  # the model would answer a summary
             return [Interrupt(), *self._fail(wire_errors.too_long())]
         if kind not in _NO_PROGRESS:
             self._note_progress()
         return [*self.content.take("item/started", params)]
 
     def _note_progress(self) -> None:
-        """The model answers."""
+        """The model responds."""
         self.has_begun = self._request.is_stream
         self._is_response_complete = False
         self._retries.note_progress()
@@ -203,7 +203,7 @@ class ChatRun:
         return [*self.content.take_raw(item)]
 
     def _take_response(self, params: Message) -> list[Output]:
-        """A model response is complete: the turn goes on by itself, unless a client has to answer calls."""
+        """A model response is complete: the turn continues by itself, unless the client has to answer calls."""
         if not self._usage.add(params.get("responseId"), params.get("usage")):
             return []
         if self._response.calls:
@@ -219,9 +219,9 @@ class ChatRun:
             reason = "content_filter"
         if not will_retry:
             return self._finish(reason, None) if reason is not None else self._fail(self._error_of(error))
-        if reason is not None:  # Codex would have the model answer five times more
+        if reason is not None:  # Codex would make the model answer five more times
             return self._interrupt_and_finish(reason)
-        if self.content.is_answered:  # the model would answer once more, behind its own answer
+        if self.content.is_answered:  # the model would answer again, after its own answer
             return self._interrupt_and_finish("stop")
         self._retries.note(error, self._now_s)
         if self.content.is_fixed or wire_errors.is_login(error) or _is_due(self._retries.due_s, self._now_s):
@@ -244,7 +244,7 @@ class ChatRun:
         return [Interrupt(), *self._fail(self._error_of(self._retries.error or {}))]
 
     def _fail(self, error: ApiError) -> list[Output]:
-        """What was held back is shown first: half an answer is better than none."""
+        """Sends what was held back first: half an answer is better than none."""
         outputs: list[Output] = [*self.content.flush()] if self.has_begun else []
         self._error = error
         return [*outputs, Failed(error)]
@@ -253,7 +253,7 @@ class ChatRun:
         return [Interrupt(), *self._finish(reason, None)]
 
     def _finish(self, reason: str, usage: dict[str, Any] | None) -> list[Output]:
-        """The answer ends without a call of the model's; a call that was forced is in its text."""
+        """The answer ends without a tool call of the model; a forced call is in its text."""
         forced = self._request.forced
         found = forced_call(forced, self.content.raw) if forced is not None and reason == "stop" else None
         if found is not None:
@@ -262,7 +262,7 @@ class ChatRun:
 
     @property
     def _call_id(self) -> str:
-        """The id of a forced call, which the model does not know of: as unique as the turn's own."""
+        """The id of a forced call, which the model does not know: as unique as the turn's id."""
         return f"call_{hashlib.sha256(text_in(self.turn_id).encode()).hexdigest()[:24]}"
 
     def _hold(self, usage: dict[str, Any] | None) -> list[Output]:

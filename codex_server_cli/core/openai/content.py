@@ -1,7 +1,7 @@
-"""The content of one message: text and pictures, as parts of a Responses item. Never a file, never a fetch.
+"""The content of one message: text and pictures, as parts of a Responses item. Never opens a file or fetches a URL.
 
-Codex passes an image URL that is no data URL to the model as it is, and replaces a picture that does not decode by a
-text without an error, so both are refused here.
+Codex passes an image URL that is not a data URL to the model unchanged, and replaces a picture that it cannot decode by
+a text without an error, so both are refused here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from codex_server_cli.core.images import HEAD_BYTES, has_right_checksums, image_
 from codex_server_cli.core.openai.refusal import invalid
 
 _KEY_OF_TEXT = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
-_THOUGHTS = ("thinking", "redacted_thinking", "reasoning")  # how other providers' clients keep what was not said
+_THOUGHTS = ("thinking", "redacted_thinking", "reasoning")  # how other providers' clients keep reasoning
 _PICTURES = ("image_url", "input_image")
 _DATA_URL = re.compile(r"(?i)data:image/(?:png|jpe?g|gif|webp);base64,")
 
@@ -28,7 +28,7 @@ def content_parts(
         content: null, text, or a list of parts.
         param: its path, for the error.
         kind: the type of a text part.
-        may_show: whether pictures are possible.
+        may_show: whether pictures are allowed.
 
     Raises:
         ApiError: 400, naming the part.
@@ -41,7 +41,7 @@ def content_parts(
 
 
 def output_of(parts: list[dict[str, Any]]) -> Any:
-    """The `output` of a `function_call_output`: text, or a list where there are several parts or a picture."""
+    """The `output` of a `function_call_output`: text, or a list if there are several parts or a picture."""
     if not parts:
         return ""
     return parts[0]["text"] if len(parts) == 1 and "text" in parts[0] else parts

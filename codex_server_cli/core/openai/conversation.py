@@ -1,9 +1,9 @@
 """Which thread or turn a request continues: keys of its terms and of each prefix of its history.
 
-A miss is always correct, only dearer; a false hit would be an answer to another conversation. So the keys ignore just
-what clients are known to change when they send an answer back: null for empty, text for a list of one part, the order
-and spacing in a call's arguments, blanks at the ends of an answer, the text beside tool calls (commentary, which many
-drop; the calls' ids name that answer well enough, but legacy functions have none: there it counts), and reasoning.
+A miss is always correct, only slower; a false hit would answer another conversation. So the keys ignore only what
+clients are known to change when they send an answer back: null for empty, text for a list of one part, the order and
+spacing in a call's arguments, blanks at the ends of an answer, the text beside tool calls (commentary, which many
+drop; the calls' ids identify that answer, but legacy functions have none: there it counts), and reasoning.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Trailing(NamedTuple):
     """The end of a conversation after its last tool calls.
 
     Attributes:
-        n_before: how many items stand before it; the last of them is a call. `History.prefix_keys()[n_before - 1]`
-            is the key under which a held turn with these calls is filed.
+        n_before: how many items precede it; the last of them is a call. `History.prefix_keys()[n_before - 1]` is the
+            key of a held turn with these calls.
         outputs: the output of each call, by call id: text, or a list of content items.
-        after: the other items, in order: what the user (or a developer message) said meanwhile.
+        after: the other items, in order: new messages of the user or developer.
     """
 
     n_before: int
@@ -35,7 +35,7 @@ class Trailing(NamedTuple):
 
 
 class _Digest(NamedTuple):
-    """An item, as far as keys need it."""
+    """The properties of an item that keys need."""
 
     hash: str
     is_said: bool
@@ -44,12 +44,12 @@ class _Digest(NamedTuple):
 
 
 class History(NamedTuple):
-    """The conversation of a request, hashed once: for a long one that takes a second.
+    """The conversation of a request, hashed once: that takes a second for a long one.
 
     Attributes:
         terms: `terms_key` of the request.
         turn: `turn_key` of it.
-        anchor: the key of the prompt cache that its thread should have.
+        anchor: the key of the prompt cache that its thread should share.
         model: as the request names it.
         digests: of its items.
         has_ids: whether its calls have ids.
@@ -63,17 +63,17 @@ class History(NamedTuple):
     has_ids: bool
 
     def prefix_keys(self, added: Sequence[Item] = ()) -> list[str]:
-        """The key of each prefix of the items and then `added`, shortest first, each with the terms in it.
+        """The key of each prefix of the items followed by `added`, shortest first; each includes the terms.
 
-        A thread is filed under the last key of its whole history: `prefix_keys(answer_items(texts, calls))[-1]`.
+        A thread is stored under the last key of its whole history: `prefix_keys(answer_items(texts, calls))[-1]`.
         """
         return self._keys_from(self.terms, added)
 
     def reasoning_keys(self, added: Sequence[Item] = ()) -> list[str]:
-        """The same without the terms, but with the model: what it thought goes where all is as it was when it did.
+        """The same with the model instead of the terms: reasoning is reused only after exactly the same history.
 
-        By these alone reasoning is remembered. The ids of calls would not do: a client may choose them, and be given
-        what the model thought in the conversation of another.
+        Reasoning is stored only by these keys. Call ids would be unsafe: a client may choose them, and would get the
+        reasoning of another client's conversation.
         """
         return self._keys_from(_hash(self.model), added)
 
@@ -92,8 +92,8 @@ def history_of(request: ChatRequest) -> History:
 def is_keepable(request: ChatRequest) -> bool:
     """Whether the request's thread may serve another request afterwards, or its turn be held open.
 
-    A forced call leaves in the thread what is no part of the conversation: the wish, and the call as text. Neither may
-    a thread be kept whose answer was cut, by a stop sequence or an interrupt.
+    A forced call leaves items in the thread that are not part of the conversation: the instruction, and the call as
+    text. A thread must not be kept either if its answer was cut by a stop sequence or an interrupt.
     """
     return not request.is_choice_forced
 
@@ -101,7 +101,7 @@ def is_keepable(request: ChatRequest) -> bool:
 def terms_key(request: ChatRequest) -> str:
     """A hash of what a thread cannot change: model, tools, verbosity, emulations, the client's own key.
 
-    Effort and summary are in it because a turn that does not name them inherits those of the turn before.
+    It includes effort and summary, because a turn without them inherits those of the previous turn.
     """
     tools = sorted(request.tools, key=lambda tool: str(tool["name"]))
     wishes = (request.closing, request.uses_functions)
@@ -115,10 +115,10 @@ def turn_key(request: ChatRequest) -> str:
 
 
 def _anchor_key(request: ChatRequest, digests: Sequence[_Digest]) -> str:
-    """A hash of what requests have in common whose prompts begin alike, and should find each other's prompt cache.
+    """A hash that is equal for requests whose prompts have a common beginning, and should share a prompt cache.
 
-    The client's own key says so. Without one it is the beginning of the conversation, to the first message that is no
-    developer's: it stays when a history is edited, branches, or is answered again.
+    It uses the client's own key. Without one it is the beginning of the conversation, to the first message that is not
+    a developer's: that is unchanged if a history is edited, branches, or is answered again.
     """
     if request.cache_key is not None:
         return _hash("key", request.model, request.cache_key)
@@ -128,7 +128,7 @@ def _anchor_key(request: ChatRequest, digests: Sequence[_Digest]) -> str:
 
 
 def answer_items(texts: Sequence[str], calls: Sequence[ClientCall]) -> list[Item]:
-    """An answer as the items that it will be when the client sends it back.
+    """An answer as the items that the client will send back.
 
     Args:
         texts: of its messages, in order.
@@ -137,7 +137,7 @@ def answer_items(texts: Sequence[str], calls: Sequence[ClientCall]) -> list[Item
 
 
 def trailing_results(request: ChatRequest) -> Trailing | None:
-    """The tool results at the end of the conversation; None where it does not end in any."""
+    """The tool results at the end of the conversation; None if there are none."""
     calls = [index for index, item in enumerate(request.items) if item["type"] == "function_call"]
     n_before = calls[-1] + 1 if calls else len(request.items)
     rest = request.items[n_before:]
@@ -179,14 +179,14 @@ def _digests(items: Sequence[Item], *, has_ids: bool) -> Iterator[_Digest]:
 def _keys(digests: Sequence[_Digest], key: str, *, has_ids: bool) -> Iterator[str]:
     for digest, is_beside in zip(digests, _beside_calls(digests), strict=True):
         if is_beside and has_ids:
-            yield _hash(key, "beside")  # no thread is filed under it, and what follows does not depend on it
+            yield _hash(key, "beside")  # no thread is stored under it, and later keys do not depend on it
         else:
             key = _hash(key, digest.hash)
             yield key
 
 
 def _beside_calls(digests: Sequence[_Digest]) -> list[bool]:
-    """For each item whether it is reasoning, or text of an assistant's turn that goes on with a call."""
+    """For each item whether it is reasoning, or text of an assistant's turn that continues with a call."""
     found, is_before_call = [], False
     for digest in reversed(digests):
         is_mute = digest.is_said or digest.is_thought
@@ -196,7 +196,7 @@ def _beside_calls(digests: Sequence[_Digest]) -> list[bool]:
 
 
 def _essence(item: Item, *, has_ids: bool) -> Any:
-    """What must be the same in an item. Legacy functions have no ids: ours stand in for them."""
+    """The part of an item that must be equal. Ids of legacy calls are ours, so they are left out."""
     call_id = item.get("call_id") if has_ids else ""
     if item["type"] == "function_call":
         return ("call", call_id, item["name"], _json_value(item["arguments"]))
@@ -210,7 +210,7 @@ def _essence(item: Item, *, has_ids: bool) -> Any:
 
 
 def _json_value(text: str) -> Any:
-    """The value, or the text itself where it is none that can be compared."""
+    """The value, or the text itself if it has no comparable value."""
     try:
         value = json.loads(text)
         json.dumps(value)

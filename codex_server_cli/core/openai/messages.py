@@ -1,8 +1,8 @@
 """Messages of a chat as Responses items for `thread/inject_items`. Owns roles, and the pairing of calls with results.
 
-Clients cut their history where it suits them, so what is left of it is put right here, not refused upstream: a result
-without its call is dropped (Codex would drop it too), a call without a result stays (Codex adds the output "aborted").
-What Codex would lose without a word is mapped (`system` is sent as `developer`) or refused.
+Clients truncate their history anywhere, so it is repaired here, not refused upstream: a result without its call is
+dropped (Codex would drop it too), a call without a result stays (Codex adds the output "aborted"). What Codex would
+silently lose is mapped (`system` is sent as `developer`) or refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Item = dict[str, Any]
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 MOST_MESSAGES = 10_000
-"""OpenAI takes 2048. Codex repeats each to us as a notification, and drops a connection on which 32 768 are unread."""
+"""OpenAI takes 2048. Codex echoes each as a notification, and drops a connection with 32 768 unread ones."""
 _MAX_CALL_ID = 64  # of the Responses API; other providers' ids are longer
 
 
@@ -44,15 +44,15 @@ def parse_messages(messages: Any) -> tuple[Item, ...]:
 
 
 def developer_item(text: str) -> Item:
-    """A developer message of ours."""
+    """A developer message."""
     return _message("developer", [{"type": "input_text", "text": text}])
 
 
 class ItemHistory:
-    """The items of a conversation so far, and which calls of theirs have a result.
+    """The items of a conversation so far, and which of its calls have a result.
 
     Args:
-        items: those of the conversation that goes on.
+        items: of the conversation that is continued.
 
     Attributes:
         items: all of them.
@@ -64,24 +64,24 @@ class ItemHistory:
         self._answered = {item["call_id"] for item in self.items if item["type"] == "function_call_output"}
 
     def say(self, role: str, parts: list[Item], **more: Any) -> None:
-        """Add a message, if it says anything."""
+        """Add a message, unless it is empty."""
         if parts:
             self.items.append({**_message(role, parts), **more})
 
     def say_as_assistant(self, content: Any, param: str, **more: Any) -> None:
-        """Add a message of the assistant, if it says anything; raises `ApiError`."""
+        """Add a message of the assistant, unless it is blank; raises `ApiError`."""
         parts = content_parts(content, param, kind="output_text")
         if any(part["text"].strip() for part in parts):
             self.say("assistant", parts, **more)
 
     def add_call(self, call_id: str, function: Any, param: str) -> str:
-        """Add a call of a tool; its name.
+        """Add a tool call; returns its name.
 
         Args:
             function: an object with `name` and `arguments`.
 
         Raises:
-            ApiError: it is none, or there is one with this id.
+            ApiError: `function` is invalid, or a call has this id already.
         """
         if not isinstance(function, dict):
             raise invalid(f"`{param}` must be an object with `name` and `arguments`.", param)
@@ -95,11 +95,11 @@ class ItemHistory:
         return name
 
     def add_result(self, call_id: str, content: Any, param: str, within: str) -> None:
-        """Add the result of a call, if there is that call; raises `ApiError`.
+        """Add the result of a call, if that call exists; raises `ApiError`.
 
         Args:
             content: text, or parts.
-            param: of what holds it, in its member `within`.
+            param: the path of the object that has it as its member `within`.
         """
         output = output_of(content_parts(content, f"{param}.{within}", may_show=True))
         if call_id in self._answered:
@@ -114,7 +114,7 @@ class _MessageItems(ItemHistory):
 
     def __init__(self) -> None:
         super().__init__()
-        self._legacy: dict[str, str] = {}  # name of a legacy function → the id that its last call was given here
+        self._legacy: dict[str, str] = {}  # name of a legacy function → the id given to its last call
 
     def add(self, message: Any, param: str) -> None:
         if not isinstance(message, dict):
@@ -160,7 +160,7 @@ def _message(role: str, parts: list[Item]) -> Item:
 
 
 def call_id_of(value: Any, param: str) -> str:
-    """A call's id, shortened where it is too long, the same way for a call and its result."""
+    """A call's id, shortened if it is too long, in the same way for a call and its result."""
     if not isinstance(value, str) or not value:
         raise invalid(f"`{param}` must be the id of a tool call.", param)
     return value if len(value) <= _MAX_CALL_ID else f"call_{sha256(value.encode()).hexdigest()[:48]}"
@@ -173,7 +173,7 @@ def _name(value: Any, param: str) -> str:
 
 
 def _arguments(value: Any, param: str) -> str:
-    """Arguments as JSON text; some clients send the object itself, or nothing for none."""
+    """Arguments as JSON text; some clients send the object itself, or nothing."""
     if isinstance(value, str | None):
         return value if value and value.strip() else "{}"
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""How a parameter of a request is treated, and its value read. Owns the rules that both faces share.
+"""How a parameter of a request is treated, and its value read. Owns the rules that both APIs share.
 
 A parameter that is in no table is accepted and has no effect: clients send fields for other servers (`num_ctx`,
 `chat_template_kwargs`).
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from codex_server_cli.core.openai.refusal import ApiError, invalid
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
-"""What `MODEL:EFFORT` may end in; a model has only some of them."""
+"""The values of EFFORT in `MODEL:EFFORT`; a model supports only some of them."""
 VERBOSITIES = ("low", "medium", "high")
 SUMMARIES = ("auto", "concise", "detailed")
 
@@ -22,7 +22,7 @@ _SUMMARIES: Mapping[str, str | None] = {**{each: each for each in SUMMARIES}, "n
 
 
 class Treatment(StrEnum):
-    """What becomes of a parameter: it has an effect, or none, or the request is refused with status 400."""
+    """Whether a parameter has an effect, has none, or the request is refused with status 400."""
 
     USED = "used"
     IGNORED = "ignored"
@@ -33,9 +33,9 @@ class ApiParameter(NamedTuple):
     """One parameter.
 
     Attributes:
-        name: a path where it stands inside another one.
-        harmless: values besides null that ask for nothing that is not done anyway.
-        note: what the documentation says.
+        name: a path if it is inside another one.
+        harmless: values besides null that ask only for the default behaviour.
+        note: the text in the documentation.
     """
 
     name: str
@@ -45,13 +45,13 @@ class ApiParameter(NamedTuple):
 
 
 def without_effect(body: Mapping[str, Any], table: Sequence[ApiParameter], *, is_strict: bool) -> tuple[str, ...]:
-    """The parameters given that have no effect.
+    """The given parameters that have no effect.
 
     Args:
-        is_strict: whether that is refused.
+        is_strict: whether to refuse those.
 
     Raises:
-        ApiError: 400: one would change what an answer is, or may not be given.
+        ApiError: 400: one would change what an answer is, or is refused.
     """
     ignored = []
     for name, treatment, note, harmless in table:
@@ -83,7 +83,7 @@ def _unsupported(name: str, message: str) -> ApiError:
 
 
 def model_in(body: Mapping[str, Any], aliases: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """Model and effort of `model`. An effort that the client writes goes before that of an alias.
+    """Model and effort of `model`. The client's effort takes precedence over that of an alias.
 
     Args:
         aliases: model names of clients → model names of Codex, `MODEL:EFFORT` allowed.
@@ -104,7 +104,7 @@ def _split(name: str) -> tuple[str, str | None]:
 
 
 def summary_in(reasoning: Mapping[str, Any], key: str = "summary") -> str | None:
-    """The reasoning summary that is asked for."""
+    """The requested reasoning summary."""
     return one_of(reasoning, key, _SUMMARIES, "reasoning.")
 
 
@@ -125,7 +125,7 @@ def cache_key_in(body: Mapping[str, Any]) -> str | None:
 
 
 def object_in(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """An object, empty where there is none."""
+    """An object; empty if it is missing."""
     value = body.get(key)
     if not isinstance(value, dict | None):
         raise invalid(f"`{key}` must be an object.", key)
@@ -133,10 +133,10 @@ def object_in(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def text_at(body: Mapping[str, Any], key: str, within: str = "") -> str | None:
-    """A text that is not empty.
+    """A text; None if it is empty or missing.
 
     Args:
-        within: the path of `body`, with a point at its end, here as below.
+        within: the path of `body` with a trailing dot, here as below.
     """
     value = body.get(key)
     if not isinstance(value, str | None):
@@ -145,7 +145,7 @@ def text_at(body: Mapping[str, Any], key: str, within: str = "") -> str | None:
 
 
 def one_of(body: Mapping[str, Any], key: str, values: Mapping[str, str | None], within: str = "") -> str | None:
-    """What one of a few words stands for."""
+    """The mapped value of one of a few words."""
     value = text_at(body, key, within)
     if value is not None and value not in values:
         raise invalid(f"`{within}{key}` must be one of {', '.join(values)}.", f"{within}{key}")

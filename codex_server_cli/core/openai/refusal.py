@@ -1,4 +1,4 @@
-"""The error that a client of the OpenAI face is answered with. Owns its fields, not its way onto the wire."""
+"""The error response of the OpenAI-compatible API. Owns its fields, not its serialisation."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterable
 
 
 class ApiError(Exception):
-    """One error answer: an HTTP status and the fields of the body's `error` object.
+    """One error response: an HTTP status and the fields of the body's `error` object.
 
-    Not a `CodexServerError`: that tree is about exit codes of the command line.
+    Not a `CodexServerError`: that hierarchy is about exit codes of the command line.
 
     Attributes:
         status: the HTTP status.
         message: one or more whole sentences for the person who reads the client's log.
         type: the kind of error in OpenAI's words, e.g. `invalid_request_error`.
-        code: a stable identifier, e.g. `model_not_found`; None where the type says all.
+        code: a stable identifier, e.g. `model_not_found`; None if the type suffices.
         param: the parameter that is wrong, as a path like `messages[2].content`.
-        headers: HTTP headers of the answer, e.g. `Retry-After`.
+        headers: HTTP headers of the response, e.g. `Retry-After`.
     """
 
     def __init__(

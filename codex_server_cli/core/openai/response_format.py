@@ -1,4 +1,4 @@
-"""`response_format`: an output schema for Codex, or words where no schema can enforce what is asked for."""
+"""`response_format`: an output schema for Codex, or an instruction in words if no schema can enforce the format."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _BY_SCHEMA = "Answer with one JSON document and nothing else. It must fit this J
 
 
 class AnswerFormat(NamedTuple):
-    """What an answer must look like.
+    """The requested format of an answer.
 
     Attributes:
-        schema: the output schema; None where there is none.
-        wish: what the model is told instead; empty where nothing is.
+        schema: the output schema; None if there is none.
+        wish: the instruction for the model instead of a schema; empty if there is none.
     """
 
     schema: Any = None
@@ -30,10 +30,10 @@ def parse_response_format(value: Any, param: str = "response_format", within: st
 
     Args:
         value: of its parameter `param`.
-        within: the member of it that holds a schema's members; empty where it does so itself.
+        within: its member that holds a schema's members; empty if it holds them itself.
 
-    A schema that is `strict` goes to the model's side as it is, which refuses what is not in its subset. One that is
-    not is put into strict form; without such a form the model is asked in words.
+    A `strict` schema is sent unchanged; the model's API refuses what is not in its subset. Another schema is converted
+    to strict form; if that is impossible, the model is instructed in words.
 
     Raises:
         ApiError: 400.
@@ -49,7 +49,7 @@ def parse_response_format(value: Any, param: str = "response_format", within: st
 
 
 def _holder(value: dict[str, Any], param: str, within: str) -> tuple[Any, str]:
-    """What holds the schema, and its path."""
+    """The object that holds the schema, and its path."""
     return (value.get(within), f"{param}.{within}") if within else (value, param)
 
 

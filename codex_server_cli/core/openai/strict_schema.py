@@ -1,8 +1,8 @@
-"""JSON Schemas of clients: put into strict mode's subset, and answers by it put back. Must never judge an answer.
+"""Converts clients' JSON Schemas to strict mode's subset, and answers back. Must never validate an answer.
 
-Codex sends an output schema as strict, always. What a client did not mean to be strict is therefore rewritten: every
-object closed, every property required, an optional one without a default nullable, every constraint that strict mode or
-Codex drops told in the description. A schema that allows what strict mode cannot say (any value, any key) has no such
+Codex always sends an output schema as strict. A schema that the client did not mark as strict is therefore rewritten:
+every object closed, every property required, an optional one without a default nullable, every constraint that strict
+mode or Codex drops added to the description. A schema that strict mode cannot express (any value, any key) has no such
 form.
 """
 
@@ -33,16 +33,16 @@ class _OpenSchemaError(Exception):
 
 
 def with_constraints_told(schema: Schema) -> Schema:
-    """A copy for a tool: what Codex drops is told in the description, a tuple is a list, a null is left out."""
+    """A copy for a tool: constraints that Codex drops are in the description, a tuple is a list, nulls are removed."""
     kept = _without_null_keywords(schema)
     if isinstance(kept.get("items"), list):
-        kept["items"] = {"anyOf": kept["items"]}  # Codex takes no list here
+        kept["items"] = {"anyOf": kept["items"]}  # Codex accepts no list here
     kept |= _description(kept)
     return _map_parts(kept, lambda part: with_constraints_told(part) if isinstance(part, dict) else part)
 
 
 def to_strict(schema: Any) -> Schema | None:
-    """The schema in strict form, with `$defs` of its own; None where it has none."""
+    """The schema in strict form, with its own `$defs`; None if it has no such form."""
     try:
         root, definitions = _StrictForm(schema, "#", "").whole()
     except _OpenSchemaError:
@@ -51,7 +51,7 @@ def to_strict(schema: Any) -> Schema | None:
 
 
 def strict_choice(schemas: Mapping[str, Any]) -> Schema | None:
-    """The strict schema of one call out of several, `{"call": {"name", "arguments"}}`; None where there is none."""
+    """The strict schema of one call out of several, `{"call": {"name", "arguments"}}`; None if there is none."""
     definitions: Schema = {}
     try:
         for name, schema in schemas.items():
@@ -67,12 +67,12 @@ def strict_choice(schemas: Mapping[str, Any]) -> Schema | None:
 
 
 def without_added_nulls(value: Any, schema: Any) -> Any:
-    """An answer by `to_strict(schema)` without the nulls that stand there only because every property is required."""
+    """An answer by `to_strict(schema)` without the nulls that exist only because every property is required."""
     try:
         document = _Document(schema)
         return _cleared(value, document.root, document)
     except _OpenSchemaError:
-        return value  # no answer by that schema
+        return value  # not an answer by that schema
 
 
 def _without_null_keywords(schema: Schema) -> Schema:
@@ -81,7 +81,7 @@ def _without_null_keywords(schema: Schema) -> Schema:
 
 
 def _description(node: Schema) -> Schema:
-    """The `description` of a node with its constraints, as a part of a schema; empty where there is nothing to say."""
+    """The `description` of a node with its constraints, as a part of a schema; empty if there is none."""
     constraints = [f"{key}: {json.dumps(node[key], ensure_ascii=False)}" for key in _TOLD if key in node]
     own, told = node.get("description"), f"({', '.join(constraints)})" if constraints else ""
     text = " ".join(part for part in (own, told) if isinstance(part, str) and part)
@@ -89,7 +89,7 @@ def _description(node: Schema) -> Schema:
 
 
 def _map_parts(node: Schema, change: Callable[[Any], Any]) -> Schema:
-    """A copy whose subschemas are changed; what is no schema where one should be stays for Codex to refuse."""
+    """A copy with changed subschemas; invalid subschemas are kept, so that Codex refuses them."""
     new = dict(node)
     for key, value in node.items():
         if key in _MAPS and isinstance(value, dict):
@@ -140,7 +140,7 @@ def _type_names(node: Schema) -> list[Any]:
 
 
 def _merged(schema: Any) -> Schema:
-    """A node with its only `allOf` part put into it (so do some generators reference), `oneOf` as `anyOf`."""
+    """A node with its only `allOf` part merged (some generators write references so), and `oneOf` as `anyOf`."""
     if not isinstance(schema, dict):
         raise _OpenSchemaError
     node = _without_null_keywords(schema)
@@ -168,7 +168,7 @@ class _Document:
         return match[1]
 
     def alternatives(self, schema: Any) -> Iterator[Schema]:
-        """What a value by this schema may be, in order: references and `anyOf` resolved, each definition once."""
+        """The alternatives of a schema, in order: references and `anyOf` resolved, each definition once."""
         pending, seen = [schema], set[str]()
         while pending:
             node = _merged(pending.pop())
@@ -184,7 +184,7 @@ class _Document:
 
 
 class _StrictForm:
-    """Makes the strict form of one schema, and of those of its definitions that it uses."""
+    """Makes the strict form of one schema, and of the definitions that it uses."""
 
     def __init__(self, schema: Any, root_ref: str, prefix: str) -> None:
         self._document = _Document(schema)
@@ -267,7 +267,7 @@ def _filled(values: Any) -> list[Any]:
 
 
 def _cleared(value: Any, schema: Any, document: _Document) -> Any:
-    """A value without the nulls that only strict mode asked for."""
+    """A value without the nulls that only strict mode required."""
     if isinstance(value, list):
         items: Any = next((option["items"] for option in document.alternatives(schema) if "items" in option), {})
         return [_cleared(part, items, document) for part in value]

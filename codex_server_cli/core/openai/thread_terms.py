@@ -1,11 +1,11 @@
-"""What a request becomes on the wire of the app-server: the parameters of its thread and turn, and its anchor.
+"""A chat request on the app-server's wire: the parameters of its thread and turn, and its anchor.
 
-No thread of a chat may run a command or read a file: it has no environment, no tool of Codex's own, and a read-only
-sandbox. What Codex would add to the prompt is off, so that the model reads what the client wrote.
+No thread of a chat may run a command or read a file: it has no environment, none of Codex's tools, and a read-only
+sandbox. Codex's additions to the prompt are off, so that the model reads only what the client wrote.
 
 Codex names the prompt cache of a thread (`prompt_cache_key`, and the header `session-id`) after the session that the
-thread was forked from. An anchor is a session that never was, of one line, with an id of ours: threads that are forked
-from it share a cache, and the model reads nothing of it. `conversation` has which request has which anchor.
+thread was forked from. An anchor is an artificial session of one line, with an id of ours: threads that are forked from
+it share a cache, and it adds nothing to the prompt. `conversation` decides which request has which anchor.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ LEAN: Mapping[str, Any] = {
     "web_search": "disabled",
     "project_doc_max_bytes": 0,
     "developer_instructions": "",
-    "notify": [],  # a program of the user's, which is run at the end of every turn
+    "notify": [],  # a program of the user's that Codex runs at the end of every turn
     # Without it every current model gets the client's tools as JavaScript functions. `functions` must not be excluded
-    # for tools without a namespace: they vanish.
+    # for tools without a namespace: they would disappear.
     "features.code_mode": {
         "direct_only_tool_namespaces": [NAMESPACE],
         "excluded_tool_namespaces": ["functions", "clock"],
     },
-    # Both, or a long history is answered from a summary of it. The model's side refuses what is too long.
+    # Both are needed, or Codex summarises a long history. The service refuses what is too long.
     "model_context_window": _UNLIMITED,
     "model_auto_compact_token_limit": _UNLIMITED,
     "tool_output_token_limit": 10_000_000,
@@ -60,7 +60,7 @@ def thread_start(request: ChatRequest, *, cwd: str, instructions: Literal["clien
 
     Args:
         cwd: an empty directory.
-        instructions: `codex` leaves Codex's own prompt in front, for a backend that insists on it.
+        instructions: `codex` keeps Codex's own prompt, for a backend that requires it.
     """
     params = {**_new_thread(request, cwd, instructions), "environments": [], "experimentalRawEvents": True}
     if request.tools:
@@ -75,12 +75,12 @@ def thread_fork(
 ) -> dict[str, Any]:
     """The parameters of `thread/fork`, for a thread that shares the prompt cache of an anchor.
 
-    A fork takes neither tools nor environments, and has no raw events: it serves only a request whose
-    `needs_raw_items` is false, and each of its turns must say that it has no environment.
+    A fork accepts neither tools nor environments, and has no raw events: it serves only a request whose
+    `needs_raw_items` is false, and each of its turns must pass an empty list of environments.
 
     Args:
-        anchor, path: its id, and the file that it is read from.
-        cwd, instructions: as above.
+        anchor, path: its id and its session file.
+        cwd, instructions: as for `thread_start`.
     """
     return {**_new_thread(request, cwd, instructions), "threadId": anchor, "path": path, "excludeTurns": True}
 
@@ -101,7 +101,7 @@ def _new_thread(request: ChatRequest, cwd: str, instructions: Literal["client", 
 
 
 def turn_start(request: ChatRequest, thread_id: str) -> dict[str, Any]:
-    """The parameters of `turn/start`: no input, the items were injected before."""
+    """The parameters of `turn/start`, without input: the items were injected before."""
     given = {
         "effort": request.effort,
         "summary": request.summary,
@@ -113,7 +113,7 @@ def turn_start(request: ChatRequest, thread_id: str) -> dict[str, Any]:
 
 
 def anchor_id(key: str, *, seed: bytes, unix_ms: int) -> str:
-    """The id of the anchor with a key: always the same for the same arguments, in the form of Codex's own (UUID 7).
+    """The id of the anchor for a key: deterministic, in the format of Codex's own ids (UUID 7).
 
     Args:
         seed: a secret, so that the ids of two gateways are never the same.
@@ -129,7 +129,7 @@ def anchor_id(key: str, *, seed: bytes, unix_ms: int) -> str:
 def anchor_line(anchor: str, *, cwd: str, version: str, unix_ms: int) -> str:
     """The whole session file of an anchor, as Codex 0.163.0 and 0.171.0 read it.
 
-    `legacy` is the form that is read from any place; a session of the other form is looked up in Codex's home.
+    A `legacy` session can be read from any path; Codex looks up others in its home.
     """
     at = datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     meta = {"id": anchor, "session_id": anchor, "timestamp": at, "cwd": cwd, "originator": "codex_server"}

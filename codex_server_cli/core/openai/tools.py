@@ -1,8 +1,7 @@
 """Tools of a client: what the model is offered, and how a `tool_choice` that forces a call is emulated.
 
-The Responses API that Codex sends has `tool_choice: "auto"`, always. A named or required tool is therefore asked for in
-words, and where its parameters can be said in strict mode they are the output schema too, so that the model's text is
-the call.
+Codex always sends `tool_choice: "auto"`. A named or required tool is therefore requested in words; if strict mode can
+express its parameters, they are also the output schema, so that the model's text is the call.
 """
 
 from __future__ import annotations
@@ -39,11 +38,11 @@ class ClientCall(NamedTuple):
 
 
 class ForcedTool(NamedTuple):
-    """A `tool_choice` that is emulated: the model's text, by the output schema, is the call. See `forced_call`.
+    """An emulated `tool_choice`: the model's text, by the output schema, is the call. See `forced_call`.
 
     Attributes:
         schemas: the tools that may be called, name → the client's own parameter schema.
-        is_single: one tool alone: the text is its arguments; else it is `{"call": {"name", "arguments"}}`.
+        is_single: there is one tool, and the text is its arguments; else it is `{"call": {"name", "arguments"}}`.
     """
 
     schemas: Mapping[str, Any]
@@ -51,13 +50,13 @@ class ForcedTool(NamedTuple):
 
 
 class Toolbox(NamedTuple):
-    """What the tool parameters of a request come to.
+    """The parsed tool parameters of a request.
 
     Attributes:
-        tools: what is offered.
+        tools: the tools offered to the model.
         is_forced: whether the model must call one of them.
-        wish: what the model is told of that; empty if not.
-        forced: how its text is read as a call, with the `schema` of that text; both None where nothing enforces it.
+        wish: the instruction for a forced call; else empty.
+        forced, schema: how its text is read as a call, and the schema of that text; None if no schema enforces it.
         uses_functions: the tools came as legacy `functions`.
     """
 
@@ -96,9 +95,9 @@ def parse_tools(body: Mapping[str, Any]) -> Toolbox:
 
 
 def forced_call(forced: ForcedTool, answer: str) -> tuple[str, str] | None:
-    """Name and arguments (JSON text) of the call in an answer; None where the answer is none (it is plain text then).
+    """Name and arguments (JSON text) of the call in an answer; None if the answer is plain text.
 
-    Arguments that are null only because strict mode has no optional ones are left out.
+    Arguments that are null only because strict mode has no optional ones are removed.
     """
     try:
         text = document_in(answer)
@@ -192,7 +191,7 @@ def _allowed(allowed: Any, names: list[str], param: str) -> tuple[list[str], boo
 
 
 def _name_in(choice: Any) -> str:
-    """The tool that a choice names, in each of the forms that clients use."""
+    """The tool that a choice names, in any form that clients use."""
     function = choice.get("function", choice) if isinstance(choice, dict) else None
     name = function.get("name") if isinstance(function, dict) else None
     return name if isinstance(name, str) else ""

@@ -1,6 +1,6 @@
-"""What of Codex's errors a client of the OpenAI face is told: status, code, and whether it should try again.
+"""Codex's errors as responses of the OpenAI-compatible API: status, code, and whether the client should retry.
 
-Sources: runs of 0.163.0 and 0.171.0 (captures in `tests/core/openai`). The official clients repeat a request after 408,
+Sources: runs of 0.163.0 and 0.171.0 (captures in `tests/core/openai`). The official clients retry a request after 408,
 409, 429 and 5xx twice, but not after `x-should-retry: false`.
 """
 
@@ -45,10 +45,10 @@ _INSTRUCTIONS = r"(?i)instructions are (?:not valid|required)"
 
 
 class AccountLimits:
-    """The account's rate limits, as last reported. One for all runs: the report names no thread.
+    """The account's rate limits, as last reported. One for all runs, because the report names no thread.
 
-    `account/rateLimits/updated` comes just before the error that it explains, and as a broadcast of its connection:
-    give each one's parameters to `note` at once.
+    `account/rateLimits/updated` is broadcast just before the error that it explains: pass its parameters to `note` at
+    once.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class AccountLimits:
         self._snapshot = merge_limits(self._snapshot, params.get("rateLimits"))
 
     def used_up(self, now_s: float) -> Window | None:
-        """The window that holds the account back now: of several the one that resets last."""
+        """The window that is used up now; of several the one that resets last."""
         windows = [window for limits in limits_in({"rateLimits": self._snapshot}) for window in limits.windows]
         full = [each for each in windows if each.used_percent >= _FULL_PERCENT and (each.resets_at_s or 0) > now_s]
         return max(full, key=lambda window: window.resets_at_s or 0, default=None)
@@ -76,12 +76,12 @@ def early_finish(error: Message) -> str | None:
 
 
 def is_policy(error: Message) -> bool:
-    """Whether the service refuses the conversation for what it says."""
+    """Whether the service refuses the conversation because of its content."""
     return error.get("codexErrorInfo") in _POLICIES or _words(error).startswith("Invalid prompt:")
 
 
 def is_login(error: Message) -> bool:
-    """Whether it is the login that fails, which no retry mends."""
+    """Whether the login failed, so that a retry cannot help."""
     is_unauthorized = error.get("codexErrorInfo") == "unauthorized" or _status(error) == 401
     return is_unauthorized or re.search(_LOGIN_LOST, _words(error)) is not None
 
@@ -91,21 +91,21 @@ def _words(error: Message) -> str:
 
 
 def _status(error: Message) -> int | None:
-    """The HTTP status that the service answered with."""
+    """The HTTP status of the service's response."""
     info = error.get("codexErrorInfo")
     details = info.values() if isinstance(info, dict) else ()
     return next((status for each in details if (status := at(each, "httpStatusCode", int)) is not None), None)
 
 
-# --- what the client is told
+# --- what the client gets
 
 
 def error_of(error: Message, limits: AccountLimits, now_s: float) -> ApiError:
-    """The error answer for a wire error that ended a turn, or that is not retried any longer.
+    """The error response for a wire error that ended a turn, or that is not retried any longer.
 
     Args:
         error: `{message, codexErrorInfo, additionalDetails}` from `error` or `turn/completed`.
-        limits: what is known of the account's limits.
+        limits: the account's known limits.
         now_s: Unix seconds.
     """
     text = re.sub(_RETRYING, r"\1", readable_message(error))
@@ -120,7 +120,7 @@ def error_of(error: Message, limits: AccountLimits, now_s: float) -> ApiError:
 
 
 def _of_info(error: Message, text: str, limits: AccountLimits, now_s: float) -> ApiError | None:
-    """By Codex's own name for the error."""
+    """By Codex's name for the error."""
     info = error.get("codexErrorInfo")
     if info in _SPENT:
         return _insufficient_quota(text) if re.search(_QUOTA, text) else _usage_limit(text, limits, now_s)
@@ -139,7 +139,7 @@ def _of_info(error: Message, text: str, limits: AccountLimits, now_s: float) -> 
 
 
 def _of_status(status: int | None, text: str) -> ApiError | None:
-    """By the HTTP status that the service answered with."""
+    """By the HTTP status of the service's response."""
     match status:
         case 429:
             return _rate_limited(text)
@@ -155,7 +155,7 @@ def _of_status(status: int | None, text: str) -> ApiError | None:
 
 
 def _of_words(text: str) -> ApiError:
-    """By the text alone, which is all that an error has that was retried before."""
+    """By the text alone: an error that was retried has nothing else."""
     if re.search(r"(?i)rate limit exceeded", text):
         return _rate_limited(text)
     if re.search(_BROKEN_STREAM, text):
@@ -164,7 +164,7 @@ def _of_words(text: str) -> ApiError:
 
 
 def _inner(error: Message) -> dict[str, Any] | None:
-    """The body of the service's answer, where the error's message is that, verbatim."""
+    """The body of the service's response, if the error's message is that body, verbatim."""
     text = text_in(error.get("message"))
     try:
         body = json.loads(text) if text.startswith("{") else None
@@ -176,7 +176,7 @@ def _inner(error: Message) -> dict[str, Any] | None:
 
 
 def _of_body(body: dict[str, Any], text: str) -> ApiError:
-    """The service refused the request: its own error object, less what is no text in it."""
+    """The service refused the request: its own error object, without members that are not text."""
     message = text_in(body.get("message")) or text
     code, param = text_or_none(body.get("code")), text_or_none(body.get("param"))
     if code == "model_not_found" or re.search(_NO_MODEL, message):
@@ -233,7 +233,7 @@ def _overloaded(text: str) -> ApiError:
 
 
 def _broken(text: str, code: str) -> ApiError:
-    """Codex has tried again already, up to 30 times."""
+    """Codex has already retried, up to 30 times."""
     return ApiError(502, text, type="server_error", code=code, headers=[_NO_RETRY])
 
 
@@ -245,7 +245,7 @@ def _retry_after(seconds: int) -> tuple[str, str]:
 
 
 def error_of_refusal(code: int, message: str, data: Any = None) -> ApiError:
-    """The error answer where the app-server refused one of our requests (a JSON-RPC error)."""
+    """The error response if the app-server refused one of our requests (a JSON-RPC error)."""
     error: Message = {"code": code, "message": message, "data": data}
     text = readable_message(error)
     if code == OVERLOADED or is_draining(error):
@@ -258,40 +258,40 @@ def error_of_refusal(code: int, message: str, data: Any = None) -> ApiError:
 
 
 def codex_unavailable(reason: str) -> ApiError:
-    """The error answer where there is no app-server, or it is lost in the middle."""
+    """The error response if there is no app-server, or its connection was lost."""
     return ApiError(503, reason, type="server_error", code="codex_unavailable", headers=[_retry_after(2)])
 
 
 def turn_in_doubt(reason: str) -> ApiError:
-    """The error answer where a turn was asked for, and nothing says whether it runs."""
+    """The error response if a turn was requested, but it is unknown whether it runs."""
     return _ended_here(503, f"Codex was lost when the turn had been sent: {reason}", "codex_unavailable")
 
 
 def login_required() -> ApiError:
-    """The error answer where `account/read` says, before any turn, that nobody is logged in."""
+    """The error response if `account/read` reports, before any turn, that there is no login."""
     return _login_required("no account")
 
 
 def not_paid_for(problem: str, way_out: str) -> ApiError:
-    """The error answer where there is no login, or one that bills somebody who has not agreed."""
+    """The error response if there is no login, or one that bills without the user's consent."""
     return ApiError(401, f"{problem}\n{way_out}", type="authentication_error", code="codex_login_required")
 
 
 def too_long() -> ApiError:
-    """The error answer where Codex begins to put a summary in the place of the conversation."""
+    """The error response if Codex begins to replace the conversation by a summary."""
     return _context_too_long("The conversation is longer than what this model reads at once.")
 
 
 def interrupted() -> ApiError:
-    """The error answer where somebody else has interrupted the turn."""
+    """The error response if another client has interrupted the turn."""
     return _ended_here(503, "the turn was interrupted", "interrupted")
 
 
 def deadline_passed(limit_s: float) -> ApiError:
-    """The error answer of a request that took too long, and whose turn the caller interrupts."""
+    """The error response for a request that took too long; the caller interrupts its turn."""
     return _ended_here(504, f"it took more than {limit_s:g} s", "deadline")
 
 
 def _ended_here(status: int, why: str, code: str) -> ApiError:
-    """The same request would only be paid for twice."""
+    """Not to be retried: the same request would only be paid for twice."""
     return ApiError(status, f"The answer is not complete: {why}.", type="server_error", code=code, headers=[_NO_RETRY])

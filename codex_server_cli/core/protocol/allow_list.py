@@ -1,8 +1,8 @@
-"""Which messages of a stranger reach the app-server. Owns the methods and the parameters that pass by default.
+"""Which messages of an untrusted client reach the app-server. Owns the methods and parameters allowed by default.
 
-Most of the protocol is the right to run commands: `thread/shellCommand`, `command/exec`, `fs/*`, a `config` that names
-another model provider. So a method passes by its name, a parameter by its name, an input by its type, and what decides
-about rights (sandbox, approvals) is set here. Must never do I/O: directories are resolved by the caller.
+Most of the protocol can run commands: `thread/shellCommand`, `command/exec`, `fs/*`, a `config` that names another
+model provider. So methods and parameters are allowed by name, inputs by type, and the parameters that grant rights
+(sandbox, approvals) are set here. Must never do I/O: the caller resolves directories.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from codex_server_cli.core.places import is_within
 from codex_server_cli.core.protocol.rpc import Message, MessageType, message_type, text_or_none
 
 FLAG = "--allow-raw-rpc"
-"""The flag of `serve` that lets everything pass."""
+"""The flag of `serve` that allows everything."""
 
 READ_ONLY: Message = {"type": "readOnly", "networkAccess": False}
 WORKSPACE_WRITE: Message = {
@@ -45,10 +45,10 @@ PARAMETERS: dict[str, frozenset[str]] = {
     "turn/interrupt": frozenset({"threadId", "turnId"}),
 }
 METHODS = tuple(PARAMETERS)
-"""The methods that pass by default."""
+"""The methods that are allowed by default."""
 
 _WITHOUT_PARAMETERS = frozenset({"account/rateLimits/read"})
-"""Whose `params` may be absent; every other method is sent `{}` then, as the app-server asks for one."""
+"""Methods whose `params` may be absent; for any other `{}` is sent then, because the app-server requires an object."""
 NOTIFICATIONS = frozenset({"initialized"})
 _CAPABILITIES = frozenset({"experimentalApi", "optOutNotificationMethods"})
 INPUTS = {"text": frozenset({"type", "text", "text_elements"}), "image": frozenset({"type", "url", "detail"})}
@@ -56,28 +56,28 @@ DATA_URL = "data:image/"
 
 
 class ClientRights(NamedTuple):
-    """What a client may do on this machine: what the server was started with.
+    """What a client may do on this machine, as set at the server's start.
 
     Attributes:
         cwd: where threads work; absolute, links resolved.
-        may_write: whether turns may write there that ask to. Then no thread works in a directory within: a turn could
-            have made a repository or a `.codex` of it, from which Codex would run programs outside of the sandbox.
+        may_write: whether turns may write there on request. Then no thread may work in a subdirectory: a turn could
+            have created a repository or a `.codex` there, from which Codex would run programs outside of the sandbox.
     """
 
     cwd: str
     may_write: bool = False
 
     def has(self, directory: str) -> bool:
-        """Whether threads may work in a directory, which is absolute and has its links resolved."""
+        """Whether threads may work in a directory (absolute, links resolved)."""
         return directory == self.cwd if self.may_write else is_within(directory, self.cwd)
 
 
 class Refused(NamedTuple):
-    """Why a message does not pass.
+    """Why a message is not allowed.
 
     Attributes:
-        message: a sentence; it names the flag where that would help.
-        is_malformed: it would not pass with the flag either: no such message can be meant.
+        message: a sentence; it names the flag if that would help.
+        is_malformed: it would not be allowed with the flag either, because it is invalid.
     """
 
     message: str
@@ -85,16 +85,16 @@ class Refused(NamedTuple):
 
 
 def admit(message: Message, rights: ClientRights) -> Message | Refused:
-    """The message as it may be sent, with the rights that the server grants; or why not.
+    """The message to send, with the rights that the server grants; or why it is refused.
 
     Args:
-        message: a request, a notification or a reply of a client. The `cwd` of a `thread/start`, where it names one,
-            has its links resolved already.
+        message: a request, a notification or a reply of a client. The links in the `cwd` of a `thread/start`, if any,
+            are already resolved.
         rights: the server's.
     """
     kind = message_type(message)
     if kind is MessageType.RESPONSE:
-        return message  # to a request that was sent to this very client
+        return message  # the reply to a request that was sent to this client
     if kind is MessageType.INVALID:
         return Refused("a message has a `method` (text), or is a reply with the `id` of a request", is_malformed=True)
     method = message["method"]
@@ -118,7 +118,7 @@ def _not_let_through(what: str) -> Refused:
 
 
 def _admitted(method: str, params: Message, rights: ClientRights) -> Message | Refused:
-    """The parameters with those that we set; a client may name these too, with the value that they get anyway."""
+    """The parameters with those that we set; a client may pass these too, with the same value."""
     ours = set_rights(method, params, rights)
     passing = {}
     for name, value in params.items():
@@ -136,8 +136,8 @@ def _admitted(method: str, params: Message, rights: ClientRights) -> Message | R
 
 
 def set_rights(method: str, params: Message, rights: ClientRights) -> Message:
-    """A thread is opened read-only: with more, Codex would mark its directory as trusted (see `model.request`). A turn
-    writes where it asks to and may.
+    """A thread is opened read-only: otherwise Codex would mark its directory as trusted (see `model.request`). A turn
+    may write if it requests that and the rights allow it.
     """
     if method == "thread/start":
         return {"sandbox": "read-only", "approvalPolicy": "never"}
@@ -148,22 +148,22 @@ def set_rights(method: str, params: Message, rights: ClientRights) -> Message:
 
 
 def _is_as(given: Any, ours: Any) -> bool:
-    """Whether a value is ours; of an object the type is enough, and what stands beside it is ours."""
+    """Whether a value equals ours; an object needs only the same type, and may omit other members."""
     if not isinstance(given, dict) or not isinstance(ours, dict):
         return bool(given == ours)
     return given.get("type") == ours["type"] and {**ours, **given} == ours
 
 
 def _refuse_capabilities(capabilities: Any) -> Refused | None:
-    """Some hold for the whole app-server, and no later connection can take them back."""
+    """Some capabilities apply to the whole app-server, and no later connection can undo them."""
     if not isinstance(capabilities, dict):
-        return None  # none, or the app-server says what is wrong
+        return None  # none, or the app-server reports the error
     more = [name for name, value in capabilities.items() if name not in _CAPABILITIES and value not in (None, False)]
     return _not_let_through(f"the capability `{more[0]}`") if more else None
 
 
 def _refuse_directory(params: Message, rights: ClientRights) -> Refused | None:
-    """Codex takes any text for a directory, and a relative one from its own."""
+    """Codex accepts any text as a directory, and resolves a relative one against its own."""
     cwd = params.get("cwd")
     if cwd is None:
         params["cwd"] = rights.cwd
@@ -178,7 +178,7 @@ def _refuse_directory(params: Message, rights: ClientRights) -> Refused | None:
 
 
 def _refuse_input(method: str, items: Any) -> Refused | None:
-    """Inputs that name a path would have Codex read a file of this machine."""
+    """Inputs that name a path would make Codex read a file of this machine."""
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         return Refused(f"the `input` of {method} is a list of objects", is_malformed=True)
     for item in items:

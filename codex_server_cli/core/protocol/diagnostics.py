@@ -1,4 +1,4 @@
-"""What an app-server says of itself: `server/diagnostics`. Owns the names of its gauges; must never do I/O."""
+"""What an app-server reports about itself: `server/diagnostics`. Owns the names of its gauges; must never do I/O."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from codex_server_cli.core.protocol.query import Query, initialize
 from codex_server_cli.core.protocol.rpc import at, objects_in
 
 _OURS = "app.requests.in_flight"
-"""The gauge of our own question, which is there whenever gauges are told."""
+"""The gauge that counts our own request: it exists if gauges are reported."""
 
 
 class Diagnostics(NamedTuple):
-    """The state of an app-server; None where it does not say.
+    """The state of an app-server; None for what it does not report.
 
     Attributes:
         memory_bytes: of its process, resident.
@@ -26,7 +26,7 @@ class Diagnostics(NamedTuple):
 
 
 def ask_diagnostics(version: str) -> Query[Diagnostics | None]:
-    """The state of an app-server; None where it refuses. Begins with the handshake.
+    """The state of an app-server; None if it refuses. Begins with the handshake.
 
     Args:
         version: ours.
@@ -36,7 +36,7 @@ def ask_diagnostics(version: str) -> Query[Diagnostics | None]:
     if result is None:
         return None
     gauges = {gauge.get("name"): at(gauge, "value", int) for gauge in objects_in(result.get("gauges"))}
-    unset = 0 if _OURS in gauges else None  # a gauge is told once something was counted
+    unset = 0 if _OURS in gauges else None  # a gauge is reported once it has counted something
     return Diagnostics(
         at(result, "process.residentMemoryBytes", int),
         gauges.get("core.threads.live", unset),

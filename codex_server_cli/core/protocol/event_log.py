@@ -1,9 +1,9 @@
-"""The lines of `events.jsonl`: written as messages pass, read back by the repairer. Owns only their shape.
+"""The lines of `events.jsonl`: written as messages pass, read back by the repairer. Owns only their format.
 
-A line is the message's members, verbatim, after those of the log: `{"seq":N,"ts":MS,"dir":"in"|"out", …}`; a reply that
-no user decided on has `"why"` after them. `"dir":"session"` is a line of the thread's session file, where only that
-reports a refused call. Splicing bytes instead of encoding again keeps a 3 MB line cheap and exact. Input that is not a
-message is logged as `"invalid"` text.
+A line is the message's members, verbatim, after those of the log: `{"seq":N,"ts":MS,"dir":"in"|"out", …}`; a reply
+without a user's decision has `"why"` after them. `"dir":"session"` is a line of the thread's session file, logged if
+only that reports a refused call. Splicing bytes instead of encoding again keeps a 3 MB line cheap and exact. Input that
+is not a message is logged as `"invalid"` text.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class EventLog:
         self.next_seq = next_seq
 
     def line_in(self, raw: bytes, message: Message | None, now_ms: int) -> bytes:
-        """The event line of one received line; `message` is what it decoded to, None where it did not."""
+        """The event line of one received line; `message` is its decoded form, None if it is not a message."""
         if message is None or _LOG_MEMBERS & message.keys():
             # Not a message, or one whose members would collide with those of the log.
             text = raw[: 4 * MAX_INVALID_CHARS].decode("utf-8", "replace")[:MAX_INVALID_CHARS]
@@ -35,7 +35,7 @@ class EventLog:
         return self._line(b'"in"', raw.strip(), now_ms)
 
     def line_out(self, encoded: bytes, now_ms: int, why: str | None = None) -> bytes:
-        """The event line of one sent message, as encoded for the wire; `why` it was sent, where no user decided it."""
+        """The event line of one sent message, as encoded for the wire; `why` it was sent, if no user decided it."""
         reason = b"" if why is None else b',"why":%s' % json.dumps(why).encode()
         return self._line(b'"out"' + reason, encoded.strip(), now_ms)
 

@@ -1,7 +1,7 @@
-"""Names that a client chooses for what it has running: a process, a watch, a search. Owns which parameters those are.
+"""Handles: names that a client chooses for its processes, watches and searches. Owns which parameters those are.
 
-An app-server keeps them by connection. Clients that share one would meet each other's, so each client's carry its name
-there. Must never know which clients there are.
+An app-server scopes them by connection. Those of clients that share a connection could collide, so each handle is
+prefixed with its client's name. Must never know which clients there are.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from codex_server_cli.core.protocol.rpc import Message, object_at, text_or_none
 
 _BETWEEN = ":"
-"""What no client's name contains."""
+"""The separator, which no client's name contains."""
 
 _HANDLES = {
     **dict.fromkeys(
@@ -33,7 +33,7 @@ _TOLD = {
 
 
 def handle_in(request: Message) -> tuple[str, str] | None:
-    """The parameter that is a handle, and its value; None where the request has none.
+    """The parameter that is a handle, and its value; None if the request has none.
 
     Args:
         request: a client's.
@@ -42,7 +42,7 @@ def handle_in(request: Message) -> tuple[str, str] | None:
 
 
 def marked(request: Message, client: str) -> Message:
-    """A client's request with its handle carrying the client's name."""
+    """A client's request with its handle prefixed."""
     found = handle_in(request)
     if found is None:
         return request
@@ -51,10 +51,10 @@ def marked(request: Message, client: str) -> Message:
 
 
 def unmarked(notification: Message) -> tuple[str, str, Message] | None:
-    """Whose handle a notification is about, which one, and the notification as that client knows it.
+    """The client and the handle that a notification is about, and the notification without the prefix.
 
     Returns:
-        None for one that is about no handle of a client.
+        None for one that is not about a client's handle.
     """
     found = _found(notification, _TOLD)
     if found is None:

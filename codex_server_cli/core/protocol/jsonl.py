@@ -1,4 +1,4 @@
-"""Bytes to lines. Owns the one place where a byte stream is split; must never know what a line means.
+"""Bytes to lines. Owns the only splitting of a byte stream; must never know what a line means.
 
 Lines end only at `\\n`: `str.splitlines` also cuts at U+2028 and U+0085, which are legal inside JSON strings,
 and asyncio's `readline` fails past 64 KiB while app-server lines reach megabytes.
@@ -7,7 +7,7 @@ and asyncio's `readline` fails past 64 KiB while app-server lines reach megabyte
 from __future__ import annotations
 
 MAX_LINE_BYTES = 256 * 1024 * 1024
-"""A line longer than this is dropped whole: app-server lines of 3 MB were seen, none near this."""
+"""A longer line is dropped whole: app-server lines of 3 MB were seen, none near this."""
 
 
 class LineDecoder:
@@ -44,7 +44,7 @@ class LineDecoder:
         return lines
 
     def flush(self) -> bytes | None:
-        """The unfinished last line, or None where the stream ended on a newline."""
+        """The unfinished last line, or None if the stream ended with a newline."""
         rest = b"".join(self._parts)
         self.dropped_lines += self._is_dropping
         self._parts, self._size, self._is_dropping = [], 0, False

@@ -1,7 +1,7 @@
-"""What stands on a stream before the app-server's first message. Owns where the messages begin.
+"""Output on a stream before the app-server's first message. Owns where the messages begin.
 
-A login shell on another host may print on stdout before it runs what it was asked to: a greeting, the output of an rc
-file. Must never touch what comes after the first message.
+A login shell on another host may print a greeting or the output of an rc file before it runs the command. Must never
+touch what comes after the first message.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from codex_server_cli.core.protocol import rpc
 from codex_server_cli.core.protocol.jsonl import LineDecoder
 
 _MOST_TRIES = 50
-"""How many openings of an object are tried in one line, so that no line takes long."""
+"""How many opening braces are tried in one line, so that no line takes long."""
 
 
 class Preamble:
-    """Skips it. Fed with the bytes of the stream; a greeting without a newline may stand before the first message.
+    """Skips that output. Fed with the bytes of the stream; a greeting without a newline may precede the first message.
 
     Attributes:
         is_over: whether the first message has come.
@@ -28,10 +28,10 @@ class Preamble:
         self._decoder = LineDecoder()
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """Take what has come.
+        """Take received bytes.
 
         Returns:
-            What belongs to the app-server, and the whole lines that do not.
+            The app-server's bytes, and the whole lines before them.
         """
         if self.is_over:
             return data, b""
@@ -46,7 +46,7 @@ class Preamble:
         return b"", _joined(lines)
 
     def flush(self) -> bytes:
-        """At the end of the stream: the unfinished line that was none of the app-server's."""
+        """At the end of the stream: the unfinished line that is not the app-server's."""
         return self._decoder.flush() or b""
 
 

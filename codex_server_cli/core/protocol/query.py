@@ -20,8 +20,8 @@ Ask = tuple[str, Message]
 class Listen(NamedTuple):
     """Wait for the next notification of a method, which may have arrived already.
 
-    Those before it are discarded. After `timeout_s` without it the query is sent `{}`; None waits as long as the whole
-    query may.
+    Notifications before it are discarded. After `timeout_s` without it the query is sent `{}`; None waits for the
+    timeout of the whole query.
     """
 
     method: str
@@ -32,9 +32,9 @@ Query = Generator[Ask | Listen, Message, T]
 
 
 def initialize(version: str) -> Query[str | None]:
-    """The handshake; returns the app-server's user agent, None where it refused.
+    """The handshake; returns the app-server's user agent, None if it refused.
 
-    Always with `experimentalApi`: much of what is asked for, up to the state of the server itself, needs it.
+    Always with `experimentalApi`: many queries need it, even the one for the state of the server.
     """
     result = (yield "initialize", initialize_params(version)).get("result")
     return str(result.get("userAgent")) if isinstance(result, dict) else None
@@ -45,7 +45,7 @@ def initialize_params(version: str, opted_out: Sequence[str] = ()) -> Message:
 
     Args:
         version: ours.
-        opted_out: the notifications that are not wanted, by method.
+        opted_out: the methods of unwanted notifications.
     """
     client = {"name": "codex_server", "title": "codex-server", "version": version}
     unwanted = {"optOutNotificationMethods": [*opted_out]} if opted_out else {}
@@ -53,10 +53,9 @@ def initialize_params(version: str, opted_out: Sequence[str] = ()) -> Message:
 
 
 def version_of(user_agent: str) -> str | None:
-    """The version in an app-server's user agent; None where it names none.
+    """The version in an app-server's user agent; None if it has none.
 
-    What stands before the `/` is the name of the first client that the server has met, which need not be ours
-    (transport notes, section 3.3).
+    The name before the `/` is that of the server's first client, which need not be us (transport notes, section 3.3).
     """
     found = re.match(r"[^/]*/(\S+)", user_agent)
     return found and found[1]

@@ -1,7 +1,7 @@
-"""A client's messages to an app-server and back, one a line. Owns what is answered in the server's place, and what is
-still unanswered; must never do the I/O.
+"""A client's messages to an app-server and back, one per line. Owns the replies sent in the server's place, and which
+requests are unanswered; must never do the I/O.
 
-The app-server drops what it cannot read and answers nothing: a client would wait without end. So that is refused here.
+The app-server silently drops what it cannot parse: a client would wait forever. So such messages are refused here.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from codex_server_cli.core.protocol.jsonl import MAX_LINE_BYTES, LineDecoder
 
 PARSE_ERROR, INVALID_REQUEST = -32700, -32600
 _NOTIFICATION = b'{"method"'
-"""How the app-server writes one: it need not be read, and there may be thousands in a second."""
+"""The beginning of the app-server's notifications: they need no parsing, and there may be thousands in a second."""
 
 
 class Relayed(NamedTuple):
-    """What follows from a client's bytes: whole lines for each side."""
+    """The result of a client's bytes: whole lines for each side."""
 
     to_server: bytes
     to_client: bytes
@@ -27,7 +27,7 @@ class Relay:
     """The state of one client's connection.
 
     Args:
-        most_bytes: the longest message that the server takes; it cuts the connection at a longer one.
+        most_bytes: the longest message that the server accepts; it closes the connection at a longer one.
     """
 
     def __init__(self, most_bytes: int = MAX_LINE_BYTES) -> None:
@@ -42,19 +42,19 @@ class Relay:
         return len(self._unanswered)
 
     def feed(self, data: bytes) -> Relayed:
-        """Take what the client has sent."""
+        """Take bytes from the client."""
         dropped = self._from_client.dropped_lines
         lines = self._from_client.feed(data)
         too_long = [_refusal(INVALID_REQUEST, "this line is too long")] * (self._from_client.dropped_lines - dropped)
         return self._relayed(lines, b"".join(too_long))
 
     def end(self) -> Relayed:
-        """The client has sent all: its last line may lack a newline."""
+        """EOF from the client: its last line may lack a newline."""
         rest = self._from_client.flush()
         return self._relayed([rest] if rest is not None else [], b"")
 
     def feed_back(self, data: bytes) -> bytes:
-        """Take what the server has sent: what belongs to the client now."""
+        """Take bytes from the server; returns the whole lines for the client."""
         lines = self._from_server.feed(data)
         if self._unanswered:
             for line in lines:
@@ -78,7 +78,7 @@ class Relay:
         return Relayed(b"".join(to_server), refusals)
 
     def _refuse(self, line: bytes) -> bytes | None:
-        """The refusal of a line that the server would drop; None for one that it takes, which is noted."""
+        """The refusal of a line that the server would drop; None for one that it accepts, whose id is noted."""
         message = rpc.parse_line(line)
         if message is None:
             return _refusal(PARSE_ERROR, "this line is no JSON object: a message is one, on one line")

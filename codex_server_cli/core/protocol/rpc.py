@@ -21,7 +21,7 @@ Message = dict[str, Any]
 """One decoded line: a JSON object as the app-server wrote it."""
 
 UNSUPPORTED = -32601
-"""The error code of our refusals. An error reply fails closed for every server request tested (notes, section 6)."""
+"""The error code of our refusals. An error reply declines every server request that was tested (notes, section 6)."""
 
 OVERLOADED = -32001
 """`Server overloaded; retry later.`: the ingress queue is full; identified by the code, never by `data`."""
@@ -74,7 +74,7 @@ def refusal(server_request: Message, reason: str) -> Message:
 
 
 def objects_in(value: Any) -> list[Message]:
-    """The JSON objects of an array; none of anything else, so that a changed shape does not crash."""
+    """The JSON objects of an array; empty for anything else, so that a changed shape does not crash."""
     return [member for member in value if isinstance(member, dict)] if isinstance(value, list) else []
 
 
@@ -103,7 +103,7 @@ def at(value: Any, path: str, kind: type[_T]) -> _T | None:
     """The value at a path of member names (`turn.id`) in a JSON value; a changed shape does not crash.
 
     Returns:
-        None where it is missing or of another type.
+        None if it is missing or of another type.
     """
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
@@ -111,18 +111,18 @@ def at(value: Any, path: str, kind: type[_T]) -> _T | None:
 
 
 def object_at(value: Any, path: str) -> Message:
-    """The JSON object at such a path; an empty one where there is none."""
+    """The JSON object at such a path; an empty one if there is none."""
     return at(value, path, dict) or {}
 
 
 def params_of(message: Message) -> Message:
-    """The message's parameters, like `object_at`; called for each of a hundred thousand deltas."""
+    """The message's parameters, like `object_at` but faster: called for each of a hundred thousand deltas."""
     params = message.get("params")
     return params if isinstance(params, dict) else {}
 
 
 def readable_message(error: Message) -> str:
-    """A wire error in one readable line: a raw JSON body gives its inner message."""
+    """A wire error in one readable line: for a raw JSON body its inner message."""
     text = str(error.get("message") or "Codex gave no message")
     if text.startswith("{"):
         inner = re.search(r'"message":\s*"((?:[^"\\]|\\.)*)"', text)

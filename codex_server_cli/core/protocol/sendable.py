@@ -1,6 +1,6 @@
-"""Whether the app-server could read a message. Owns what its JSON reader takes and ours does not.
+"""Whether the app-server can parse a message. Owns the differences between its JSON parser and ours.
 
-It drops what it cannot read and answers nothing, so a caller would wait in vain.
+It silently drops what it cannot parse, so a caller would wait forever.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import math
 from typing import Any
 
 MOST_DEPTH = 100
-"""How deep a message may be nested; serde_json reads 127 levels."""
+"""The deepest nesting of a message; serde_json reads 127 levels."""
 
 _MOST_NUMBER = 10**308
 
 
 def why_unreadable(message: Any) -> str | None:
-    """What the app-server cannot read in a JSON value; None where it can read all of it."""
+    """What the app-server cannot read in a JSON value; None if it can read all of it."""
     level = [message]
     for _ in range(MOST_DEPTH):
         inner: list[Any] = []

@@ -1,11 +1,11 @@
-"""Which lines of an ended turn's `events.jsonl` say nothing that another line does not. Owns only that choice.
+"""Which lines of an ended turn's `events.jsonl` only repeat what another line has. Owns only that choice.
 
-Superfluous are the deltas of an item whose `item/completed` holds their text, and each `turn/diff/updated` that another
-one follows: it has the whole diff again. Without them a replay makes the same record, the same text, and the same
-events of a Response, in which each character has its number (`core.openai.responses.turn_events`). Therefore the deltas
-of a message or of reasoning are kept, all of them, where any other line of its thread comes before its end: `out.txt`
-may have something there, or it was ended there; and where they are not the beginning of what the end holds, part for
-part. Where a line is unclear, it is kept.
+These are the deltas of an item whose `item/completed` has their text, and each `turn/diff/updated` that is followed by
+another one, which repeats the whole diff. A replay without them makes the same record, the same text, and the same
+events of a Response, in which each character has its number (`core.openai.responses.turn_events`). Therefore all deltas
+of a message or of reasoning are kept if any other line of its thread comes before its end, because `out.txt` may have
+text there, or the item was ended there; and also if they are not a prefix of the final text, part for part. A line in
+doubt is kept.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from typing import NamedTuple
 from codex_server_cli.core.protocol.rpc import Message, at, object_at, params_of, parse_line, text_in
 
 Span = tuple[int, int]
-"""Where a line, or several without a gap, begins and ends in the log, in bytes."""
+"""The byte offsets in the log where a line, or several consecutive ones, begin and end."""
 
 MOST_CHARS = 4 << 20
-"""The deltas of a longer text are kept: Codex cuts what a command prints at 1 MiB, in the completed item but not in
-them, and memory is limited."""
+"""The deltas of a longer text are kept: memory is limited, and Codex truncates a command's output at 1 MiB in the
+completed item, but not in the deltas."""
 
 _Item = tuple[str, str, str]
 """The ids of thread, turn and item."""
 
 
 class _Told(NamedTuple):
-    """What of an item is told by deltas of one kind, and repeated at its end.
+    """The text of an item that one kind of delta streams, and its end repeats.
 
     Attributes:
         type: of the item.
         member: of the completed item: a text, or a list of texts, its parts.
-        part: the parameter of a delta that says which part it belongs to.
+        part: the parameter of a delta that names its part.
     """
 
     type: str
@@ -46,10 +46,10 @@ _TOLD = {
     "item/reasoning/summaryTextDelta": _Told("reasoning", "summary", "summaryIndex"),
     "item/reasoning/textDelta": _Told("reasoning", "content", "contentIndex"),
 }
-"""The deltas whose places count, or those of their item."""
+"""The deltas whose position in the log matters, or that of their item."""
 
 _MEMBER_OF_ITEM = {"item/plan/delta": "text", "item/commandExecution/outputDelta": "aggregatedOutput"}
-"""The other deltas, which are never shown, and the text of the completed item that repeats them."""
+"""The other deltas, which are never shown, and the member of the completed item that repeats them."""
 
 _NEVER_SHOWN = {
     *_TOLD.keys() - {_MESSAGE},
@@ -86,7 +86,7 @@ class _DeltaRun:
 
 
 class _Open:
-    """A message or reasoning that is open, and the deltas of it: of each kind the parts, in their order."""
+    """An open message or reasoning item, and its deltas: the parts of each kind, in order."""
 
     def __init__(self, key: _Item, type_: str, begun: str) -> None:
         self.key, self.type = key, type_
@@ -104,7 +104,7 @@ class _Open:
         runs[-1].add(text_in(params.get("delta")), span)
 
     def found(self, item: Message) -> list[Span]:
-        """Those that the completed item makes superfluous."""
+        """The deltas that the completed item repeats."""
         is_known = item.get("type") == self.type and not self._is_unclear
         if not is_known or not all(_is_beginning(runs, _texts_in(item, method)) for method, runs in self._runs.items()):
             return []
@@ -112,7 +112,7 @@ class _Open:
 
 
 def _is_beginning(runs: Sequence[_DeltaRun], whole: Sequence[str]) -> bool:
-    """Whether the whole begins with what was told: a part is over when the next one begins."""
+    """Whether the final text begins with the deltas; a part ends when the next one begins."""
     *over, last = [run.text for run in runs]
     n_over = len(over)
     if any(run.is_too_long for run in runs) or list(whole[:n_over]) != over:
@@ -128,12 +128,12 @@ def _texts_in(item: Message, method: str) -> list[str]:
 
 
 class _Search:
-    """Takes the lines, oldest first. Remembers the texts of the open items, as far as `MOST_CHARS` each."""
+    """Takes the lines, oldest first. Keeps the texts of the open items, up to `MOST_CHARS` each."""
 
     def __init__(self) -> None:
         self.found: list[Span] = []
         self._position = 0
-        self._open: dict[str, _Open] = {}  # by thread: the item of which alone the last lines were
+        self._open: dict[str, _Open] = {}  # by thread: the only item that its last lines are about
         self._others: dict[_Item, dict[str, _DeltaRun]] = {}
         self._diffs: dict[tuple[str, str], Span] = {}  # the last one of a thread's turn
 

@@ -1,11 +1,11 @@
-"""The client's half of RFC 6455, as far as an app-server speaks it: upgrade, frames, masks. Owns bytes ↔ messages.
+"""The client side of RFC 6455, as far as an app-server needs it: upgrade, frames, masks. Owns bytes ↔ messages.
 
-No extension and no subprotocol is offered. That text is UTF-8 is left to the JSON reader. Pure: keys and masks are the
-caller's.
+No extension and no subprotocol is offered. The JSON parser checks that text is UTF-8. Pure: the caller passes keys and
+masks.
 
-Why no library: beside all that a worker has imported, this costs 0.6 ms of CPU and 0.05 MB; `websockets.client` 45 ms
-and 9 MB, its core without the package around it 30 ms and 6.9 MB, `wsproto` 31 ms and 5.8 MB. A whole turn on a warm
-server takes Codex itself 93 ms. A text delta of 200 bytes takes 2 µs here. `websockets` is the oracle of the tests.
+Why no library: on top of a worker's other imports this costs 0.6 ms of CPU and 0.05 MB; `websockets.client` 45 ms and
+9 MB, its core without the package around it 30 ms and 6.9 MB, `wsproto` 31 ms and 5.8 MB. A whole turn on a warm server
+takes Codex itself 93 ms. A text delta of 200 bytes takes 2 µs here. The tests use `websockets` as their oracle.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from codex_server_cli.core.protocol.jsonl import MAX_LINE_BYTES
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 _KNOWN = (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG)
 _MOST_IN_ONE_FRAME = 8 * 1024 * 1024
-"""A longer message is sent in fragments: an app-server cuts the connection for a frame of more than 16 MiB."""
+"""A longer message is sent in fragments: an app-server closes the connection at a frame of more than 16 MiB."""
 _FRAGMENT_BYTES = 1024 * 1024
 _MOST_HEAD_BYTES = 64 * 1024
 _MOST_CONTROL_BYTES = 125
 _ACCEPT_SALT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 SAMPLE_KEY, SAMPLE_ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-"""The pair of the RFC's section 1.3. A new key each time guards against a proxy that answers from its cache; on a unix
-socket there is none, and a hash would be the only reason to load OpenSSL (4 ms and 3.7 MB)."""
+"""The pair of the RFC's section 1.3. A new key each time guards against a caching proxy; a unix socket has none, and a
+hash would be the only reason to load OpenSSL (4 ms and 3.7 MB)."""
 
 
 class WebSocketError(ValueError):
-    """The other side breaks the protocol. The text says how, for people: it goes on after "the other side …"."""
+    """The peer violates the protocol. The text continues "the other side …" for people."""
 
 
 class Received(NamedTuple):
@@ -41,16 +41,16 @@ class Received(NamedTuple):
 
 
 class Head(NamedTuple):
-    """The head of an HTTP answer; names of headers in small letters."""
+    """The head of an HTTP response; header names are lower-case."""
 
     status: int
     headers: dict[str, str]
 
     def is_upgrade(self, accept: str) -> bool:
-        """Whether it opens a WebSocket connection as it was asked for, without any extension.
+        """Whether it accepts our upgrade to WebSocket, without any extension.
 
         Args:
-            accept: the answer to our key, of `accept_of`.
+            accept: the expected value for our key, of `accept_of`.
         """
         options = [option.strip().lower() for option in self.headers.get("connection", "").split(",")]
         return (
@@ -69,11 +69,11 @@ def get_request(host: str, resource: str, headers: dict[str, str]) -> bytes:
 
 
 def upgrade_request(host: str, resource: str, key: str, token: str | None = None) -> bytes:
-    """What opens a connection.
+    """The request that opens a connection.
 
     Args:
         key: 16 random bytes in base64.
-        token: is sent as a bearer token.
+        token: sent as a bearer token.
     """
     headers = {
         "Upgrade": "websocket",
@@ -85,7 +85,7 @@ def upgrade_request(host: str, resource: str, key: str, token: str | None = None
 
 
 def accept_of(key: str) -> str:
-    """What an answer must hold to prove that it is one to this key."""
+    """The value that proves that a response is for this key."""
     from base64 import b64encode
     from hashlib import sha1
 
@@ -93,16 +93,16 @@ def accept_of(key: str) -> str:
 
 
 def read_head(data: bytes) -> tuple[Head, bytes] | None:
-    """Read the head of an answer.
+    """Parse the head of a response.
 
     Args:
-        data: all that has come so far.
+        data: all bytes so far.
 
     Returns:
-        The head, and what came after it; None while its end has not come.
+        The head, and the bytes after it; None while it is incomplete.
 
     Raises:
-        WebSocketError: this is no HTTP/1.
+        WebSocketError: it is not HTTP/1.
     """
     start = b"HTTP/1."
     if data[: len(start)] != start[: len(data)]:
@@ -128,7 +128,7 @@ def message_frames(text: bytes, random: Callable[[int], bytes]) -> bytes:
     """The frames of one text message.
 
     Args:
-        random: gives so many unpredictable bytes, as `os.urandom` does.
+        random: returns that many unpredictable bytes, like `os.urandom`.
     """
     if len(text) <= _MOST_IN_ONE_FRAME:
         return frame(TEXT, text, random(4))
@@ -145,7 +145,7 @@ def message_frames(text: bytes, random: Callable[[int], bytes]) -> bytes:
 
 
 def frame(opcode: int, payload: bytes, mask: bytes, *, is_last: bool = True) -> bytes:
-    """One frame, masked as a client has to.
+    """One frame, masked as required of a client.
 
     Args:
         mask: four bytes.
@@ -165,7 +165,7 @@ def frame(opcode: int, payload: bytes, mask: bytes, *, is_last: bool = True) -> 
 
 
 def close_words(payload: bytes) -> str:
-    """Why a close frame closes, for people: `1001 going away`; empty where it does not say."""
+    """The code and reason of a close frame, for people: `1001 going away`; empty if it has none."""
     if len(payload) < 2:
         return ""
     reason = " ".join(payload[2:].decode("utf-8", "replace").split())
@@ -173,13 +173,13 @@ def close_words(payload: bytes) -> str:
 
 
 class FrameDecoder:
-    """Join a byte stream, however it was chunked, to messages and control frames."""
+    """Parse a byte stream, however it was chunked, into messages and control frames."""
 
     def __init__(self, most_bytes: int = MAX_LINE_BYTES) -> None:
-        """Begin behind the head of the answer.
+        """Begin after the head of the response.
 
         Args:
-            most_bytes: the longest message that is taken; on stdio a longer line is not taken either.
+            most_bytes: the longest message that is accepted; the same limit as for a line on stdio.
         """
         self._most_bytes = most_bytes
         self._buffer = bytearray()
@@ -188,10 +188,10 @@ class FrameDecoder:
         self._size = 0
 
     def feed(self, data: bytes) -> list[Received]:
-        """What `data` completes, oldest first.
+        """The messages that `data` completes, oldest first.
 
         Raises:
-            WebSocketError: the protocol is broken; nothing more can be read.
+            WebSocketError: the peer violated the protocol; nothing more can be read.
         """
         self._buffer += data
         received: list[Received] = []
@@ -205,7 +205,7 @@ class FrameDecoder:
         return received
 
     def _bounds(self, view: memoryview, at: int) -> tuple[int, int] | None:
-        """Where the payload of the frame at `at` begins and ends; None while it is not whole."""
+        """Where the payload of the frame at `at` begins and ends; None while it is incomplete."""
         start = at + 2
         if len(view) < start:
             return None

@@ -1,1 +1,1 @@
-"""What the messages of a turn establish: its facts, its answer, its text; live and replayed."""
+"""What follows from the messages of a turn: its facts, its answer, its text; live and replayed."""

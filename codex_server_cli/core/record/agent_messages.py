@@ -1,4 +1,4 @@
-"""The agent's messages in one turn, and which of them is the answer. Owns the messages; must never judge an end.
+"""The agent's messages in one turn, and which of them is the answer. Owns the messages; must never decide an end.
 
 In a review Codex announces each message of its reviewer, but sends neither its text nor its end; the text of the review
 comes with `exitedReviewMode`, and again as the turn's one message. If the reviewer was stopped or failed, both have
@@ -26,7 +26,7 @@ class AgentMessage:
 
     @property
     def text(self) -> str:
-        """What is known of the text."""
+        """The text so far."""
         return "".join(self.pieces)
 
 
@@ -41,10 +41,10 @@ class AgentMessages:
         self.is_reviewing = False
         self._messages: dict[str, AgentMessage] = {}
         self._review: str | None = None
-        self._whole: set[str] | None = None  # after a lost connection: those that have started since
+        self._whole: set[str] | None = None  # after a lost connection: the messages that have started since
 
     def reattach(self) -> None:
-        """The connection was lost: an open message lacks a part until its end brings all of it."""
+        """The connection was lost: an open message lacks a part until its end has all of it."""
         self._whole = set()
 
     @property
@@ -93,7 +93,7 @@ class AgentMessages:
         return message is not None and message.is_complete
 
     def text_of(self, item_id: str) -> str:
-        """What is known of a message's text; empty where it has not started."""
+        """A message's text so far; empty if it has not started."""
         message = self._messages.get(item_id)
         return "" if message is None else message.text
 

@@ -1,4 +1,4 @@
-"""A request of Codex in the middle of a turn: what it asks for, and the replies that answer it.
+"""A request of Codex during a turn: its content, and the replies to it.
 
 Owns the translation between the wire's server requests and a user's decisions: protocol notes, sections 6 and 12;
 captures `approval_*`, `mcp_*` and `request_user_input_plan_mode`. Must never keep state: `approvals` does.
@@ -17,7 +17,7 @@ from codex_server_cli.core.record.item_text import unwrapped
 
 
 class RequestKind(StrEnum):
-    """What a request asks for."""
+    """The kind of a request."""
 
     COMMAND = "command"  # to run it outside of the sandbox
     PATCH = "patch"  # to write files
@@ -38,14 +38,14 @@ _FORMS = ("form", "openai/form", "openaiForm")
 
 
 class ApprovalRequest(NamedTuple):
-    """One request that waits for its answer.
+    """One pending request.
 
     Attributes:
         id: the id that users see: the wire's id as text.
         wire_id: the wire's id, for the reply.
-        params: as the wire has them.
+        params: as on the wire.
         changes: what a patch would change, from its earlier item.
-        asked_ms, expires_ms: Unix times; at the latter it is declined.
+        asked_ms, expires_ms: Unix times of its arrival, and of its automatic decline.
     """
 
     id: str
@@ -57,17 +57,17 @@ class ApprovalRequest(NamedTuple):
     expires_ms: int
 
     def is_again_of(self, other: ApprovalRequest | None) -> bool:
-        """Whether Codex sent that one once more: over another connection it repeats what waits (transport notes, 4)."""
+        """Whether Codex sent `other` again: over a new connection it repeats pending requests (transport notes, 4)."""
         return other is not None and (self.wire_id, self.params) == (other.wire_id, other.params)
 
     @property
     def form(self) -> Message:
-        """What an elicitation asks for: JSON Schemas by property; `{}` where it only asks for consent."""
+        """The fields of an elicitation: JSON Schemas by property; `{}` if it only asks for consent."""
         return object_at(self.params, "requestedSchema.properties")
 
     @property
     def wants_answers(self) -> bool:
-        """Whether it takes an answer, rather than an approval."""
+        """Whether it needs an answer, rather than an approval."""
         return self.kind is RequestKind.QUESTION or (self.kind is RequestKind.ELICITATION and bool(self.form))
 
     @property
@@ -82,7 +82,7 @@ class ApprovalRequest(NamedTuple):
 
     @property
     def message(self) -> str:
-        """What is asked, in one line; the asker's own text where there is one."""
+        """The request in one line; in the sender's own words, if there are any."""
         return " ".join(self._message_text.split())
 
     @property
@@ -109,7 +109,7 @@ class ApprovalRequest(NamedTuple):
         return unwrapped(text_in(self.params.get("command")))
 
     def to_json(self) -> dict[str, Any]:
-        """The request as other shells see it; what does not apply is null, so that every request has the same keys."""
+        """The request as other shells see it; inapplicable values are null, so that every request has the same keys."""
         params, meta = self.params, object_at(self.params, "_meta")
         return {
             "id": self.id,
@@ -136,7 +136,7 @@ class ApprovalRequest(NamedTuple):
         }
 
     def _form_questions(self) -> list[Message] | None:
-        """A form's fields in the shape of questions, so that both are shown and answered the same way."""
+        """A form's fields in the format of questions, so that both are shown and answered in the same way."""
         if not self.wants_answers:
             return None
         required = at(self.params, "requestedSchema.required", list) or []
@@ -163,7 +163,7 @@ def read_request(
 
     Args:
         open_items: `TurnRecord.items_asked_about`; a patch is described by its item, which precedes the request.
-        timeout_s: how long it may wait.
+        timeout_s: how long it may wait for a decision.
     """
     kind = _KIND_OF_METHOD.get(message["method"])
     params = params_of(message)
@@ -184,16 +184,16 @@ def read_request(
 
 
 def is_secret_field(field: Message) -> bool:
-    """Whether the JSON Schema of a form's field marks its value as secret: it is neither shown nor recorded."""
+    """Whether the JSON Schema of a form's field marks its value as secret, so that it is neither shown nor recorded."""
     return field.get("format") == "password" or field.get("writeOnly") is True
 
 
 def form_choices(schema: Any) -> list[tuple[str, Any]]:
-    """The choices of a form field, as labels and values; empty where its value is not limited.
+    """The choices of a form field, as labels and values; empty if it accepts any value.
 
     Args:
-        schema: of the field, or of the items of one that accepts several: MCP has `enum` with or without `enumNames`,
-            `oneOf` or `anyOf` of titled constants, and booleans.
+        schema: of the field, or of the items of a multiple choice: MCP has `enum` with or without `enumNames`, `oneOf`
+            or `anyOf` of titled constants, and booleans.
     """
     if not isinstance(schema, dict):
         return []
@@ -213,13 +213,13 @@ def form_choices(schema: Any) -> list[tuple[str, Any]]:
 
 
 def _option(label: str, value: Any) -> Message:
-    """A choice in the shape of a question's option; the value is its description where the label differs."""
+    """A choice in the format of a question's option; the value is its description if the label differs."""
     is_named = label != str(value) and not isinstance(value, bool)
     return {"label": label, "description": str(value)} if is_named else {"label": label}
 
 
 def _permissions_text(permissions: Any) -> str:
-    """The permissions requested beyond the sandbox, with their paths; one without a value is not requested."""
+    """The permissions requested beyond the sandbox, with their paths; those without a value are not requested."""
     parts = []
     for name, value in (permissions if isinstance(permissions, dict) else {}).items():
         if not value or value == {"enabled": False}:
@@ -258,7 +258,7 @@ def granting(request: ApprovalRequest, *, is_for_session: bool) -> Message:
 
 
 def declining(request: ApprovalRequest) -> Message:
-    """The wire's result that refuses a request; the turn goes on."""
+    """The wire's result that declines a request; the turn continues."""
     match request.kind:
         case RequestKind.COMMAND | RequestKind.PATCH:
             return {"decision": "decline"}

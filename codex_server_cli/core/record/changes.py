@@ -1,9 +1,9 @@
-"""What the patches of one turn changed, and those of its sub-agents. Owns whose patches count, and where they are.
+"""What the patches of one turn and its sub-agents changed. Owns which patches count, and where their files are.
 
-Codex sends two facts (seen with 0.163.0 and 0.171.0). `turn/diff/updated` is the net diff of the turn so far, the last
-one being valid; it has nothing that a command wrote, and no file that was only moved. Its names are relative to the
-git work tree, or to `/` where there is none; a file outside of the work tree has an absolute name. `fileChange` items
-have absolute names, and each its own patch. Must never touch a file.
+Codex sends two facts (seen with 0.163.0 and 0.171.0). `turn/diff/updated` is the net diff of the turn so far, of which
+the last one is valid; it lacks changes by commands, and files that were only moved. Its names are relative to the git
+work tree, or to `/` if there is none; a file outside of the work tree has an absolute name. `fileChange` items have
+absolute names, and each has its own patch. Must never touch a file.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 DIFF_METHOD = "turn/diff/updated"
 MOST_DIFF_CHARS = 1 << 20
-"""A diff is cut to this, at a border of two files."""
+"""The longest diff; files that do not fit are omitted."""
 
 
 class ChangesOf(StrEnum):
-    """What the changes of a turn are known from."""
+    """The source of a turn's changes."""
 
-    WORK_TREE = "work_tree"  # its state before and after: what commands wrote, too
-    PATCHES = "patches"  # Codex's own alone
+    WORK_TREE = "work_tree"  # its state before and after, which includes what commands wrote
+    PATCHES = "patches"  # only Codex's own patches
 
 
 class ChangeSet(NamedTuple):
@@ -40,7 +40,7 @@ class ChangeSet(NamedTuple):
     base: str = "/"
 
     def to_json(self, cwd: str) -> list[dict[str, Any]]:
-        """The entries of `changes`: names relative to `cwd` where they are below it."""
+        """The entries of `changes`: names below `cwd` are relative to it."""
         entries: dict[str, dict[str, Any]] = {}
         for file in self.files:
             entry = _entry(file.renamed(below(cwd)))
@@ -60,19 +60,19 @@ class ChangeSet(NamedTuple):
 
 
 def below(directory: str) -> Callable[[str], str]:
-    """What makes an absolute name relative to a directory, and leaves one that is not below it."""
+    """A function that makes an absolute name relative to a directory; it does not change one that is not below it."""
     prefix = directory.rstrip("/") + "/"
     return lambda path: path.removeprefix(prefix)
 
 
 def with_tree(files: Iterable[FileDiff], prefix: str, patched: set[str], beyond: Iterable[FileDiff]) -> ChangeSet:
-    """What a work tree tells, and of Codex's patches what it cannot.
+    """The changes of a work tree, and those of Codex's patches elsewhere.
 
     Args:
-        files: how its state differs, names relative to it.
-        prefix: the work tree, with a slash at its end.
-        patched: all that Codex's patches touched, with absolute names; a command touched the rest.
-        beyond: what patches changed outside of it, or in what git ignores.
+        files: the changes of the work tree, names relative to it.
+        prefix: the work tree, with a trailing slash.
+        patched: all files that Codex's patches touched, with absolute names; a command touched the others.
+        beyond: what patches changed outside of it, or in ignored files.
     """
     found = [file.renamed(lambda name: prefix + name) for file in files]
     marked = [file._replace(is_by_command=patched.isdisjoint((file.path, file.old_path))) for file in found]
@@ -83,20 +83,20 @@ class Changes:
     """Takes the facts about patches, of our thread and of others.
 
     Attributes:
-        open_items: patches of sub-agents that have begun, by id: we may be asked to approve one, in a request that
-            does not repeat its content.
-        paths: all that was patched, with absolute names, in order.
+        open_items: patches of sub-agents that have begun, by id: an approval request may refer to one without
+            repeating its content.
+        paths: all patched files, with absolute names, in order.
     """
 
     def __init__(self) -> None:
         self.open_items: dict[str, Message] = {}
         self.paths: dict[str, None] = {}
-        self._listed: list[dict[str, Any]] | None = []  # None where another fact has come since
-        self._diffs: dict[str, str] = {}  # the last one of each turn, by Codex's id of it
+        self._listed: list[dict[str, Any]] | None = []  # None if a new fact has arrived since
+        self._diffs: dict[str, str] = {}  # the last one of each turn, by Codex's turn id
         self._moves: dict[str, str] = {}  # where a file is now → where it was
 
     def note(self, method: str, params: Message) -> None:
-        """Take a notification about another thread than ours; most say nothing of patches."""
+        """Take a notification about another thread than ours; most are not about patches."""
         if method == DIFF_METHOD:
             self.note_diff(params)
         item = object_at(params, "item")
@@ -127,13 +127,13 @@ class Changes:
                 self._moves[target] = origin
 
     def listed(self, cwd: str) -> list[dict[str, Any]]:
-        """The entries of `changes` now; the diff is read anew only where another one has come."""
+        """The current entries of `changes`; a diff is parsed again only if a new one has arrived."""
         if self._listed is None:
             self._listed = self.found(cwd).to_json(cwd)
         return self._listed
 
     def found(self, cwd: str) -> ChangeSet:
-        """What differs now.
+        """The current changes.
 
         Args:
             cwd: the turn's directory.
@@ -152,7 +152,7 @@ class Changes:
         return ChangeSet(tuple(files), cwd if root in (None, "/") else str(root))
 
     def _root_of(self, files: Iterable[FileDiff]) -> str | None:
-        """The directory that names in Codex's diff are relative to: what absolute ones have before them."""
+        """The directory that names in Codex's diff are relative to: the prefix of the absolute names."""
         names = [file.path for file in files if not file.path.startswith("/")]
         for path in self.paths if names else ():
             root = path.removesuffix(f"/{names[0]}")
@@ -172,7 +172,7 @@ def _entry(file: FileDiff) -> dict[str, Any]:
 
 
 def _add(entry: dict[str, Any], more: dict[str, Any]) -> None:
-    """Add a second change of the same file: a sub-agent's, or what took the place of a file that was deleted."""
+    """Add a second change of the same file: a sub-agent's, or one that recreated a deleted file."""
     for count in ("added", "removed"):
         if count in entry and count in more:
             entry[count] += more[count]

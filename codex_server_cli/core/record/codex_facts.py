@@ -10,10 +10,10 @@ from codex_server_cli.core.protocol.rpc import Message, object_at, text_in
 
 
 class CodexFacts:
-    """What is known so far.
+    """The facts so far.
 
     Attributes:
-        version: its version, read from its user agent.
+        version: its version, from its user agent.
         home: the home directory of this Codex.
         has_program: whether the user has a `notify` program, which Codex starts when a turn ends.
         has_farewell: whether the user has `SessionEnd` hooks, which Codex runs before it exits.

@@ -1,4 +1,4 @@
-"""The outcome of a request as `out.txt` shows it: whether it was allowed, why not, and what was answered.
+"""The outcome of a request as `out.txt` shows it: whether it was allowed, why not, and its answer.
 
 Owns the wording. Answers to secret questions are masked.
 """
@@ -13,11 +13,11 @@ from codex_server_cli.core.record.approval_request import ApprovalRequest, Reque
 
 TAKEN_BACK = "taken back by Codex"
 OVERDUE = "declined: no answer in time"
-"""Outcomes that nobody decided."""
+"""Outcomes without a user's decision."""
 
 TIMEOUT = "timeout"
-"""Why a reply was sent: no decision was made in time. Stored as `why` in `events.jsonl`, because the wire's reply does
-not say it."""
+"""The reason for a reply: no decision was made in time. Stored as `why` in `events.jsonl`, because the wire's reply
+does not contain it."""
 
 MAX_ANSWER_CHARS = 200
 _SECRET = "•" * 8
@@ -37,10 +37,10 @@ def outcome_of_reply(request: ApprovalRequest, reply: Message, *, is_overdue: bo
 
 
 def ending_in(events: Iterable[Message], request_id: str) -> str | None:
-    """How a request ended, in a few words without the answers; None where the events of its turn do not tell.
+    """How a request ended, in a few words without the answers; None if the events do not show it.
 
     Args:
-        events: in the shape of `events.jsonl`, oldest first; earlier ones may be missing.
+        events: in the format of `events.jsonl`, oldest first; earlier ones may be missing.
         request_id: as users see it.
     """
     outcome: str | None = None
@@ -73,7 +73,7 @@ def _outcome(reply: Message, *, is_overdue: bool) -> str:
 
 
 def _answers(request: ApprovalRequest, given: Any) -> str:
-    """The answers: only the text where there is one, else each after the id of its question."""
+    """The answers: only the text if there is one, else each after the id of its question."""
     if not isinstance(given, dict):
         return ""
     secrets = _secret_ids(request)

@@ -1,6 +1,6 @@
-"""The settings that Codex announced for a turn, and those that were requested. Owns their shape in `meta.json`.
+"""The settings that Codex announced for a turn, and those that were requested. Owns their format in `meta.json`.
 
-The reply to the opening of a thread is valid until `thread/settings/updated` changes it; the two name some settings
+The reply that opens a thread is valid until `thread/settings/updated` changes it; the two name some settings
 differently (protocol notes, section 12). A policy that is wider than requested ends a turn and is detected in
 `request`; other differences are described here.
 """
@@ -33,7 +33,7 @@ def effective_terms(settings: Message) -> dict[str, Any]:
 
 
 def differences(asked: Message, settings: Message) -> list[str]:
-    """Where Codex's settings differ from those requested, one sentence each; a missing one is no difference.
+    """Where Codex's settings differ from those requested, one sentence each; missing settings are ignored.
 
     Args:
         asked: `TurnRecord.asked`.

@@ -1,4 +1,4 @@
-"""A turn of our thread that Codex started by itself while we had it. Owns what is recorded of it."""
+"""A turn of our thread that Codex started by itself while we had it. Owns what is recorded about it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ class ForeignTurn:
     """The last such turn.
 
     Attributes:
-        turn_id: Codex's id of it; None where none has begun.
-        message: what it began with: the wire's `userMessage` item, once reported. Codex records the message about
-            then; a turn that is ended earlier leaves no trace of its subject, in 0.163.0 and 0.171.0.
+        turn_id: Codex's id of it; None if none has begun.
+        message: its first message: the wire's `userMessage` item, once reported. Codex records the message about then;
+            a turn that ends earlier leaves no trace of it, in 0.163.0 and 0.171.0.
     """
 
     def __init__(self) -> None:

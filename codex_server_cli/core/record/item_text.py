@@ -22,7 +22,7 @@ _STEP_MARKS = {"completed": "☑", "inProgress": "▸"}
 
 
 def command_line(item: Message) -> str:
-    """What was run: `$ echo hello`."""
+    """The command that was run: `$ echo hello`."""
     first, *rest = unwrapped(str(item.get("command") or "")).split("\n")
     return "\n".join([f"$ {first}", *(f"  {line}" for line in rest)]) + "\n"
 
@@ -46,7 +46,7 @@ def command_end(item: Message, *, is_denied: bool = False) -> str:
 
 
 def bounded(output: str) -> str:
-    """`output` whole where it is short, else its head and tail around a line that counts what is left out."""
+    """`output` as a whole if it is short, else its head and tail around a line that counts what is omitted."""
     if not output.strip():
         return ""
     lines = output.rstrip("\n").split("\n")
@@ -136,7 +136,7 @@ _ITEM_BLOCKS: dict[str, Callable[[Message], str]] = {
 
 
 def item_block(item: Message) -> str:
-    """The block of a completed item other than a command or a message; empty for what is not shown."""
+    """The block of a completed item other than a command or a message; empty if it is not shown."""
     build = _ITEM_BLOCKS.get(str(item.get("type")))
     return build(item) if build else ""
 
@@ -148,7 +148,7 @@ def user_block(item: Message) -> str:
 
 
 def plan_block(params: Message) -> str:
-    """The steps of `turn/plan/updated`, one a line."""
+    """The steps of `turn/plan/updated`, one per line."""
     steps = objects_in(params.get("plan"))
     return "".join(f"{_STEP_MARKS.get(str(step.get('status')), '☐')} {step.get('step')}\n" for step in steps)
 

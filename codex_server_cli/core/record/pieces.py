@@ -1,6 +1,6 @@
-"""The displayed text of a turn, in pieces: each a kind and a text. Owns only the kinds.
+"""The displayed text of a turn, in pieces: each has a kind and a text. Owns only the kinds.
 
-`out.txt` is the pieces' texts, joined; a chat groups them by kind into blocks of its own style. So both always agree.
+`out.txt` is the joined texts of the pieces; a chat groups them by kind into styled blocks. So both always agree.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Kind(Enum):
     PROPOSAL = auto()  # the text of plan mode
     NOTICE = auto()  # other events: tools, retries
     WARNING = auto()
-    REFUSAL = auto()  # what the agent tried and was not carried out
+    REFUSAL = auto()  # an action of the agent that was not carried out
     REQUEST = auto()  # the turn waits for a user
     DECISION = auto()  # the outcome of a request
     ERROR = auto()  # the one that ends the turn

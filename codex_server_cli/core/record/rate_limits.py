@@ -1,4 +1,4 @@
-"""Rate limits as the wire reports them, during a turn or on request. Owns which members count, and how.
+"""Rate limits as the wire reports them, during a turn or on request. Owns which members are read, and how.
 
 Tolerant: a value that is null, missing or of another shape is unknown, never a crash. Sources: the schemas of
 0.163.0 and 0.171.0 (protocol notes, sections 7 and 10).
@@ -17,9 +17,9 @@ class Window(NamedTuple):
     """One usage window of a limit.
 
     Attributes:
-        name: `primary`, `secondary`, or `individual` for what a workspace lets one member spend.
+        name: `primary`, `secondary`, or `individual` for a workspace's limit for one member.
         used_percent: 0 to 100, or more.
-        minutes: how long the window is; None where Codex does not say.
+        minutes: the length of the window; None if Codex does not report it.
         resets_at_s: Unix seconds.
     """
 

@@ -1,10 +1,11 @@
-"""What the agent tried and was not carried out: a patch that does not apply, a refused command, an unknown tool.
+"""Actions of the agent that were not carried out: a patch that does not apply, a refused command, an unknown tool.
 
-Codex reports most of it only to the model. The call and its output are then the only trace: raw response items, in the
-shape of the Responses API, from `rawResponseItem/completed` or the thread's session file. Observed on 0.163.0 and
-0.171.0: an executed call of a command, a patch or an image has an item under its call's id; a refused one has none, and
-its output says why. Nor has a command that the sandbox denies immediately after its start. In code mode (`exec`) the
-calls are made from JavaScript, and only the script's output shows it. Owns what counts as refused, and the wording.
+Codex reports most of them only to the model. The call and its output are then the only trace: raw response items, in
+the format of the Responses API, from `rawResponseItem/completed` or the thread's session file. Observed on 0.163.0 and
+0.171.0: an executed call of a command, a patch or an image has an item with the call's id; a refused one has none, and
+its output has the reason. A command that the sandbox denies immediately after its start has no item either. In code
+mode (`exec`) the calls are made from JavaScript, and only the script's output shows them. Owns what counts as refused,
+and the wording.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _FAILURES = (
 )
 _FAILURE_IN_SCRIPT = rf"(?m)(?:^|Error: )({_FAILURES})"
 _BY_USER = r"rejected by user(?! approval)|^aborted"
-"""Declined on request, or interrupted: its item reports it, or the turn's end."""
+"""Declined on request, or interrupted: reported by its item, or by the turn's end."""
 
 _PATCH_PATH = r"\*\*\* (?:Add|Update|Delete) File: ([^\n\\`\"]+)"
 _SCRIPT_COMMAND = r"(?s)\bcmd[\"']?\s*:\s*([\"'`])((?:\\.|(?!\1).)*)\1"
@@ -47,9 +48,9 @@ class Refusal(NamedTuple):
 
     Attributes:
         what: `patch`, `command` or `tool`.
-        subject: the paths of a patch, the command's beginning, the tool's name; empty where unknown.
+        subject: the paths of a patch, the command's beginning, the tool's name; empty if unknown.
         reason: Codex's text, in one line.
-        is_of_item: an item reports it. A script's output may repeat it.
+        is_of_item: an item reports it. A script's output may repeat the reason.
     """
 
     what: str
@@ -64,7 +65,7 @@ class Refusal(NamedTuple):
         return f"✗ {self.what} refused: " + ": ".join(part for part in (subject, self.reason) if part)
 
     def to_json(self) -> dict[str, Any]:
-        """The refusal as `result.json` and `live.json` have it."""
+        """The refusal as stored in `result.json` and `live.json`."""
         subject = list(self.subject) if self.what == "patch" else next(iter(self.subject), None)
         return {"what": self.what, "paths" if self.what == "patch" else self.what: subject, "reason": self.reason}
 
@@ -92,7 +93,7 @@ class Refusals:
         return None
 
     def add_item(self, item: Message, settings: Message) -> None:
-        """Take a completed item: it reports itself what was not carried out, and is shown.
+        """Take a completed item, which is shown itself, so that its refusal is only recorded.
 
         Args:
             settings: see `denial_of`.
@@ -144,7 +145,7 @@ def denial_of(item: Message, settings: Message) -> str | None:
 
 
 def refusal_of(call: Message, output: Message) -> Refusal | None:
-    """The refusal of a call that no item reports; None where it was executed, or a user declined it.
+    """The refusal of a call that no item reports; None if it was executed, or a user declined it.
 
     Args:
         call, output: raw response items.

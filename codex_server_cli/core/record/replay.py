@@ -1,7 +1,7 @@
 """Replays the messages of one turn, in order, into its record and its displayed text.
 
-The worker does so live, a repairer and a chat from `events.jsonl`: the same code, so that all get the same record and
-the same text. Must never depend on anything but the messages themselves.
+The worker uses it live, a repairer and a chat with `events.jsonl`: the same code, so that all get the same record and
+the same text. Must never depend on anything but the messages.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from codex_server_cli.core.record.turn_record import TurnRecord
 
 
 class Replay:
-    """Takes received and sent messages; each adds the pieces that are returned.
+    """Takes received and sent messages; returns the pieces of text that each one adds.
 
     Attributes:
-        record: what is known of the turn.
+        record: the known facts of the turn.
     """
 
     def __init__(self) -> None:
         self.record = TurnRecord()
         self._transcript = Transcript(lambda item: denial_of(item, self.record.settings))
         self._open_requests: dict[str | int, ApprovalRequest] = {}  # requests without a reply
-        self._answered: dict[str | int, ApprovalRequest] = {}  # by us: each may come again over another connection
+        self._answered: dict[str | int, ApprovalRequest] = {}  # by us: Codex may repeat them over a new connection
         self._has_compared = False
 
     def begin(self) -> None:
@@ -41,7 +41,7 @@ class Replay:
         self.record, self._open_requests, self._answered = TurnRecord(), {}, {}
 
     def reattach(self) -> None:
-        """Another connection to the app-server that has our turn: what is known goes on."""
+        """A new connection to the app-server that has our turn: the record is kept."""
         self.record.reattach()
         self._transcript.reattach()
 
@@ -90,12 +90,12 @@ class Replay:
         return () if "method" in message else self._on_outcome(message.get("id"), message, why)
 
     def feed_raw(self, raw: Any) -> Pieces:
-        """Take a raw response item, as the wire or the thread's session file has it."""
+        """Take a raw response item, from the wire or the thread's session file."""
         refusal = self.record.refusals.add_raw(raw)
         return self._transcript.note(Kind.REFUSAL, refusal.line) if refusal is not None else ()
 
     def adopt_early(self) -> Pieces:
-        """Take the turn id from early notifications, where the reply that names it will never come."""
+        """Take the turn id from early notifications, if the reply that names it will never come."""
         return self._show(self.record.adopt_early())
 
     def _show(self, messages: list[Message]) -> Pieces:
@@ -104,7 +104,7 @@ class Replay:
         return [piece for message in messages for piece in self._transcript.feed(message)]
 
     def _compare_terms(self) -> list[Piece]:
-        """Once the turn runs: where Codex's settings differ from those requested."""
+        """Once the turn runs: report where Codex's settings differ from those requested."""
         self._has_compared = True
         lines = differences(self.record.asked, self.record.settings)
         return [piece for line in lines for piece in self._transcript.note(Kind.WARNING, f"[{line}]")]
@@ -120,7 +120,7 @@ class Replay:
         return self._transcript.note(Kind.REQUEST, line, request.params.get("itemId"))
 
     def _on_reattached(self, reply: Message) -> Pieces:
-        """A reply over another connection: what no longer waits was resolved while there was no connection."""
+        """A reply over a new connection: requests that are no longer pending were resolved without us."""
         if not nothing_waits(object_at(reply, "result")):
             return ()
         gone = list(self._open_requests)
@@ -140,7 +140,7 @@ class Replay:
 def replay(log: bytes | Iterable[bytes]) -> tuple[TurnRecord, str]:
     """Replay a log, given as bytes or as lines.
 
-    Where an app-server was started more than once, messages of the earlier ones do not count: no turn had begun.
+    If an app-server was started more than once, messages of the earlier ones do not count: no turn had begun.
 
     Returns:
         The record of the turn, and the text that its `out.txt` should have.

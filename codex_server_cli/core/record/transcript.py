@@ -1,10 +1,10 @@
 """The displayed text of a turn, `out.txt`, built message by message, in pieces. Owns what is shown when; `item_text`
-has the wording.
+owns the wording.
 
 The agent's text is shown raw as it streams. After a retry Codex resends the whole response, complete messages and
 the open one, under the same item ids or new ones (protocol notes, section 5; seen with 0.163.0 and 0.171.0): repeated
-text is skipped, and where the new text differs one line says that the answer restarted. Must never touch a
-file or judge an end.
+text is skipped; if the new text differs, one line reports that the answer restarted. Must never touch a file or
+decide an end.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ class Transcript:
     """Convert the messages of one turn into pieces. `feed` returns what the message adds.
 
     Args:
-        denial_of: returns why the sandbox denied a command; None where it did not.
+        denial_of: returns why the sandbox denied a command; None if it did not.
     """
 
     def __init__(self, denial_of: Callable[[Message], str | None] = lambda _item: None) -> None:
         self._denial_of = denial_of
         self._last = ""  # the last text that was added: it shows whether a line is open
-        self._shown: list[str] = []  # the open message's text, as far as it is shown
+        self._shown: list[str] = []  # the open message's text that is shown
         self._repeat: str | None = None  # the part of it that a retry is expected to resend
         self._repeated_chars = 0  # how much of that was resent
-        self._response: list[str] = []  # the messages of the current response, as far as they are shown
-        self._position = 0  # which of them is open, or comes next
+        self._response: list[str] = []  # the shown text of each message of the current response
+        self._position = 0  # the index of the one that is open, or comes next
         self._is_interrupted = False  # a block was shown since the open message's text
         self._user_messages = 0
         self._open_command: str | None = None  # the command whose end can be shown without naming it again
         self._whole: set[object] | None = None  # after a lost connection: the messages that have started since
 
     def reattach(self) -> None:
-        """The connection was lost: of a message that was open, only its end shows what was missed."""
+        """The connection was lost: only the end of an open message has the text that was missed."""
         self._whole = set()
 
     def feed(self, message: Message) -> Pieces:
@@ -53,7 +53,7 @@ class Transcript:
         """Add a line of our own between two blocks.
 
         Args:
-            item_id: the item that it is about; a command stays open where the line is about it.
+            item_id: the item that it is about; an open command stays open if the line is about it.
         """
         is_about_command = item_id is not None and item_id == self._open_command
         open_command = self._open_command if is_about_command else None
@@ -86,7 +86,7 @@ class Transcript:
         return (Piece(Kind.ANSWER, text),)  # the hot path
 
     def _compare(self, delta: str, repeat: str) -> Pieces:
-        """The new part of `delta`, where a retry repeats what is shown already."""
+        """The new part of `delta`, when a retry repeats text that is already shown."""
         expected = repeat[self._repeated_chars : self._repeated_chars + len(delta)]
         if not delta.startswith(expected):
             return self._restart(repeat[: self._repeated_chars] + delta)
@@ -103,7 +103,7 @@ class Transcript:
         return (*restart, *self._piece(Kind.ANSWER, text)) if text else restart
 
     def _on_message_started(self, item: Message) -> Pieces:
-        """Expect the part of this message that is shown already: it is open, or a retry resends it."""
+        """Expect the part of this message that is already shown: it is open, or a retry resends it."""
         if self._whole is not None:
             self._whole.add(item.get("id"))
         self._keep_open_message()
@@ -125,7 +125,7 @@ class Transcript:
         return ()
 
     def _on_message_completed(self, item: Message) -> Pieces:
-        """Show what the deltas left out: the completed text is authoritative."""
+        """Show the text that the deltas lacked: the completed text is authoritative."""
         whole, shown = text_in(item.get("text")), "".join(self._shown)
         self._repeat = None
         if not whole.startswith(shown):
@@ -166,7 +166,7 @@ class Transcript:
         return self._block(_KIND_OF_ITEM.get(type_, Kind.NOTICE), item_text.item_block(item))
 
     def _on_command_completed(self, item: Message) -> Pieces:
-        """How it ended; where something else was shown since its line, the line is repeated first."""
+        """How it ended; its line is repeated first if something else was shown since."""
         line: Pieces = ()
         if self._open_command != str(item.get("id")):
             line = self._block(Kind.COMMAND, item_text.command_line(item))
@@ -175,7 +175,7 @@ class Transcript:
         return (*line, *self._piece(Kind.OUTPUT, item_text.command_end(item, is_denied=is_denied)))
 
     def _on_user_message(self, item: Message) -> Pieces:
-        """The first is the prompt; each further one steered the turn."""
+        """The first one is the prompt; later ones steer the turn."""
         self._user_messages += 1
         if self._user_messages == 1:
             return ()

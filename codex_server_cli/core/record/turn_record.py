@@ -1,9 +1,8 @@
-"""What is known of one turn, built from the messages of both directions. Owns how they make it known, decides nothing.
+"""The facts of one turn, built from the messages of both directions. Owns how messages change them; decides nothing.
 
 The worker feeds it live, the repairer from `events.jsonl`, the tests from recorded transcripts: the same code.
-Must never choose what to send (that is `session`), how to show it (`transcript`) or what an end means
-(`outcome`). Protocol facts: notes, sections 1, 3, 4 and 5; captures `basic_turn`, `retry_then_success`,
-`review_and_compact`.
+Must never choose what to send (`session` does), how to show it (`transcript`) or what an end means (`outcome`).
+Protocol facts: notes, sections 1, 3, 4 and 5; captures `basic_turn`, `retry_then_success`, `review_and_compact`.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from codex_server_cli.core.record.facts.turn_facts import TurnFacts
 from codex_server_cli.core.record.usage import merge_limits
 
 TURN_STARTERS = frozenset({"turn/start", "review/start", COMPACT})
-"""Methods that begin the turn; the reply names it, but that to a compaction."""
+"""Methods that begin the turn; the reply names it, except for a compaction."""
 
 THREAD_OPENERS = frozenset({"thread/start", "thread/resume", "thread/fork"})
 """Methods whose reply names the thread."""
@@ -49,7 +48,7 @@ class TurnRecord(TurnFacts):
         self._is_compaction = False
 
     def feed_out(self, message: Message) -> None:
-        """Take a sent message: its reply will need the method, and the turn's thread is in its params."""
+        """Take a sent message: its method is needed for the reply, and its params name the turn's thread."""
         method, params = message.get("method"), params_of(message)
         if not isinstance(method, str) or not isinstance(message.get("id"), int | str):
             return
@@ -68,7 +67,7 @@ class TurnRecord(TurnFacts):
 
         Returns:
             The notifications known to belong to this turn, oldest first: usually the message itself; none for
-            what belongs to other turns; several when the `turn/start` reply releases what had come before it
+            those of other turns; several when the `turn/start` reply releases those that came before it
             (notes, section 1).
         """
         kind = message_type(message)
@@ -79,11 +78,11 @@ class TurnRecord(TurnFacts):
         return []
 
     def method_of(self, response: Message) -> str | None:
-        """The method that this reply answers; None where we sent no such request."""
+        """The method that this reply answers; None if we sent no such request."""
         return self._methods.get(response.get("id"))
 
     def adopt_early(self) -> list[Message]:
-        """Take the turn id from early notifications, where the reply that names it will never come."""
+        """Take the turn id from early notifications, if the reply that names it will never come."""
         if self.turn_id is None:
             for message in self._early:
                 if message["method"] == "turn/started":
@@ -92,7 +91,7 @@ class TurnRecord(TurnFacts):
         return []
 
     def reattach(self) -> None:
-        """The connection to an app-server that lives on was lost; what follows comes over another one."""
+        """The connection to a running app-server was lost; later messages come over a new one."""
         self.attachment.begin()
         self.messages.reattach()
         self.is_idle = self.is_retrying = False
@@ -126,7 +125,7 @@ class TurnRecord(TurnFacts):
         return []
 
     def _adopt_missed(self, turns: list[Message]) -> list[Message]:
-        """Take what was missed while the connection was lost, as far as the thread's newest turns show it."""
+        """Take the messages missed without a connection, as far as the thread's newest turns show them."""
         turn = self.attachment.own_turn(self.turn_id, turns)
         return [] if turn is None else self._adopt_stored(turn)
 
@@ -152,7 +151,7 @@ class TurnRecord(TurnFacts):
             self.changes.note(method, params)
             return []  # a sub-agent's thread, or another client's
         if method == "thread/settings/updated":
-            self._on_settings(params)  # it may have the settings that the turn will run under
+            self._on_settings(params)  # it may have the settings for the turn
         if self.turn_id is None and self.is_turn_requested:
             self._early.append(message)
             if self._is_compaction:
@@ -189,7 +188,7 @@ class TurnRecord(TurnFacts):
             self._on_unseen(params, "commandExecution")
 
     def _on_unseen(self, params: Message, type_: str) -> None:
-        """More of an item: where its start was missed, it is known to be open now."""
+        """More of an item: if its start was missed, this shows that it is open."""
         item_id, self.attachment.may_hide_items = str(params.get("itemId")), False
         if item_id not in self.attachment.completed:
             self.open_items.setdefault(item_id, {"type": type_, "id": item_id})
@@ -226,7 +225,7 @@ class TurnRecord(TurnFacts):
 
     def _on_usage(self, params: Message) -> None:
         self.usage = self.tokens.add(params.get("tokenUsage"))
-        self.retry = None  # sent at the end of every response: earlier errors are overcome
+        self.retry = None  # sent at the end of every response: earlier errors no longer matter
 
     def _on_error(self, params: Message) -> None:
         error = at(params, "error", dict)

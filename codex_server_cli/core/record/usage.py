@@ -1,7 +1,7 @@
 """Tokens of one turn and the account's limits, from the wire's own numbers. Never estimates.
 
 Each report has the tokens of the `last` response and the `total` of the thread. A turn's own share is the sum of the
-former; once reports were missed, the total less what it was before the turn. `usage_limit` interprets the limits.
+former; after reports were missed, the total minus the total before the turn. `usage_limit` interprets the limits.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def add_usage(so_far: Usage | None, token_usage: Any) -> Usage | None:
     """Add one `thread/tokenUsage/updated` to the turn's sum.
 
     `total` on the wire counts the whole thread and survives a resume, so the turn's own share is the sum of
-    `last`. A compaction's `last` is synthetic (tokens in context, none spent): it has neither input nor output.
+    `last`. A compaction's `last` is synthetic (tokens in context, none used): it has neither input nor output.
     """
     last = object_at(token_usage, "last")
     if not (_number(last.get("inputTokens")) or _number(last.get("outputTokens"))):
@@ -46,9 +46,9 @@ class TurnUsage:
     """The tokens of one turn.
 
     Attributes:
-        spent: so far; None where Codex reported none.
+        spent: so far; None if Codex reported none.
         counts_totals: reports were missed: the thread's total counts from now on.
-        is_behind: no report has come since.
+        is_behind: no report has arrived since.
     """
 
     def __init__(self) -> None:
@@ -58,11 +58,11 @@ class TurnUsage:
         self._total: Usage | None = None  # the last one that was reported
 
     def reattach(self) -> None:
-        """The connection was lost, and reports with it."""
+        """The connection was lost, and perhaps reports with it."""
         self.counts_totals = self.is_behind = True
 
     def note_new_thread(self) -> None:
-        """The thread is new: nothing was spent in it."""
+        """The thread is new: no tokens were used in it."""
         self._before = no_usage()
 
     def note_before(self, token_usage: Any) -> None:
@@ -72,11 +72,11 @@ class TurnUsage:
             self._before = self._total = total
 
     def add(self, token_usage: Any) -> Usage | None:
-        """Take a report of this turn; the tokens spent so far."""
+        """Take a report of this turn; returns the tokens used so far."""
         self.is_behind = False
         total = _counts(token_usage, "total")
         if total is not None and total == self._total:
-            return self.spent  # a compaction begins with the last report of the turn before it
+            return self.spent  # a compaction begins with the last report of the previous turn
         self._total = total
         added = add_usage(None, token_usage) or no_usage()
         if self._before is None and total is not None:
@@ -104,7 +104,7 @@ def _number(value: Any) -> int:
 
 
 def merge_limits(so_far: dict[str, Any] | None, snapshot: Any) -> dict[str, Any] | None:
-    """Merge one `account/rateLimits/updated`, which is sparse: a null does not clear what is known."""
+    """Merge one `account/rateLimits/updated`, which is sparse: a null does not clear a known value."""
     if not isinstance(snapshot, dict):
         return so_far
     known = {key: value for key, value in snapshot.items() if value is not None}

@@ -1,6 +1,6 @@
-"""Hints for errors whose text says more than their kind. Owns their templates; `hints` fills them in.
+"""Hints for errors whose text is more specific than their kind. Owns their templates; `hints` fills them in.
 
-Sources: what both binaries (0.163.0 and 0.171.0) say where their files are damaged, and `codexErrorInfo`.
+Sources: the error texts of both binaries (0.163.0 and 0.171.0) with damaged files, and `codexErrorInfo`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def is_of_session_file(text: str) -> bool:
 
 
 def words_for(message: str, info: Any) -> str | None:
-    """The template for an error, with command names in braces (`hints`); None where the kind's own suffices.
+    """The template for an error, with command names in braces (`hints`); None if the kind's own suffices.
 
     Args:
         message: Codex's text, or ours.

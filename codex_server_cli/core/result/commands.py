@@ -2,8 +2,8 @@
 
 Owns how a turn is requested again; must never decide which command comes next (`hints`, `next_step`).
 
-Agents run such a command verbatim. So each carries the flags that its turn was started with, and no others: a
-restriction that the user did not lift stays in force.
+Agents run such a command verbatim. So each has exactly the flags that its turn was started with: a restriction that the
+user did not remove stays in force.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.errors import BusyError
 
-if TYPE_CHECKING:  # a heavy import that most commands do without
+if TYPE_CHECKING:  # a heavy import that most commands do not need
     from codex_server_cli.core.model.request import Flags, TurnRequest
 
 PROGRAM = "codex-server"
@@ -23,9 +23,9 @@ WAIT_TIMEOUT_S = 100
 _IN_HINT = r"""`(codex(?:-server| unarchive) (?:'[^']*'|"[^"]*"|[^`'"])*)`"""
 _LONGEST_S = 3650 * 86400
 _WORKTREE = "--worktree"
-"""Asks for a new one: a turn that goes on stays in its thread's."""
+"""Requests a new worktree: a turn that continues a thread stays in the thread's."""
 _SERVER = ("--server", "--server-token-file", "--server-token-env", "--insecure")
-"""A turn that goes on uses the server of the one that it goes on with."""
+"""A turn that continues another one uses the same server."""
 _SELECTORS = ("--thread", "--turn", "--fork", "--fork-if-busy")
 
 
@@ -35,7 +35,7 @@ def wait_command(turns: str, options: str = "") -> str:
 
 
 def bounded_wait(turn_id: str, *, may_ask: bool) -> str:
-    """A wait that fits into an agent's shell, and returns where the turn needs an answer."""
+    """A wait that fits into the timeout of an agent's shell, and returns if the turn needs an answer."""
     return wait_command(turn_id, f" --timeout {WAIT_TIMEOUT_S}" + (" --until attention" if may_ask else ""))
 
 
@@ -46,8 +46,8 @@ def thread_busy(
 
     Args:
         holder: a description of it.
-        turn_id: our turn that does; `may_ask`: whether that may come to wait for an answer.
-        pid: the process that does, where it is not ours.
+        turn_id: our turn that is writing it; `may_ask`: whether that may wait for an answer.
+        pid: the process that is writing it, if that is not ours.
     """
     fork = "go on from a copy: the same command with --fork."
     first = f"`{bounded_wait(turn_id, may_ask=may_ask)}`" if turn_id else "wait for its end"
@@ -58,7 +58,7 @@ def thread_busy(
 
 
 def thread_occupied(thread_id: str, reason: str) -> BusyError:
-    """The error for a thread in which something waits that Codex would run first: `reason` describes it."""
+    """The error for a thread with something queued that Codex would run first: `reason` describes it."""
     hint = (
         f"Go on from a copy: the same command with --fork. Or first let Codex do what waits: `codex resume {thread_id}`"
     )
@@ -68,10 +68,10 @@ def thread_occupied(thread_id: str, reason: str) -> BusyError:
 
 
 def resume(turn_id: str, prompt: str, flags: Flags, folder: str, **changed: list[str] | None) -> str:
-    """The command for the next turn of a thread: only the directory and the images are sure to be kept.
+    """The command for the next turn of a thread: only the directory and the images are certainly kept.
 
     Args:
-        flags: those that the turn was started with.
+        flags: the flags that the turn was started with.
         folder: the turn's directory.
         changed: flag values to replace, by name without dashes; None drops a flag.
     """
@@ -107,12 +107,12 @@ def anew(request: TurnRequest, **changed: list[str] | None) -> str:
 
 
 def commands_in(hint: str) -> list[str]:
-    """The commands that a hint names, in its order; a quoted word of one may hold a backtick."""
+    """The commands in a hint, in order; their quoted words may contain backticks."""
     return re.findall(_IN_HINT, hint)
 
 
 def of_turn(verb: str, turn_id: str) -> str:
-    """A verb that takes the turn and nothing else."""
+    """The command of a verb whose only argument is the turn."""
     return f"{PROGRAM} {verb} {turn_id}"
 
 
@@ -122,7 +122,7 @@ def folder_of(request: TurnRequest) -> str:
 
 
 def deadline_of(request: TurnRequest) -> float | None:
-    """The `--deadline` that the turn was started with, in seconds; None without one, or where it is no number."""
+    """The `--deadline` that the turn was started with, in seconds; None without one, or if it is not a number."""
     try:
         return float((request.flags or {})["--deadline"][0])
     except (KeyError, IndexError, ValueError):
@@ -146,7 +146,7 @@ def _changed(flags: Flags, changed: dict[str, list[str] | None]) -> Flags:
 
 
 def _with_selector(request: TurnRequest) -> Flags:
-    """The flags, with the thread among them: an older version did not record them."""
+    """The flags, including the thread's selector, which older versions did not record."""
     flags = request.flags or {}
     if "--thread" in flags or "--turn" in flags:
         return flags

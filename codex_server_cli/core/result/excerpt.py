@@ -1,13 +1,13 @@
-"""The beginning of a long text. Owns where it is cut; must never decide how long is long."""
+"""The beginning of a long text. Owns where it is cut; must never decide the limit."""
 
 from __future__ import annotations
 
 _LAST_PART = 0.2
-"""A line or a word that begins before the last fifth is rather cut than left out."""
+"""The text is cut at a line or word boundary only within its last fifth."""
 
 
 def beginning_of(text: str, most_chars: int) -> str:
-    """The text, cut at the end of a line or of a word where it is longer than so many characters."""
+    """The text, cut at the end of a line or a word if it is longer than so many characters."""
     if len(text) <= most_chars:
         return text
     earliest = int(most_chars * (1 - _LAST_PART))

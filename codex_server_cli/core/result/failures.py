@@ -1,4 +1,4 @@
-"""Maps Codex's errors to our error kinds. Owns the mapping; must never act on it, or say what to do next (`hints`).
+"""Maps Codex's errors to our error kinds. Owns the mapping; must never act on it, or advise what to do (`hints`).
 
 Sources: protocol notes, section 5 (`codexErrorInfo` and the table of upstream failures) and section 3 (what
 `thread/start` and `thread/resume` refuse); captures `error_*`.
@@ -36,27 +36,27 @@ _NETWORK_INFO = frozenset(
         "responseTooManyFailedAttempts",
     }
 )
-# The patterns of what fails are strings: `re` compiles one when it is first used, and most turns use none.
+# The patterns of errors are strings: `re` compiles one when it is first used, and most turns use none.
 _KIND_OF_TEXT = (  # of errors whose `codexErrorInfo` is `other`, or missing: by Codex's text, and codes in a raw body
     (r"hit your usage limit|usage_limit_reached|insufficient_quota", ErrorKind.USAGE_LIMIT),
     (r"out of credits|hit your spend cap|Quota exceeded", ErrorKind.USAGE_LIMIT),
     (r"ran out of room in the model's context|context_length_exceeded", ErrorKind.CONTEXT_WINDOW),
     (r"could not be refreshed|sign in again|Not logged in", ErrorKind.AUTH),
-    (r"fs sandbox helper failed", ErrorKind.CODEX_CRASHED),  # its shields of denied files race with each other
+    (r"fs sandbox helper failed", ErrorKind.CODEX_CRASHED),  # its helpers for denied files race with each other
 )
-_BROKEN_STREAM = (  # how Codex reports a broken connection; without retries it says nothing else
+_BROKEN_STREAM = (  # how Codex reports a lost connection; without retries it reports nothing else
     r"(?i)^(?:stream disconnected before completion|Reconnecting)|error sending request|connection closed"
 )
 ONLY_RETRIED = "Codex only tried the network again"
-"""How the message of a stall begins where the model was unreachable."""
+"""The beginning of a stall's message if the model was unreachable."""
 
 WRONG_ANSWER = "The answer "
-"""How the message of kind `bad_schema` begins where the answer is wrong, and not the schema."""
+"""The beginning of a `bad_schema` message if the answer is wrong, not the schema."""
 
 _INCOMPLETE = "Incomplete response returned"  # `response.incomplete`: complete up to a limit of the model
 _SCHEMA_REFUSAL = r"invalid_json_schema|Invalid schema for response_format|text\.format\.schema"
 _DISK_FULL = r"database or disk is full|No space left on device"
-_PROVIDER_GONE = (  # of a thread that keeps it; the first pattern is that of 0.163.0
+_PROVIDER_GONE = (  # of a thread that keeps it; the first pattern is 0.163.0's
     r"Model provider `.*` not found|uses model provider .* no longer configured"
 )
 _REFUSALS = (  # by the message of a JSON-RPC error of thread/* or turn/*; its code -32600 is not specific
@@ -70,7 +70,7 @@ _REFUSALS = (  # by the message of a JSON-RPC error of thread/* or turn/*; its c
         ErrorKind.BAD_INPUT,
     ),
     (r"required MCP servers failed", ErrorKind.BAD_INPUT),
-    (r"fs sandbox helper failed", ErrorKind.CODEX_CRASHED),  # the same, before it has answered
+    (r"fs sandbox helper failed", ErrorKind.CODEX_CRASHED),  # the same, before its reply
     (r"Input exceeds the maximum", ErrorKind.BAD_INPUT),
     (r"(?i)authentication required|not logged in", ErrorKind.AUTH),
     (r"unknown variant `", ErrorKind.PROTOCOL),
@@ -85,9 +85,9 @@ _OTHER_PROVIDER = (
 
 
 def make_error(kind: ErrorKind, message: str, **facts: Any) -> TurnError:
-    """A `TurnError` with the kind's own retryability; `outcome` adds the hint, because it knows the whole end.
+    """A `TurnError`, retryable as its kind is; `outcome` adds the hint, because it knows the whole end.
 
-    Databases that Codex cannot use make it not retryable: the next turn would fail too.
+    Not retryable if Codex cannot use its databases: the next turn would fail too.
     """
     return TurnError(kind, message, retryable=kind.is_retryable and not is_of_database(message), **facts)
 
@@ -97,7 +97,7 @@ def error_of(error: CodexServerError, then: str = "") -> TurnError:
 
     Args:
         error: its hint is a text, while that of a turn's error is a template (`hints`).
-        then: the template of what comes behind it.
+        then: a template to append to the hint.
     """
     hint = error.hint.replace("{", "{{").replace("}", "}}")
     return make_error(error.kind, error.message, hint=hint + then if hint else "")
@@ -108,7 +108,7 @@ def kind_of_turn_error(error: Message, last_retry: Message | None) -> ErrorKind:
 
     Args:
         error: `{message, codexErrorInfo, …}` from `error` or `turn/completed`.
-        last_retry: the last error that Codex retried: a cut stream ends as a bare `other`, and only the retries
+        last_retry: the last error that Codex retried: a broken stream ends as a bare `other`, and only the retries
             before it show that the network was the cause (capture error_DISC).
     """
     info, text = error.get("codexErrorInfo"), str(error.get("message") or "")
@@ -127,7 +127,7 @@ def kind_of_turn_error(error: Message, last_retry: Message | None) -> ErrorKind:
 
 
 def is_incomplete(error: Message) -> bool:
-    """Whether this wire error says that the model stopped before the end of its answer, at a limit of its own."""
+    """Whether this wire error reports that the model stopped before the end of its answer, at its own limit."""
     return _INCOMPLETE in str(error.get("message") or "")
 
 
@@ -144,7 +144,7 @@ def _kind_of_network_info(info: Any) -> ErrorKind | None:
 
 
 def kind_of_refusal(error: Message) -> ErrorKind:
-    """The kind of a JSON-RPC error that answered one of our requests; the code -32600 alone says nothing."""
+    """The kind of a JSON-RPC error in reply to one of our requests; the code -32600 is not specific."""
     if error.get("code") == OVERLOADED or is_draining(error):
         return ErrorKind.OVERLOADED
     text = str(error.get("message") or "")
@@ -158,7 +158,7 @@ def kind_of_refusal(error: Message) -> ErrorKind:
 
 
 def is_draining(error: Message) -> bool:
-    """Whether an app-server refused one of our requests because it ends once its running turns have."""
+    """Whether an app-server refused one of our requests because it exits after its running turns."""
     return at(error, "data.reason", str) == "serverShuttingDown"
 
 
@@ -167,7 +167,7 @@ def error_of_refusal(method: str, error: Message, times: int | None = None) -> T
 
     Args:
         error: the JSON-RPC error.
-        times: how often it was refused, where it was retried.
+        times: how often it was refused, if it was retried.
     """
     how_often = f" {times} times" if times is not None else ""
     message = f"Codex refused {method}{how_often}: {readable_message(error)}"
@@ -188,10 +188,10 @@ def kind_of_exit(stderr: str) -> ErrorKind:
 
 
 def telling_line(stderr: str) -> str:
-    """The line of a process's stderr that says why it exited: the last one before any backtrace.
+    """The line of a process's stderr with the reason for its exit: the last one before any backtrace.
 
-    Skips what Codex warns of at every start, usage help, and how to get a longer backtrace. The text may be that of our
-    own Python interpreter, too. An error that is printed with its causes, one per line, becomes one line.
+    Skips Codex's warnings at every start, usage help, and advice about backtraces. The text may also come from our own
+    Python interpreter. An error that is printed with its causes, one per line, becomes one line.
     """
     text = re.split(_BACKTRACE, stderr, maxsplit=1)[0]
     chain = re.search(_CAUSES, text)
@@ -209,7 +209,7 @@ def _last_informative(text: str) -> str:
 
 _BACKTRACE = r"(?im)^\s*(?:stack backtrace:|Location:$|(?:Current )?thread 0x|Extension modules:)"
 _CAUSES = r"(?m)^Caused by:[ \t]*\n(?:[ \t]+\S.*\n?){1,10}"
-"""How Rust's error types print them: indented, and numbered where there are several."""
+"""How Rust's error types print causes: indented, and numbered if there are several."""
 _NUMBER = r"^\d+: "
 _UNINFORMATIVE = (
     r"(?:WARN|ERROR)\b.*\bcodex_app_server\b.*could not find bubblewrap|^WARNING: proceeding, even though"
@@ -220,12 +220,12 @@ _TAIL_CHARS = 4000
 
 
 def without_colours(stderr: str) -> str:
-    """Codex's log text, plain: it colours its stderr, terminal or not."""
+    """Codex's log text without colours: it colours its stderr even without a terminal."""
     return without_sequences(stderr.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 
 def stderr_tail(stderr: str) -> str | None:
-    """What an error keeps of Codex's stderr: its end, from a whole line on, without colours; None where it is empty."""
+    """The part of Codex's stderr that an error keeps: its last whole lines, without colours; None if it is empty."""
     text = without_colours(stderr).strip()
     if len(text) > _TAIL_CHARS:
         text = text[-_TAIL_CHARS:]

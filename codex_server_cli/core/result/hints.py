@@ -1,7 +1,7 @@
-"""The next step after the end of a turn. Owns that decision; must never decide which kind an error is.
+"""The next step after the end of a turn. Owns that decision; must never decide the kind of an error.
 
-A hint is text around commands, each between backticks; the same commands, in the same order, are the `next` of the
-turn's documents. Each works verbatim (`commands`).
+A hint is text with commands between backticks; the same commands, in the same order, are the `next` of the turn's
+documents. Each works verbatim (`commands`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from codex_server_cli.errors import ErrorKind
 KINDS_UNSEEN_TO_THE_END = frozenset(
     {ErrorKind.WORKER_DIED, ErrorKind.CODEX_CRASHED, ErrorKind.STALLED, ErrorKind.PROTOCOL}
 )
-"""Ends that Codex may not share: its own record may hold more than we received."""
+"""Ends that Codex may not know of: its own record may hold more than we received."""
 
 _HINTS = {
     ErrorKind.AUTH: "Log in with {login}, then: {go_on}",
@@ -56,14 +56,14 @@ _CORRECTION = "Give your answer again, as one JSON document that fits the schema
 
 
 class End(NamedTuple):
-    """How a turn ended that did not complete, and what it left.
+    """The end of a turn that did not complete.
 
     Attributes:
         message: of its error.
-        resets_at: when a usage limit resets, where that is known; RFC 3339.
-        is_resumable: whether it left a thread that `continue` can go on with.
+        resets_at: when a usage limit resets, if known; RFC 3339.
+        is_resumable: whether it left a thread that `continue` can resume.
         has_begun: whether Codex accepted it, so that there may be output; true for a resumable one.
-        codex_error: Codex's own `codexErrorInfo`, where there was one.
+        codex_error: Codex's own `codexErrorInfo`, if there was one.
         words: a better template than the kind's, with command names in braces.
     """
 
@@ -84,24 +84,24 @@ def hint_of(end: End, request: TurnRequest) -> str:
 
 
 class _NextStep:
-    """The next step after one end: its template, the command names in it, and those commands."""
+    """The next step after one end: its template, and the commands that the template names."""
 
     def __init__(self, end: End, request: TurnRequest) -> None:
         self._end, self._request = end, request
-        is_asked_anew = request.review is not None or request.is_compaction  # there is nothing to go on with
+        is_asked_anew = request.review is not None or request.is_compaction  # there is nothing to continue
         self._goes_on = end.is_resumable and not is_asked_anew
         template = _template_of(end)
         words = f"to {'go on' if self._goes_on else 'ask again'}: {{go_on}}"
         kept = _KEPT if end.is_resumable or end.has_begun else ""
         template = template.replace("{kept}", kept).replace("{to_go_on}", words)
         asks = end.is_resumable and end.kind in KINDS_UNSEEN_TO_THE_END and not _is_unreached(end)
-        if not template.startswith(commands.PROGRAM):  # the hint of one of our own errors may be a command alone
+        if not template.startswith(commands.PROGRAM):  # a hint of our own errors may be only a command
             template = template[0].upper() + template[1:]
         self.template = (_ASK_CODEX if asks else "") + template
         self.names = re.findall(r"{(\w+)}", self.template)
 
     def command(self, name: str) -> str:
-        """The command that a name in the template stands for."""
+        """The command for a name in the template."""
         request = self._request
         commands_of: dict[str, Callable[[], str]] = {
             "go_on": lambda: self._go_on("go on"),
@@ -126,17 +126,17 @@ class _NextStep:
         return commands.again(self._request, **self._changed())
 
     def _with_own_schema(self) -> str:
-        """With the user's own schema file, which they fix; the turn's copy does not change."""
+        """With the user's schema file, which they can fix; the turn's copy does not change."""
         source = self._request.schema_source
         return commands.again(self._request, **({"schema": [source]} if source is not None else {}))
 
     def _read_only(self) -> str:
-        """Read-only and without network, whatever `config.json` says."""
+        """Read-only and without network, regardless of `config.json`."""
         wider = {"write": None, "network": None, "add_dir": None, "worktree": None}
         return commands.again(self._request, sandbox=["read-only"], **wider)
 
     def _without_proxy(self) -> str:
-        """Without Codex's network proxy a permission profile that opens the network opens nothing."""
+        """Without Codex's network proxy, which a permission profile needs to open the network."""
         config = [*(self._request.flags or {}).get("--config", []), "features.network_proxy=false"]
         return commands.again(self._request, config=config)
 
@@ -146,7 +146,7 @@ class _NextStep:
         return commands.again(self._request, fork=[], fork_if_busy=None)
 
     def _changed(self) -> dict[str, list[str] | None]:
-        """The flags without which the turn would end the same way."""
+        """The flags to change, because the turn would otherwise end in the same way."""
         deadline_s = commands.deadline_of(self._request)
         if self._end.kind is ErrorKind.DEADLINE and deadline_s is not None:
             return {"deadline": [commands.seconds(2 * deadline_s)]}
@@ -157,7 +157,7 @@ class _NextStep:
         return {"after_reset": [], **longer}
 
     def _held_s(self) -> float:
-        """How long the limit held at most, from the turn's start on: the wait for its reset counts for `--deadline`."""
+        """The longest time from the turn's start to the limit's reset: that wait counts towards `--deadline`."""
         reset_ms, started_ms = parse_time_ms(self._end.resets_at), time_ms(self._request.turn_id)
         return max(0, -(-(reset_ms - started_ms) // 1000)) if reset_ms is not None and started_ms is not None else 0
 

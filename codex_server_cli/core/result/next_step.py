@@ -1,6 +1,6 @@
 """The commands that can be run next for a turn: the `next` of its documents.
 
-After a failure `hints` has decided them: they are those of the stored hint.
+After a failure they are those of the stored hint, which `hints` decided.
 
 Must stay light while a turn runs: `new` and `status` import it.
 """
@@ -13,7 +13,7 @@ from codex_server_cli.core.result.commands import bounded_wait, commands_in, of_
 
 
 def next_commands(view: TurnView) -> dict[str, str]:
-    """Commands that work verbatim, each under its verb; the first is the one to run next."""
+    """Commands that work verbatim, by verb; the first is the one to run next."""
     turn_id = view.turn_id
     if view.state is State.RUNNING:
         return ({"pending": of_turn("pending", turn_id)} if view.live.get("pending") else {}) | {
@@ -27,7 +27,7 @@ def next_commands(view: TurnView) -> dict[str, str]:
     hint = str((view.error or {}).get("hint") or "")
     found: dict[str, str] = {}
     for command in commands_in(hint):
-        found.setdefault(command.split(" ", 2)[1], command)  # the hint names the better of two first
+        found.setdefault(command.split(" ", 2)[1], command)  # of two the hint names the better one first
     if view.answer:
         found["answer"] = of_turn("answer", turn_id)
     found["tail"] = of_turn("tail", turn_id)
@@ -39,10 +39,10 @@ def next_commands(view: TurnView) -> dict[str, str]:
 
 
 def next_command(view: TurnView, *, is_answer_told: bool = False, has_asked_codex: bool = False) -> dict[str, str]:
-    """The one of `next_commands` to run next, as things stand; empty where there is none, as after a cancel.
+    """The one of `next_commands` to run now; empty if there is none, as after a cancel.
 
     Args:
-        is_answer_told: the whole answer stands beside it.
+        is_answer_told: the document has the whole answer.
         has_asked_codex: `recover` was run just now, so it is not the next step.
     """
     commands = next_commands(view)
@@ -64,5 +64,5 @@ def go_on_command(view: TurnView) -> str:
 
 
 def _flags_of(view: TurnView) -> dict[str, list[str]]:
-    """The flags that the turn was started with; none where an older version did not keep them."""
+    """The flags that the turn was started with; empty if an older version did not store them."""
     return (view.meta.get("request") or {}).get("flags") or {}

@@ -30,7 +30,7 @@ class Cause(Enum):
     CANCELLED = auto()
     DEADLINE = auto()
     STALLED = auto()
-    FAILED = auto()  # the driver brings the error itself
+    FAILED = auto()  # the driver passes the error
     WORKER_DIED = auto()
     WORKER_STOPPED = auto()  # terminated by the system
 
@@ -50,12 +50,12 @@ class Outcome(NamedTuple):
     Attributes:
         state: the end state.
         answer: the final answer; for any other end than `complete` the part received, or None.
-        usage: tokens of this turn, None where Codex sent none.
-        limits: the last rate-limit snapshot (wire names), None where Codex sent none.
+        usage: tokens of this turn, None if Codex sent none.
+        limits: the last rate-limit snapshot (wire names), None if Codex sent none.
         error: why it is not `complete`; None when it is.
         refused: what Codex tried and was refused, as by `Refusal.to_json`.
         changes: the files that the turn changed, as by `ChangeSet.to_json`.
-        changes_of: what these are known from; None where no command of the turn could write.
+        changes_of: the source of `changes`; None if no command of the turn could write.
         diff: the changes, as text.
     """
 
@@ -70,7 +70,7 @@ class Outcome(NamedTuple):
     diff: str = ""
 
     def with_changes(self, record: TurnRecord, request: TurnRequest) -> Outcome:
-        """The same outcome with what the patches of the turn changed."""
+        """The same outcome with the changes of the turn's patches."""
         changes_of = ChangesOf.PATCHES if request.may_write else None
         try:
             found = record.changes.found(request.work_dir)
@@ -79,7 +79,7 @@ class Outcome(NamedTuple):
             return self._replace(changes_of=changes_of)
 
     def with_work_tree(self, found: ChangeSet, cwd: str) -> Outcome:
-        """The same outcome with all that changed: `found` has what commands wrote, too."""
+        """The same outcome with all changes: `found` includes what commands wrote."""
         return self._replace(changes=found.to_json(cwd), changes_of=ChangesOf.WORK_TREE, diff=found.diff())
 
     def with_stderr(self, tail: str) -> Outcome:
@@ -92,13 +92,13 @@ class Outcome(NamedTuple):
 def decide(record: TurnRecord, cause: Cause, request: TurnRequest, *, error: TurnError | None = None) -> Outcome:
     """The result of these facts.
 
-    A turn that Codex reports as completed is complete whatever else happened at that moment, so that an answer
-    already given is never lost to a late cancel, crash or deadline.
+    A turn that Codex reports as completed is always complete, so that a finished answer is never lost to a late cancel,
+    crash or deadline.
 
     Args:
         record: the replay of everything that was received.
         cause: why the driver stopped.
-        request: what was asked: the schema that the answer must satisfy, and what the hints name.
+        request: the turn as requested: the schema for the answer, and facts for the hints.
         error: the driver's own error, with `Cause.FAILED`.
     """
     return _decide(record, cause, request, error).with_changes(record, request)
@@ -125,13 +125,13 @@ def unreadable(record: TurnRecord, turn_id: str) -> Outcome:
 
 
 def _checked(answer: str, schema: dict[str, Any] | None) -> tuple[str, TurnError | None]:
-    """The final form of an answer (with a schema the JSON document alone, where that fits), and what is wrong."""
+    """The final form of an answer (with a schema only the JSON document, if valid), and its error."""
     if schema is None:
         return answer, None
     try:
         document = document_in(answer)
         complaint = validate_answer(document, schema)
-    except Exception as error:  # of the checker: must neither lose the answer nor pass it
+    except Exception as error:  # of the validator: must neither lose nor accept the answer
         problem = f"cannot be held against the schema: {type(error).__name__}: {error}"
     else:
         if complaint is None:
@@ -141,7 +141,7 @@ def _checked(answer: str, schema: dict[str, Any] | None) -> tuple[str, TurnError
 
 
 def _hint(record: TurnRecord, error: TurnError, request: TurnRequest) -> str:
-    """The next step; without the turn's flags where no command can be made of them.
+    """The next step; without the turn's flags if no command can be made from them.
 
     The hint of the driver's own error, if any, replaces that of the kind.
     """

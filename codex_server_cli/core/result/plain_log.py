@@ -1,4 +1,4 @@
-"""Streamed log text without its colours: a sequence may be cut between two pieces."""
+"""Streamed log text without colours: a sequence may be split between two pieces."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 _SEQUENCE = rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])"
 _CUT = rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b\n]*\x1b?|[ -/]*)?\Z"
 _LONGEST = 256
-"""Bytes of an unterminated sequence: more are text."""
+"""The longest unterminated sequence, in bytes: a longer one is text."""
 
 
 def without_sequences(data: bytes) -> bytes:
@@ -16,7 +16,7 @@ def without_sequences(data: bytes) -> bytes:
 
 
 class PlainLog:
-    """Takes the escape sequences out of a stream."""
+    """Removes the escape sequences from a stream."""
 
     def __init__(self) -> None:
         self._incomplete = b""

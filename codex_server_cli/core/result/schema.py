@@ -1,17 +1,17 @@
-"""Output schemas: refused before a turn is paid for, and answers checked against them. Must never fetch or repair.
+"""Output schemas: validated before a turn costs tokens, and answers checked against them. Must never fetch or repair.
 
 Codex forwards the schema unchecked, as `text.format = {type: json_schema, strict: true, schema}` (0.163.0, 0.171.0).
-OpenAI's strict mode takes a subset of JSON Schema and answers HTTP 400 `invalid_json_schema` to the rest; what
-its guide ("Structured outputs", supported schemas) or its own error texts state is refused here:
+OpenAI's strict mode accepts a subset of JSON Schema and refuses the rest with HTTP 400 `invalid_json_schema`; what its
+guide ("Structured outputs", supported schemas) or its own error texts exclude is refused here:
 
 * root: `type: object`, no `anyOf` ("schema must have type 'object' and not have 'oneOf'/'anyOf'/…");
-* every object: `additionalProperties: false` and all its properties in `required`; no other name there;
+* every object: `additionalProperties: false`, and exactly its properties in `required`;
 * every array: `items` ("array schema missing items");
 * `$ref` alone in its object ("$ref cannot have keywords {'description'}"), into this document only;
 * the keywords of `_REFUSED_KEYWORDS` ("'oneOf' is not permitted");
 * at most 5 000 properties in all.
 
-Not checked, because the guide and reports differ or say nothing: `default`, `format`, `prefixItems`,
+Not checked, because the guide and reports differ or do not mention it: `default`, `format`, `prefixItems`,
 `patternProperties`, `unevaluated…`, bounds on numbers and lengths, a missing `type`, text sizes, and nesting
 (10 levels, counted in a way not published).
 """
@@ -61,8 +61,8 @@ def parse_schema(text: str, source: str) -> dict[str, Any]:
 
 
 def document_in(answer: str) -> str:
-    """The JSON document in an answer, without what models put around a valid one: whitespace, a byte order mark,
-    and one code fence of Markdown around all of it. An answer with any other text in it is unchanged.
+    """The JSON document in an answer, without whitespace, a byte order mark, and one Markdown code fence around it.
+    An answer with any other text is unchanged.
     """
     text = _bare(answer)
     fenced = re.fullmatch(_FENCED, text)
@@ -74,9 +74,9 @@ def _bare(text: str) -> str:
 
 
 def validate_answer(answer: str, schema: dict[str, Any]) -> str | None:
-    """What is wrong with `answer`, in one line with its JSON path; None where it is JSON and fits `schema`.
+    """What is wrong with `answer`, in one line with its JSON path; None if it is JSON and matches `schema`.
 
-    References are resolved within `schema` alone; nothing is ever fetched.
+    References are resolved only within `schema`; nothing is ever fetched.
     """
     try:
         value = json.loads(answer, parse_constant=_refuse_constant)
@@ -93,7 +93,7 @@ def is_schema(schema: dict[str, Any]) -> bool:
 
 
 def fault_in(value: Any, schema: dict[str, Any]) -> str | None:
-    """Where a JSON value does not fit a JSON Schema, in one line with its JSON path; None where it does."""
+    """Why a JSON value does not match a JSON Schema, in one line with its JSON path; None if it does."""
     from jsonschema.exceptions import best_match
     from referencing.exceptions import Unresolvable
 
@@ -109,9 +109,9 @@ def fault_in(value: Any, schema: dict[str, Any]) -> str | None:
 def _checker(schema: dict[str, Any]) -> Any:
     """A validator for `schema` that ignores its patterns.
 
-    They are left to the model's side, which enforces them: they are ECMAScript's, and one that backtracks endlessly
-    would keep an answer that is paid for from ever being published. So are the property names that they allow in an
-    object, and `unevaluatedProperties`, which evaluates the patterns too.
+    The service enforces them: they are ECMAScript's, and one with catastrophic backtracking would prevent an answer
+    from ever being published. For the same reason it ignores the property names that patterns allow in an object, and
+    `unevaluatedProperties`, which evaluates the patterns too.
     """
     from jsonschema import Draft202012Validator, validators
     from referencing import Registry
@@ -144,7 +144,7 @@ def _load(text: str, source: str) -> dict[str, Any]:
 
 
 def _schema_faults(schema: dict[str, Any]) -> list[str]:
-    """Why `schema` is no JSON Schema; if there is nothing, its parts are known to have the right types."""
+    """Why `schema` is not a JSON Schema; if empty, its parts have the right types."""
     from jsonschema import Draft202012Validator
 
     checker = Draft202012Validator(Draft202012Validator.META_SCHEMA)

@@ -1,4 +1,4 @@
-"""Why an app-server on another host ended, or never began: ssh's exit codes and words. Owns what is said about them.
+"""Why an app-server on another host ended, or never began: ssh's exit codes and texts. Owns our messages about them.
 
 Sources: OpenSSH 9.2 (its texts are never translated) and transport notes, section 9. Must never run anything.
 """
@@ -14,13 +14,13 @@ from codex_server_cli.core.result.failures import kind_of_exit, telling_line
 from codex_server_cli.errors import ErrorKind
 
 NO_DIRECTORY = 77
-"""The exit code of our own remote command where it cannot enter the working directory: a shell's own text would be in
-the language of that host. Neither a shell nor codex uses it."""
+"""The exit code of our remote command if it cannot enter the working directory: a shell's own text would be in the
+language of that host. Neither a shell nor codex uses this code."""
 _OF_SSH = 255
 """ssh's own failure, or a remote process that was killed by a signal."""
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 _ANSWERS = "See that this answers without a question: `{by_hand} true`."
-_UNREACHABLE = (  # by the text of ssh before any login: what it means, and the next step
+_UNREACHABLE = (  # by ssh's text before any login: its meaning, and the next step
     (
         r"Permission denied|Too many authentication failures",
         "{host} accepts no login without a password",
@@ -87,11 +87,11 @@ def explain(
     """Why it ended.
 
     Args:
-        code: ssh's exit code, negative for a signal; None where it had to be ended: it did not answer in time.
+        code: ssh's exit code, negative for a signal; None if it was terminated after a timeout.
         said: what it wrote to stderr, and the login shell to stdout.
         has_answered: whether the app-server had sent a message.
-        command: what was run there as `codex`.
-        cwd: the directory that was to be entered there.
+        command: the command that was run there as `codex`.
+        cwd: the working directory there.
     """
     host, line = _host(address), telling_line(said)
     told = f": {line}" if line else ""
@@ -120,7 +120,7 @@ def explain(
 
 
 def _lost(code: int, said: str, host: str, told: str) -> SshEnd:
-    """The app-server had answered: it, or the connection to it, was lost."""
+    """The app-server had responded: it, or the connection to it, was lost."""
     if code == _OF_SSH and re.search(_LOST, said):
         return SshEnd(ErrorKind.NETWORK, f"the connection to {host} was lost{told}", "")
     if code == _OF_SSH:

@@ -1,7 +1,7 @@
-"""Until when the account's usage limit holds, by what Codex reports. Owns parsing that; must never read a clock.
+"""Until when the account's usage limit holds, according to Codex. Owns parsing that; must never read a clock.
 
-Sources: protocol notes, sections 5, 7 and 10; capture error_USAGE; experiments with 0.163.0 and 0.171.0: of a refusal
-that names the second of the reset Codex reports the minute alone, and it drops `resets_in_seconds`.
+Sources: protocol notes, sections 5, 7 and 10; capture error_USAGE; experiments with 0.163.0 and 0.171.0: if a refusal
+has the second of the reset, Codex reports only the minute, and it drops `resets_in_seconds`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 def reset_time_s(snapshot: dict[str, Any] | None, message: str, said_s: int | None) -> int | None:
     """When a limit that was hit resets, in Unix seconds, by the best source in Codex's report; None without any.
 
-    Of two windows that are used up the later one counts: until then the limit holds. Where none is, the text counts,
-    and a window that ends in the minute that it names gives the second; without a text, the fullest window.
+    If windows are used up, the one that ends last counts. If none is, the text counts, and a window that ends in the
+    minute of the text provides the second; without a text, the fullest window counts.
 
     Args:
         snapshot: the last rate-limit snapshot, in wire names.
@@ -51,16 +51,16 @@ def _limits(snapshot: dict[str, Any] | None) -> Limits | None:
 
 
 def _ends(limits: Limits | None) -> list[tuple[float, int]]:
-    """The used percentage and the end of each window whose end is known."""
+    """The used percentage and the end of each window with a known end."""
     windows = limits.windows if limits is not None else ()
     return [(window.used_percent, window.resets_at_s) for window in windows if window.resets_at_s is not None]
 
 
 def told_reset_time_s(message: str, said_s: int | None) -> int | None:
-    """When a usage limit resets by the text of Codex's error, in Unix seconds; None where it does not say.
+    """When a usage limit resets according to the text of Codex's error, in Unix seconds; None if it has no time.
 
     It writes `try again at 6:27 PM` for the current day, else `Nov 21st, 2026 6:27 PM`, in local time and truncated to
-    minutes (capture error_USAGE): the end of that minute is returned, so that no retry comes too early.
+    minutes (capture error_USAGE): returns the end of that minute, so that no retry comes too early.
 
     Args:
         message: the error's text.
@@ -90,9 +90,9 @@ def told_reset_time_s(message: str, said_s: int | None) -> int | None:
 
 
 def held_until_s(limits: Limits | None) -> int | None:
-    """Until when the account's limit holds, in Unix seconds; None where nothing says so.
+    """Until when the account's limit holds, in Unix seconds; None if none is known to hold.
 
-    An account with credits is not limited by a window that is used up.
+    A window that is used up does not limit an account with credits.
     """
     if limits is None or limits.credits is not None:
         return None
@@ -103,7 +103,7 @@ class Evidence(NamedTuple):
     """What the end of a turn shows about the limit.
 
     Attributes:
-        until_s: Unix seconds until which it holds, None where it does not, or the time is unknown.
+        until_s: Unix seconds until which it holds, None if it does not, or the time is unknown.
         is_met: whether the turn hit it.
     """
 

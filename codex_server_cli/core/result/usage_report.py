@@ -1,4 +1,4 @@
-"""What turns have used, in groups: counts, tokens, failures by kind, how long they took. Owns the arithmetic."""
+"""The usage of turns, in groups: counts, tokens, failures by kind, durations. Owns the arithmetic."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from codex_server_cli.core.record.usage import Usage, no_usage
 
 
 class TurnUse(NamedTuple):
-    """What one turn has used.
+    """The usage of one turn.
 
     Attributes:
-        group: what it is grouped by: a day, a model, a directory or a state; "" where that is not known.
-        kind: that of its error.
-        usage: its tokens; None where Codex sent none.
+        group: what it is grouped by: a day, a model, a directory or a state; "" if unknown.
+        kind: of its error.
+        usage: its tokens; None if Codex sent none.
         duration_s: from its start to its end; None while it runs.
     """
 
@@ -29,13 +29,13 @@ class TurnUse(NamedTuple):
 
 
 class UseGroup(NamedTuple):
-    """What the turns of a group have used together.
+    """The usage of a group of turns.
 
     Attributes:
-        n_turns: how many, running and cancelled ones included.
+        n_turns: how many, including running and cancelled ones.
         failures: how many failed or were abandoned, by the kind of the error, the most frequent first.
         tokens: the sums, by the names of `Usage`.
-        median_s, p95_s: how long those that have ended took; None where none has.
+        median_s, p95_s: the durations of the ended turns; None if there are none.
     """
 
     group: str
@@ -54,7 +54,7 @@ class UseGroup(NamedTuple):
 
 
 def groups_of(uses: Iterable[TurnUse], *, are_sorted_by_name: bool) -> list[UseGroup]:
-    """The groups, in the order of their names (days), or the one with the most tokens first."""
+    """The groups, ordered by name (for days), or by tokens, the most first."""
     members: dict[str, list[TurnUse]] = {}
     for use in uses:
         members.setdefault(use.group, []).append(use)

@@ -1,1 +1,1 @@
-"""The one-turn machine: handshake, turn, closing; requests, approvals, steering, the queue of the thread."""
+"""The state machine of one turn: handshake, turn, closing; requests, approvals, steering, the thread's queue."""

@@ -1,4 +1,4 @@
-"""The user's texts as the answer to a question or a form. Owns what fits a question; must never guess the intent.
+"""The user's texts as the answer to a question or a form. Owns their validation; must never guess the intent.
 
 Protocol notes, section 6: `requestUserInput` takes `{"answers": {id: {"answers": [text]}}}`, an elicitation an object
 that matches its `requestedSchema`.
@@ -20,14 +20,14 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,300}")
 
 
 class AnswerError(ValueError):
-    """The answers do not fit the request; the message says why."""
+    """The answers are invalid for the request; the message has the reason."""
 
 
 def answering(request: ApprovalRequest, answers: dict[str, list[str]]) -> Message:
     """The JSON-RPC result that answers a question or a form.
 
     Args:
-        answers: texts by question id; several only where several may be chosen.
+        answers: texts by question id; several only for a multiple choice.
 
     Raises:
         AnswerError: an id is unknown, an answer is missing, empty, or not one of the choices.
@@ -59,7 +59,7 @@ def _check_ids(answers: dict[str, list[str]], known: list[str], required: list[s
 
 
 def _choice(id_: str, question: Message, text: str) -> str:
-    """One answer: the label of the option that it names, where there are options."""
+    """One answer: the label of the option that it names, if there are options."""
     labels = [text_in(option.get("label")) for option in objects_in(question.get("options"))]
     chosen = _match_choice(id_, [(label, label) for label in labels], text)
     if chosen:
@@ -70,7 +70,7 @@ def _choice(id_: str, question: Message, text: str) -> str:
 
 
 def _match_choice(id_: str, choices: list[tuple[str, Any]], text: str) -> list[Any]:
-    """The value of the one choice that a text names, in a list; empty where it names none.
+    """The value of the one choice that a text names, in a list; empty if it names none.
 
     Labels are compared before values, and each exactly before ignoring case: a label may be another choice's value.
 
@@ -89,7 +89,7 @@ def _match_choice(id_: str, choices: list[tuple[str, Any]], text: str) -> list[A
 
 
 def _value(name: str, schema: Any, texts: list[str]) -> Any:
-    """The texts as a value of the type that the form asks for; what does not parse as it stays text."""
+    """The texts as a value of the type that the form requires; what cannot be parsed remains text."""
     type_ = schema.get("type") if isinstance(schema, dict) else None
     if type_ == "array":
         items = schema.get("items")
@@ -107,7 +107,7 @@ def _value(name: str, schema: Any, texts: list[str]) -> Any:
 
 
 def _number(text: str) -> float | str:
-    """The text as a JSON number; anything else, like NaN, stays text."""
+    """The text as a JSON number; anything else, like NaN, remains text."""
     if _INTEGER.fullmatch(text.strip()):
         return int(text)
     try:

@@ -1,7 +1,7 @@
 """Approval requests of one turn, and the decision on each. Owns their timeout, and every refusal.
 
-Every server request is answered: at once, or by the user before its timeout; undecided means declined (design,
-section 6). Must never know who decides, or how they are reached.
+Every server request gets a reply: at once, or by the user's decision before its timeout; without one it is declined
+(design, section 6). Must never know who decides, or how they are reached.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ class Approvals:
 
     @property
     def phase(self) -> Phase | None:
-        """What the turn waits for; None where nothing is pending."""
+        """What the turn waits for; None if nothing is pending."""
         if not self.pending:
             return None
         is_asked = all(request.wants_answers for request in self.pending)
         return Phase.WAITING_INPUT if is_asked else Phase.WAITING_APPROVAL
 
     def receive(self, message: Message, now_ms: float) -> None:
-        """Handle a request or notification: a server request is kept or refused, a notification may withdraw one."""
+        """Handle a message: a server request is kept or refused, a notification may withdraw one."""
         if "id" in message:
             self._receive_request(message, now_ms)
         elif message["method"] == "serverRequest/resolved":  # Codex no longer waits, whichever client replied
@@ -78,7 +78,7 @@ class Approvals:
             self._close([each for each in self.pending if each.wire_id == wire_id], "was taken back by Codex")
 
     def _receive_request(self, message: Message, now_ms: float) -> None:
-        """Keep a request that the user is to decide in this turn; refuse any other at once."""
+        """Keep a request that the user can decide in this turn; refuse any other at once."""
         record = self._outbox.record
         request = read_request(message, record.items_asked_about, now_ms, self._request.approval_timeout_s)
         if request is not None and self._is_again(request, now_ms):
@@ -90,7 +90,7 @@ class Approvals:
         self._set_pending((*self.pending, request))
 
     def _is_again(self, request: ApprovalRequest, now_ms: float) -> bool:
-        """Whether Codex repeats a request over another connection; one that we answered is answered the same way."""
+        """Whether Codex repeats a request over a new connection; an answered one gets the same reply again."""
         if any(request.is_again_of(each) for each in self.pending):
             return True
         known = self._answered.get(request.wire_id)
@@ -100,7 +100,7 @@ class Approvals:
         return True
 
     def withdraw(self) -> None:
-        """Over another connection Codex says that nothing waits: all was resolved meanwhile."""
+        """Codex reports over a new connection that nothing is pending: all requests were resolved meanwhile."""
         self._close(list(self.pending), "was taken back by Codex")
 
     def decide(self, decision: Decision, now_ms: float) -> ApprovalRequest:
@@ -111,7 +111,7 @@ class Approvals:
 
         Raises:
             NotFoundError: there is no such request, or it is closed.
-            BadInputError: the decision does not fit it. Either way, nothing changes.
+            BadInputError: the decision is invalid for it. In both cases nothing changes.
         """
         self.expire(now_ms)  # a timeout may have passed without a tick: the machine slept, or the worker was suspended
         request = self._find(decision.request, decision.op)
@@ -154,8 +154,8 @@ class Approvals:
     def _find_only(self, *, is_consent: bool) -> ApprovalRequest:
         """The request of a decision without an id: the only pending one; for consent, if none of its type was closed.
 
-        The user may have seen an earlier request, and mean that one. A text answer cannot be meant for a plain
-        approval, nor the other way round.
+        The user may have seen an earlier request, and mean that one. A text answer cannot be meant for an approval, nor
+        vice versa.
         """
         if not self.pending:
             raise NotFoundError("nothing waits for an answer", hint=self._pending_hint)

@@ -1,6 +1,6 @@
 """Automatic retries with backoff. Owns the delays, and what counts as a collision.
 
-Only what had no effect is ever retried: the start of an app-server, and a request that Codex was too busy to accept.
+Only operations without effect are retried: the start of an app-server, and a request that Codex was too busy to accept.
 Must never read a clock or a random number: the caller passes the time, and the jitter is derived from a seed.
 """
 
@@ -14,13 +14,13 @@ RETRY_LIMIT_MS = 20_000.0
 """For how long after its first failure an operation is retried."""
 
 _MOST_GROWTH = 30
-"""Growths of a delay, which is at its longest by then: a float ends at 1024 doublings."""
+"""How often a delay grows; by then it is at its longest. A float overflows after 1024 doublings."""
 
 
 class Pace(NamedTuple):
     """How the delays of an operation grow, each with ± 50 % of jitter; `limit_ms`: how long it is retried.
 
-    Without it that is `RETRY_LIMIT_MS`, looked up at each failure: tests shorten it.
+    None means `RETRY_LIMIT_MS`, looked up at each failure because tests shorten it.
     """
 
     first_ms: float
@@ -30,7 +30,7 @@ class Pace(NamedTuple):
 
 
 COLLISION = Pace(100.0, 1.5, 1_300.0)
-"""Another process is in the way for a moment."""
+"""Another process is briefly in the way."""
 
 OVERLOAD = Pace(50.0, 2.0, 1_300.0)
 """Codex is too busy: it has executed nothing (transport notes, section 6). With its jitter a delay is 2 s at most."""
@@ -62,7 +62,7 @@ class Backoff:
         """Record one more failure.
 
         Args:
-            pace: where this failure calls for another one.
+            pace: of this failure, if it differs.
 
         Returns:
             How long to wait before the next attempt; None to give up.
@@ -80,7 +80,7 @@ class Backoff:
 
 
 _COLLISIONS = (
-    # 0.163.0 names no cause where another one initialises CODEX_HOME; a newer one that names one has a permanent one.
+    # 0.163.0 names no cause if another one initialises CODEX_HOME; a cause named by a newer one is permanent.
     r"(?m)failed to initialize sqlite state runtime under (?P<home>.+): "
     r"failed to initialize state runtime at (?P=home)\s*$"
     r"|database (?:table |schema )?is locked"

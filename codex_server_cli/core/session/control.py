@@ -1,7 +1,7 @@
 """Requests of other shells to a running turn: decide an approval, steer. Owns their parsing and dispatch.
 
-Receiving a request and delivering its reply is the worker's. `cancel` is not one of them: it also ends a worker that
-has no session yet.
+The worker receives requests and delivers replies. `cancel` is not one of them: it also ends a worker that has no
+session yet.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _text(args: dict[str, Any], name: str) -> str | None:
 
 
 def _check_unicode(text: str) -> None:
-    """Codex drops a message with a lone surrogate (argument bytes that are not UTF-8), and keeps waiting."""
+    """Codex drops a message with a lone surrogate (from argument bytes that are not UTF-8), and keeps waiting."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -1,11 +1,11 @@
-"""The handshake with a fresh app-server, up to the start of the turn. Owns its order, and what forbids a turn.
+"""The handshake with a new app-server, up to the start of the turn. Owns its order, and what forbids a turn.
 
 Account, configuration and the administrator's `requirements` are requested at once. The thread is opened when the last
-two are known, because they determine the profile to open it under; the turn starts when all replies are there and none
-forbids it, under the user's own permission profile where there is one (`permissions`); `payer_check` determines who
-pays. A thread in which something waits (`queued_messages`) is not even opened. Restarts with each app-server, and
-sends the prompt once: nothing is retried after that. On a shared app-server the thread gets the turn's environment, and
-the prompt an id of ours (`shared`). Protocol facts: notes, sections 2 to 4.
+two are known, because they determine the profile to open it under; the turn starts after all replies if none forbids
+it, under the user's own permission profile if there is one (`permissions`); `payer_check` determines who pays. A thread
+with something queued (`queued_messages`) is not even opened. Restarts with each app-server, and sends the prompt once:
+nothing is retried after that. On a shared app-server the thread gets the turn's environment, and the prompt an id of
+ours (`shared`). Protocol facts: notes, sections 2 to 4.
 """
 
 from __future__ import annotations
@@ -60,22 +60,22 @@ class Handshake:
         self._client_version = client_version
         self._outbox = outbox
         self._requests = requests
-        self._account: Message | None = None  # the result of `account/read`; empty where it was refused
+        self._account: Message | None = None  # the result of `account/read`; empty if it was refused
         self._config: Message = {}  # Codex's effective configuration
-        self._looks: dict[str, Any] = {}  # the results of what is asked before the thread is opened, by method
-        self._missing_replies: set[str] = set()  # whose replies the thread is not opened without
-        self._profile: PermissionProfile | None = None  # the user's own; determined when all else is known
+        self._looks: dict[str, Any] = {}  # the results of the queries before the thread is opened, by method
+        self._missing_replies: set[str] = set()  # methods whose replies are needed to open the thread
+        self._profile: PermissionProfile | None = None  # the user's own; determined after all replies
         self._terms = Terms()
         self._opened_with: Message = {}
         self._is_opened_wider = False  # than requested: the built-in profile of a managed list replaces our sandbox
-        self._pending_settings: list[Message] | None = None  # not applied yet, the one sent is first; None: not known
+        self._pending_settings: list[Message] | None = None  # not applied yet, the one sent is first; None: unknown
 
     @property
     def is_policy_announced(self) -> bool:
         """Whether the settings that Codex announced are those of the turn.
 
-        Under a profile they are once the turn has started: before that, and after the reply that applied the profile,
-        Codex announces what the profile alone allows (observed on 0.163.0 and 0.171.0).
+        Under a profile they are so once the turn has started: before that, and after the reply that applied the
+        profile, Codex announces what the profile alone allows (observed on 0.163.0 and 0.171.0).
         """
         is_as_opened = self._profile is None and not self._is_opened_wider
         return is_as_opened or self._outbox.record.has_started
@@ -100,7 +100,7 @@ class Handshake:
         """The parameters that resume our thread once it has our turn: nothing in them is wider than at its opening.
 
         Args:
-            newest: how many of its newest turns to get, items in full; None for all, and only then Codex reports the
+            newest: how many of its newest turns to get, items in full; None for all. Only with None Codex reports the
                 thread's tokens again (0.163.0 and 0.171.0).
         """
         own = self._request._replace(thread_id=self._outbox.record.thread_id, is_fork=False)
@@ -114,10 +114,10 @@ class Handshake:
 
         Args:
             method: of the request; one outside the handshake changes nothing.
-            raw_result: the result, of any shape; None where it was refused.
+            raw_result: the result, of any shape; None if it was refused.
 
         Returns:
-            Why the turn must not start, where the reply forbids it.
+            Why the turn must not start, if the reply forbids it.
         """
         result: Message = raw_result if isinstance(raw_result, dict) else {}
         match method:
@@ -155,7 +155,7 @@ class Handshake:
             self._requests.ask(method, params, now_ms)
 
     def _open_thread(self, method: str, now_ms: float) -> TurnError | None:
-        """Open the thread once it is known what waits in it and what to open it under: later would be too late."""
+        """Open the thread once its queue and its profile are known: afterwards would be too late."""
         self._missing_replies.discard(method)
         if self._missing_replies:
             return None
@@ -170,8 +170,8 @@ class Handshake:
         return None
 
     def _check_opened(self, method: str, result: Message) -> TurnError | None:
-        """Whether the thread was named, and whether another client of a shared app-server has it."""
-        if self._outbox.record.thread_id is None:  # nothing would follow, for a quarter of an hour
+        """Check that the reply names the thread, and that no other client of a shared app-server uses it."""
+        if self._outbox.record.thread_id is None:  # the turn would hang for a quarter of an hour
             return make_error(ErrorKind.PROTOCOL, f"Codex's reply to {method} names no thread.")
         is_comparable = self._server.is_shared and method == "thread/resume"
         reason = why_busy(self._opened_with, result) if is_comparable else None
@@ -213,12 +213,12 @@ class Handshake:
         model = self._outbox.record.settings.get("model")
         method, params = self._request.open_turn(thread_id, self._prompt, model, has_policy=self._terms.has_policy)
         if self._server.is_shared and method == "turn/start":
-            params["clientUserMessageId"] = self._request.turn_id  # by which it is found after a lost connection
+            params["clientUserMessageId"] = self._request.turn_id  # identifies it after a lost connection
         self._requests.ask(method, params, now_ms)
         return None
 
     def _check_payer(self, config: Message, account: Message) -> TurnError | None:
-        """Determine who pays for the thread's own provider; not known where that takes another app-server."""
+        """Determine who pays for the thread's provider; still unknown if that needs another app-server."""
         record = self._outbox.record
         problem = self._payers.problem(text_in(record.settings.get("modelProvider")) or None, config, account)
         record.payer = self._payers.payer

@@ -1,6 +1,6 @@
 """Messages from and to an app-server, batched into steps. Owns the order of effects.
 
-Every message is recorded before it is acted upon; must never decide what to send (that is `session`).
+Every message is recorded before it is acted upon; must never decide what to send (`session` does).
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class Reply(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What one call decided, to be carried out in this order.
+    """The effects of one call, to be carried out in this order.
 
     Attributes:
         events: lines to append to `events.jsonl`.
         text: text to append to `out.txt`.
-        starts_server: whether to start an app-server, the first or another one; one that still runs is ended.
+        starts_server: whether to start an app-server, the first or a new one; one that still runs is ended.
         provider: the model provider to configure it with; None leaves it as it is.
         denied: what the user's own profile denies by name, to be recorded before anything is sent; empty for no change.
-        queued: what is taken out of the thread's queue, to be stored durably before any send; None for no change.
+        queued: the messages taken out of the thread's queue, to be stored durably before any send; None for no change.
         sends: bytes for the app-server.
         replies: for other shells.
         outcome: how the turn ended, once; the caller then ends the app-server.
@@ -66,7 +66,7 @@ class Outbox:
     """Decode, number, record and show messages; `take` returns the batch.
 
     Attributes:
-        heard_ms: when something for us came last. On a shared app-server only that is a sign of life, and recorded.
+        heard_ms: when the last message for us arrived. On a shared app-server only those count as activity.
     """
 
     def __init__(self, *, is_shared: bool = False) -> None:
@@ -87,11 +87,11 @@ class Outbox:
 
     @property
     def record(self) -> TurnRecord:
-        """What is known of the turn."""
+        """The known facts of the turn."""
         return self._replay.record
 
     def begin(self, provider: str | None = None) -> None:
-        """Switch to an app-server that is yet to start; messages from and to an earlier one no longer count.
+        """Switch to an app-server that is about to start; messages from and to an earlier one no longer count.
 
         Args:
             provider: see `Step`.
@@ -104,7 +104,7 @@ class Outbox:
         self.reattach()
 
     def reattach(self) -> None:
-        """Switch to another connection to an app-server; what is known goes on."""
+        """Switch to a new connection to the same app-server; the record is kept."""
         self._decoder = LineDecoder()
         self._sends = []
         self._starts_server = True
@@ -120,7 +120,7 @@ class Outbox:
             yield from self._receive_line(line, now_ms)
 
     def receive_rest(self, now_ms: float) -> Iterator[Message]:
-        """At EOF: the last line, where its newline is missing."""
+        """At EOF: the last line, if its newline is missing."""
         rest = self._decoder.flush()
         if rest is not None:
             yield from self._receive_line(rest, now_ms)
@@ -144,7 +144,7 @@ class Outbox:
             yield message
 
     def _receive_raw(self, line: bytes, message: Message, now_ms: float) -> Iterator[Message]:
-        """Raw model input and output: only what no other message reports is recorded."""
+        """Take raw model input and output: only what no other message reports is recorded."""
         params = params_of(message)
         if message["method"] == RAW_ITEM and params.get("turnId") == self.record.turn_id:
             for kept, _ in self._raw_items.choose((line, message), params.get("item")):
@@ -176,7 +176,7 @@ class Outbox:
         return own
 
     def adopt_early(self) -> None:
-        """Identify the turn by its early notifications, where the reply that names it is overdue."""
+        """Identify the turn by its early notifications, if the reply that names it is overdue."""
         self._pieces += self._replay.adopt_early()
 
     def add_reply(self, reply: Reply) -> None:
@@ -188,7 +188,7 @@ class Outbox:
         self._denied = denied
 
     def record_queued(self, queued: tuple[Message, ...]) -> None:
-        """Record what is taken out of the thread's queue: the full list each time."""
+        """Record the messages taken out of the thread's queue: the full list each time."""
         self._queued = queued
 
     def send(self, message: Message, now_ms: float, why: str | None = None) -> None:

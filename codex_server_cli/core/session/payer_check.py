@@ -1,7 +1,7 @@
 """Checks, before the prompt is sent, whether this thread's payer may be billed. Owns the refusal, and its hint.
 
-Where Codex does not report on this thread's provider, because it is configured with another one, another app-server is
-configured with it: `provider` names it, and `handshake` restarts.
+If Codex does not report on this thread's provider, because another one is configured, another app-server is configured
+with it: `provider` names it, and `handshake` restarts.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class PayerCheck:
     """Checks one turn against each app-server that it is opened with.
 
     Attributes:
-        payer: who pays, once that is known.
-        provider: what to configure the next app-server with; None leaves it to Codex's own configuration.
+        payer: who pays, once known.
+        provider: the provider to configure the next app-server with; None leaves it to Codex's own configuration.
         wants_another: whether the check needs another app-server.
     """
 
@@ -52,12 +52,12 @@ class PayerCheck:
         self._may_fork: bool | None = None  # from the first app-server: Codex as the user has configured it
 
     def problem(self, provider: str | None, config: Message, account: Message) -> TurnError | None:
-        """Why the turn must not be started; None where it may, or where `wants_another` is set: not known yet.
+        """Why the turn must not be started; None if it may, or if `wants_another` is set: still unknown.
 
         Args:
             provider: as named by the reply that opened the thread.
-            config: `config` of `config/read`; `{}` where it was refused.
-            account: the result of `account/read`; `{}` where it was refused.
+            config: `config` of `config/read`; `{}` if it was refused.
+            account: the result of `account/read`; `{}` if it was refused.
         """
         judgement = judge(provider, config, self._overrides, account)
         self.payer, self.wants_another = judgement.payer, False
@@ -77,7 +77,7 @@ class PayerCheck:
         return not judge(provider, config, self._overrides, account).problem
 
     def _hint(self, judgement: Judgement) -> str:
-        """The hint, for `hints` to fill in; empty where the kind's own suffices."""
+        """The hint, for `hints` to fill in; empty if the kind's own suffices."""
         if judgement.problem == NOT_LOGGED_IN and not self._may_fork:
             return ""
         if judgement.problem in (NOT_LOGGED_IN, API_KEY):
@@ -88,9 +88,9 @@ class PayerCheck:
 
 
 def _first_provider(provider: str, overrides: Message) -> str | None:
-    """What to configure the first app-server with, so that it reports on a provider that the turn itself selects.
+    """The provider for the first app-server, so that it reports on the one that the turn itself selects.
 
-    None where the definition passed with it suffices. A second app-server would open the thread once more, and a fork
+    None if the definition passed with the thread suffices. A second app-server would open the thread again, and a fork
     leaves a session file each time.
     """
     definition = definition_of(provider, {}, overrides)

@@ -1,22 +1,22 @@
 """The permission profile that the user's own Codex runs under, and how a turn's policy is applied on top of it.
 
 `default_permissions` of Codex's configuration names a profile of `[permissions.*]`: files, globs and network domains
-that are denied, and perhaps what may be read at all. Observed on 0.163.0 and 0.171.0, for new, resumed and forked
-threads, also those that ran with a wider policy before:
+that are denied, and perhaps the only paths that may be read. Observed on 0.163.0 and 0.171.0, for new, resumed and
+forked threads, also those that ran with a wider policy before:
 
 * `sandbox` of `thread/start|resume|fork` replaces the profile, including its denials. Without it a profile that may
   write marks the project as trusted in the user's `config.toml`, and a review, whose start takes no policy, writes.
 * `thread/settings/update {"permissions": NAME}` applies the profile, and a `sandboxPolicy` after it (in the same
   request it is refused) keeps the denials, through approvals too, whether it widens or narrows.
-* Such a policy drops the rest: limits on what may be read at all, "read" rules inside writable paths, and the network
-  rules of a profile whose network is off. `dangerFullAccess` drops everything. And a policy without network does not
+* Such a policy drops the rest: limits on reading, "read" rules inside writable paths, and the network rules of a
+  profile whose network is off. `dangerFullAccess` drops everything. And a policy without network does not
   close the network proxy (`features.network_proxy`) of a profile whose network is on.
 * The rules of a profile that `requirements.toml` defines are not reported, not by `config/read` or
-  `configRequirements/read` either, and its `extends` is null. Where an allowlist (`allowed_permission_profiles`) is in
-  force, the reply that opens the thread names the profile, whatever `sandbox` was requested, and the narrowest policy
-  that covers all it can write and reach: never `readOnly` without network for one that writes anywhere or has network.
-  What may be read is not reported. So such a profile runs unmodified, without a policy of the turn, or not at all.
-* Where the name is unknown `config/read` is refused, and Codex itself would start no thread.
+  `configRequirements/read` either, and its `extends` is null. If an allowlist (`allowed_permission_profiles`) is in
+  force, the reply that opens the thread names the profile for any requested `sandbox`, and the narrowest policy that
+  covers all it can write and reach: never `readOnly` without network for one that writes anywhere or has network. What
+  may be read is not reported. So such a profile runs unmodified, without a policy of the turn, or does not run.
+* If the name is unknown, `config/read` is refused, and Codex itself would start no thread.
 
 A built-in profile (`:workspace`) denies nothing. Must never widen anything: what cannot be preserved is refused.
 """
@@ -42,7 +42,7 @@ _BUILT_IN = {
     ":danger-full-access": {":root": "write"},
 }
 _BROAD = {*_EVERYTHING, _ROOTS, ":minimal"}
-"""Where "read" removes nothing that the turn requested."""
+"""Paths where "read" removes nothing that the turn requested."""
 
 _NARROWER = "With --write instead Codex keeps what your profile denies: {narrower}"
 _CLOSED = "To keep the network closed, ask again with --config features.network_proxy=false: {closed}"
@@ -54,7 +54,7 @@ _ALLOWED = (
     "(`default_permissions`), then ask again: {again}"
 )
 _SANDBOXES = {"readOnly": Sandbox.READ_ONLY, "workspaceWrite": Sandbox.WORKSPACE_WRITE}
-"""The policies that can stand for an unreported profile; another one may allow anything."""
+"""The policies that can represent an unreported profile; any other may allow anything."""
 
 
 class PermissionProfile(NamedTuple):
@@ -68,8 +68,8 @@ class PermissionProfile(NamedTuple):
         has_proxy: whether its network rules are enforced, by Codex's proxy.
         domains: its network rules: the access (`allow`, `deny`) of each domain.
         is_told: whether Codex reports all its rules: not those of a managed profile, or of one that extends it.
-        policy: what Codex reports instead where it does not: a policy that covers all that the profile can write and
-            reach; None where it reports nothing.
+        policy: what Codex reports instead of unreported rules: a policy that covers all that the profile can write and
+            reach; None if it reports nothing.
     """
 
     name: str
@@ -155,10 +155,10 @@ class Terms(NamedTuple):
 
 
 def terms_of(profile: PermissionProfile, request: TurnRequest, had_proxy: bool = False) -> Terms:
-    """Whether and how a turn can run so that all that the profile denies stays denied, and no more is allowed.
+    """Whether and how a turn can run so that all denials of the profile are preserved, and nothing more is allowed.
 
     Args:
-        had_proxy: whether the user's own configuration enforces network rules, whatever the turn overrides.
+        had_proxy: whether the user's own configuration, without the turn's overrides, enforces network rules.
     """
     are_rules_kept = profile.has_network and profile.has_proxy >= had_proxy
     loss = _loss(profile, request)
@@ -192,8 +192,8 @@ def lets_have(profile: PermissionProfile, request: TurnRequest) -> bool:
 def denied_by_name(profile: PermissionProfile, request: TurnRequest) -> tuple[str, ...]:
     """The paths that a profile denies by name, in a turn whose commands may write: absolute, or `~/…`.
 
-    Where there is no such file, Codex creates one while a command runs (`disk.mount_targets`). It only searches for
-    what a glob denies, and creates nothing where no command may write (observed on 0.163.0 and 0.171.0).
+    If there is no such file, Codex creates one while a command runs (`disk.mount_targets`). For a glob it only searches
+    for files, and it creates nothing if no command may write (observed on 0.163.0 and 0.171.0).
     """
     if request.sandbox is Sandbox.READ_ONLY and request.approval is Approval.NEVER:
         return ()
@@ -207,7 +207,7 @@ def _refused(profile: PermissionProfile, why: str, hint: str | None = None) -> T
 
 
 def _loss(profile: PermissionProfile, request: TurnRequest) -> str | None:
-    """What the turn's own policy would drop of a profile beside its denials, as text; None for nothing."""
+    """What the turn's own policy would drop of a profile besides its denials, as text; None for nothing."""
     if not profile.reads_all:
         return "it limits what may be read, which Codex keeps for no other policy than its own"
     read_alone = {path for path, access in profile.rules.items() if access == "read"} - _BROAD
@@ -216,7 +216,7 @@ def _loss(profile: PermissionProfile, request: TurnRequest) -> str | None:
 
 
 def _mismatch(profile: PermissionProfile, request: TurnRequest, had_proxy: bool) -> str | None:
-    """Why an unreported profile cannot run this turn unmodified, as text; None where it can."""
+    """Why an unreported profile cannot run this turn unmodified, as text; None if it can."""
     policy = profile.policy or {}
     sandbox = _SANDBOXES.get(str(policy.get("type")))
     roots = policy.get("writableRoots", [])
@@ -240,7 +240,7 @@ def _mismatch(profile: PermissionProfile, request: TurnRequest, had_proxy: bool)
 
 
 def _is_as_asked(profile: PermissionProfile, request: TurnRequest) -> bool:
-    """Whether an unmodified profile allows what the turn requests, and no more."""
+    """Whether an unmodified profile allows exactly what the turn requests."""
     written = {path for path, access in profile.rules.items() if access == "write"}
     wanted = {_ROOTS, *request.writable_roots} if request.sandbox is Sandbox.WORKSPACE_WRITE else set()
     spare = {*_TEMPORARY} if wanted else set()

@@ -1,8 +1,8 @@
 """Restores queued messages to the queue of their thread. Owns which are missing there, and their order.
 
-Runs on an app-server that has nothing loaded: there a message stays in the queue. Idempotent: Codex itself accepts two
-messages with one `clientUserMessageId` (observed on 0.163.0 and 0.171.0), so the queue and the answered messages of
-the thread are read first.
+Runs on an app-server without loaded threads, where a message stays in the queue. Idempotent: Codex accepts two messages
+with one `clientUserMessageId` (observed on 0.163.0 and 0.171.0), so the queue and the answered messages of the thread
+are read first.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from codex_server_cli.core.session.queued_messages import LIST, shown
 _MOST_PAGES = 50
 _TURNS = 10
 _SOON_S = 5
-"""How long after our turn's end Codex may have begun another one by itself; that one ended with our app-server."""
+"""The time after our turn's end within which Codex may have begun another one by itself, until our app-server ended."""
 
 
 class Debt(NamedTuple):
     """What may have to be restored, as recorded in a turn's directory.
 
     Attributes:
-        thread_id: whose queue it is.
+        thread_id: the thread of the queue.
         turn_id: Codex's id of our turn, once known.
-        begun_turn_id: that of a turn that Codex began by itself, where observed.
+        begun_turn_id: Codex's id of a turn that it began by itself, if observed.
         entries: the wire's `QueuedSubmission`s that were taken out, oldest first.
-        older_count: how many of them are older than the message that Codex began with, where it is not among them.
+        older_count: how many of them are older than the message that Codex began with, if that is not among them.
     """
 
     thread_id: str
@@ -42,9 +42,9 @@ class RestoredQueue(NamedTuple):
 
     Attributes:
         put_back: the texts that were restored.
-        interrupted: those among them that Codex had begun already.
-        answered: what Codex began after our turn, and completed before our app-server was gone.
-        refusal: why something is still missing; None where nothing is.
+        interrupted: those of them that Codex had already begun.
+        answered: the messages that Codex began after our turn, and completed before our app-server ended.
+        refusal: why something is still missing; None if nothing is.
     """
 
     put_back: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class _RefusedError(Exception):
 
 
 def restore_queue(debt: Debt, version: str) -> Query[RestoredQueue]:
-    """Restore what is missing, in front of what was queued since."""
+    """Restore missing messages, before those that were queued since."""
     put_back: list[str] = []
     interrupted: tuple[str, ...] = ()
     answered: tuple[str, ...] = ()
@@ -123,7 +123,7 @@ def _missing(debt: Debt, waiting: list[Message], turns: list[Message]) -> tuple[
 
 
 def _taken_by_codex(debt: Debt, turns: list[Message]) -> tuple[dict[str, Message], set[str]]:
-    """What newer turns of the thread began with: those cut off with our app-server, by id, and the ids of the others.
+    """The messages of newer turns of the thread: those cut off with our app-server, by id, and the ids of the others.
 
     Args:
         turns: newest first, as Codex lists them.
@@ -148,7 +148,7 @@ def _taken_by_codex(debt: Debt, turns: list[Message]) -> tuple[dict[str, Message
 
 
 def _answered_after(debt: Debt, turns: list[Message]) -> tuple[str, ...]:
-    """What Codex began by itself after our turn, and completed, oldest first."""
+    """The messages that Codex began by itself after our turn, and completed, oldest first."""
     own_turn = next((turn for turn in turns if turn.get("id") == debt.turn_id), None)
     newer = turns[: turns.index(own_turn)] if own_turn is not None else turns
     answered = []

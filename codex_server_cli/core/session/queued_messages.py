@@ -1,4 +1,4 @@
-"""Messages about what waits in a thread and Codex would run before our turn. Owns their text alone."""
+"""Texts about messages or goals of a thread that Codex would run before our turn. Owns only these texts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from codex_server_cli.core.protocol.rpc import Message, at, object_at, objects_i
 
 LIST, GOAL = "thread/queue/list", "thread/goal/get"
 OCCUPIED = "Ask on a copy of the thread: {{fork}}; or first let Codex do what waits in it: `codex resume {thread_id}`"
-"""The hint for it: the thread's id is filled in first, and then by `hints` the command."""
+"""The hint for it: the thread's id is filled in first, then `hints` fills in the command."""
 
 NOT_PUT_BACK = "what was queued for this thread could not be put back"
 
@@ -19,7 +19,7 @@ def what_waits(queue: Message, goal: Message) -> str | None:
     """What would run before our turn, as text; None for nothing.
 
     Args:
-        queue, goal: the results of `LIST` and `GOAL`; empty where Codex does not know them, or the thread.
+        queue, goal: the results of `LIST` and `GOAL`; empty if Codex does not know them, or the thread.
     """
     entries = objects_in(queue.get("data"))
     if entries:
@@ -38,7 +38,7 @@ def shown(entry: Message) -> str:
 
 
 def put_back_words(count: int) -> str:
-    """That so many messages, taken out of a thread's queue while a turn ran, were restored."""
+    """The text that so many messages, taken out of a thread's queue while a turn ran, were restored."""
     what, stand = ("1 message", "stands") if count == 1 else (f"{count} messages", "stand")
     return f"{what} for this thread, queued meanwhile, {stand} in Codex's queue again"
 

@@ -1,9 +1,9 @@
 """Pending requests to one app-server. Owns request ids, timeouts, and retries.
 
 A refusal because Codex is too busy (-32001, notes, section 1) had no effect, so the request is retried with backoff; so
-is the opening of a thread that another process has open for a moment, or our own shared app-server for a second after
-its last turn. A request without a reply is never retried. Must never decide what to request, or what a reply means
-(`session`).
+is the opening of a thread that another process briefly has open, or our own shared app-server for a second after its
+last turn. A request without a reply is never retried. Must never decide what to request, or what a reply means
+(`session` does).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from codex_server_cli.core.session.queued_messages import GOAL, LIST
 from codex_server_cli.errors import ErrorKind
 
 _AFTER_STARTUP = THREAD_OPENERS | TURN_STARTERS | {"thread/settings/update"}
-"""What Codex replies to only once its required tool servers have started, or failed to."""
+"""Requests to which Codex replies only once its required tool servers have started, or failed to."""
 
 _QUERIES = frozenset(
     {
@@ -31,14 +31,14 @@ _QUERIES = frozenset(
 )
 _SENT_AGAIN = _AFTER_STARTUP | _QUERIES
 _REPEATED = frozenset({"turn/interrupt"})
-"""What is sent once more after a refusal anyway."""
+"""Requests that are repeated after a refusal anyway."""
 
 _TOLERATED = frozenset(
     {"account/read", "getAuthStatus", LIST, GOAL, "turn/interrupt", "thread/turns/list", "turn/steer"}
 )
 """Requests whose refusal does not end the turn; without `config/read` it is unknown what is denied (`permissions`)."""
 _WHERE_UNKNOWN = frozenset({"configRequirements/read"})
-"""The same where Codex does not know the request; if it does, the content it refused may forbid the turn."""
+"""The same if Codex does not know the request; otherwise the refused content may forbid the turn."""
 _WRITER_MS = 2_000.0
 """How long opening a thread with another writer is retried: a shared app-server keeps it for 1.1 s after a turn."""
 
@@ -50,12 +50,12 @@ def is_tolerated(method: str, error: Message) -> bool:
 
 
 class SentRequest(NamedTuple):
-    """One request, as it was sent last.
+    """One request, as last sent.
 
     Attributes:
-        backoff: counts its refusals; exhausted where it will not be retried.
+        backoff: counts its refusals; exhausted if it will not be retried.
         tag: the caller's id of it.
-        why: it is sent, see `EventLog.line_out`.
+        why: the reason that is recorded with it, see `EventLog.line_out`.
     """
 
     method: str
@@ -80,11 +80,11 @@ class Requests:
 
     @property
     def silence_allowed_until_ms(self) -> float:
-        """Until when an app-server may be silent, because a reply may take as long."""
+        """Until when an app-server may be silent, because a reply may take that long."""
         return max(map(self._due_ms, self._awaited.values()), default=0.0)
 
     def allow_startup(self, startup_ms: float) -> None:
-        """Extend the timeout of what Codex replies to only once its tool servers have started."""
+        """Extend the timeout of requests to which Codex replies only once its tool servers have started."""
         self._startup_ms = startup_ms
         self._set_timers()
 
@@ -93,7 +93,7 @@ class Requests:
         self._send(SentRequest(method, params, Backoff(f"{self._seed} {method}"), now_ms, tag, why))
 
     def answered(self, response: Message, now_ms: float) -> SentRequest | None:
-        """The request of this reply; None for a second or unknown reply, and where the request is retried."""
+        """The request of this reply; None for a second or unknown reply, and if the request is retried."""
         asked = self._awaited.pop(response.get("id"), None)  # type: ignore[arg-type]
         self._set_timers()
         pace = _pace_of_retry(asked, response, now_ms) if asked is not None else None
@@ -115,7 +115,7 @@ class Requests:
         self._set_timers()
 
     def cancel_retries(self, methods: frozenset[str]) -> bool:
-        """Cancel pending retries; whether there were any."""
+        """Cancel pending retries; returns whether there were any."""
         kept = [(due_ms, asked) for due_ms, asked in self._retries if asked.method not in methods]
         is_taken_back = len(kept) < len(self._retries)
         self._retries = kept
@@ -158,7 +158,7 @@ class Requests:
 
 
 def _pace_of_retry(asked: SentRequest, response: Message, now_ms: float) -> Pace | None:
-    """How to retry a request that may be accepted in a moment; None where it is not to be."""
+    """How to retry a request that may soon be accepted; None if it must not be retried."""
     error = response.get("error")
     if not isinstance(error, dict):
         return None
@@ -166,7 +166,7 @@ def _pace_of_retry(asked: SentRequest, response: Message, now_ms: float) -> Pace
         return OVERLOAD if asked.method not in _REPEATED else None
     if asked.method not in _SENT_AGAIN:
         return None
-    # A probe of Codex's lock of a thread holds it for an instant, and a killed codex lives that long; a server unloads
-    # a thread a second after its last turn, and refuses it at that moment.
+    # A probe of Codex's thread lock holds it briefly, and so does a killed codex; a server unloads a thread a second
+    # after its last turn, and refuses it at that moment.
     is_written = kind_of_refusal(error) is ErrorKind.THREAD_BUSY and asked.backoff.waited_ms(now_ms) < _WRITER_MS
     return COLLISION if is_written or is_store_collision(str(error.get("message"))) else None

@@ -8,8 +8,8 @@ Observed on 0.163.0 and 0.171.0, for new, resumed and forked threads:
   directories and those of `--add-dir`, and keeps the network closed; only `:danger-full-access` opens it.
 * `allowed_sandbox_modes`, `allowed_approval_policies` and `allowed_approvals_reviewers` are enforced by the app-server:
   it refuses the turn. Network is not part of a mode: Codex's CLI has it under "read-only", by a profile.
-* While a list is in force, a thread opens under the configured profile, whatever `sandbox` we send, and the reply names
-  it; without a list it names none, because that sandbox replaces the profile. Where that profile may write,
+* While a list is in force, a thread opens under the configured profile, for any `sandbox` that we send, and the reply
+  names it; without a list it names none, because that sandbox replaces the profile. If that profile may write,
   `thread/start` marks the project as trusted in the user's `config.toml` and starts the tool servers that the project
   itself names (`codex exec` of 0.163.0 does both, that of 0.171.0 neither). `default_permissions` in the thread's
   `config` opens it under another listed profile instead; without a list that changes nothing. `thread/resume` and
@@ -71,7 +71,7 @@ def _has_built_in(settings: Message) -> bool:
 
 
 def _requirements(result: Any) -> Message:
-    """The requirements; empty where there are none; unreadable ones as an unreadable list, which allows nothing."""
+    """The requirements; empty if there are none; unreadable ones as an unreadable list, which allows nothing."""
     requirements = result.get("requirements") if isinstance(result, dict) else result
     if requirements is None:
         return {}
@@ -81,10 +81,10 @@ def _requirements(result: Any) -> Message:
 def problem_of(
     result: Any, settings: Message, request: TurnRequest, profile: PermissionProfile | None
 ) -> TurnError | None:
-    """Why the requirements forbid a turn's policy; None where they do not.
+    """Why the requirements forbid a turn's policy; None if they do not.
 
     Args:
-        result: the result of `configRequirements/read`; None where Codex does not know it.
+        result: the result of `configRequirements/read`; None if Codex does not know it.
         settings: what Codex reported when the thread was opened.
         profile: the one in force, if not built in; one with unreported rules runs unmodified.
     """
@@ -111,7 +111,7 @@ def problem_of(
 
 
 def _is_allowed(profiles: Any, request: TurnRequest, profile: PermissionProfile | None) -> bool:
-    """Whether a listed profile allows all that a turn requests; the rules of any but those here are unknown."""
+    """Whether a listed profile allows all that a turn requests; the rules of any others are unknown."""
     if not isinstance(profiles, dict):
         return False
     if profiles.get(":danger-full-access") is True:

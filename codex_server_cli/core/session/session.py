@@ -1,9 +1,9 @@
 """The state machine of one turn: bytes in, decisions out. Owns what is sent to the app-server, and when a turn is over.
 
 Each method takes the time and returns a `Step` for the caller to do: record, show, start an app-server, send, and once,
-finish. Must never read a clock, touch a file or know a process. `handshake` opens a turn, `record` holds what the
-messages prove, and `outcome` decides what an end means; `shared` has what another server than our own takes. Protocol
-facts: notes, sections 1 to 6, and transport notes, sections 3 and 4.
+finish. Must never read a clock, touch a file or know a process. `handshake` opens a turn, `record` holds the facts from
+messages, and `outcome` decides what an end means; `shared` handles shared app-servers. Protocol facts: notes, sections
+1 to 6, and transport notes, sections 3 and 4.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from codex_server_cli.errors import ErrorKind
 
 
 class Session:
-    """Drive one turn. Callers may read `record` and `queue`; `wakeup_ms` says when to call `tick` at the latest.
+    """Drive one turn. Callers may read `record` and `queue`; `wakeup_ms` is the latest time to call `tick`.
 
     Args:
-        server: how the turn stands to its app-server.
+        server: properties of the turn's app-server.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class Session:
 
     @property
     def outcome(self) -> Outcome | None:
-        """How the turn ended, once it has and nothing of it is left."""
+        """How the turn ended, after the cleanup."""
         return self._turn_end.outcome
 
     @property
     def record(self) -> TurnRecord:
-        """What is known of the turn."""
+        """The known facts of the turn."""
         return self._outbox.record
 
     @property
@@ -79,7 +79,7 @@ class Session:
 
     @property
     def is_closing(self) -> bool:
-        """Whether the turn is over, and what it left on a shared app-server is being ended; `outcome` comes then."""
+        """Whether the turn is over, and `outcome` waits for the cleanup on a shared app-server."""
         return self._turn_end.is_closing
 
     @property
@@ -118,12 +118,12 @@ class Session:
         return self._outbox.take(self.outcome)
 
     def look_at_queue(self, now_ms: float) -> Step:
-        """Codex's queues have changed on disk: while the turn runs, messages in its thread's queue are taken out."""
+        """Codex's queues have changed on disk: take messages out of the thread's queue while the turn runs."""
         self.queue.check(now_ms)
         return self._outbox.take(self.outcome)
 
     def stop(self, cause: Cause, now_ms: float) -> Step:
-        """Interrupt the turn; it ends within the STOP limit, whatever the app-server does."""
+        """Interrupt the turn; it always ends within the STOP limit, even if the app-server does not respond."""
         self._turn_end.stop(cause, now_ms)
         return self._outbox.take(self.outcome)
 
@@ -141,8 +141,8 @@ class Session:
         """The app-server is gone or out of reach: end with `error`, unless the turn had ended or was being stopped.
 
         Args:
-            is_collision: whether it exited because of a collision with another one. Where the turn has not been sent,
-                another one is then started after a delay, within the limit of the backoff.
+            is_collision: whether it exited because of a collision with another one. If the turn has not been sent, a
+                new one is then started after a delay, within the limit of the backoff.
         """
         for message in self._outbox.receive_rest(now_ms):
             self._on_message(message, now_ms)
@@ -157,12 +157,12 @@ class Session:
         return self._outbox.take(self.outcome)
 
     def lost(self, error: TurnError, now_ms: float, *, is_final: bool = False) -> Step:
-        """The connection to a shared app-server was lost, or could not be made again: the turn may run on there.
+        """The connection to a shared app-server was lost, or reconnecting failed: the turn may continue there.
 
-        A later `tick` asks for another connection, where one is to be made, as for the start of an app-server.
+        If a reconnection is possible, a later `tick` requests it, like the start of an app-server.
 
         Args:
-            is_final: whether that server is gone for certain, without another one in its place.
+            is_final: whether that server is certainly gone, without a replacement.
         """
         if self.outcome is None:
             self._connection.lost(error, now_ms, is_final=is_final)
@@ -230,7 +230,7 @@ class Session:
             self._turn_end.fail(problem, now_ms)
 
     def _on_request_timeout(self, now_ms: float) -> None:
-        """A lost reply ends the turn only where it never began."""
+        """A lost reply ends the turn only if it never began."""
         overdue = self._requests.drop_overdue(now_ms)
         methods = " and ".join(asked.method for asked in overdue)
         for asked in overdue:
@@ -253,7 +253,7 @@ class Session:
             self._turn_end.reconcile(now_ms)
 
     def _on_stall_due(self, now_ms: float) -> None:
-        """Silence is a stall only where nothing is open: a command and the user may be silent, an open message not."""
+        """Silence is a stall only if nothing is open: a command and the user may be silent, an open message may not."""
         quiet_until_ms = max(self._outbox.heard_ms + LIMIT_MS[Timer.STALL], self._requests.silence_allowed_until_ms)
         may_be_silent = self.approvals.pending or self.record.attachment.may_hide_items
         types = {item.get("type") for item in self.record.open_items.values()}

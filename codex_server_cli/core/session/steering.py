@@ -1,7 +1,7 @@
 """Text into a running turn: `turn/steer` (protocol notes, section 4). Owns when it can be sent, and the replies.
 
-Codex aborts the response in progress and asks the model again, with the text (seen with 0.163.0 and 0.171.0). Must
-never queue what comes too early or too late: `continue` is for that.
+Codex aborts the current response and requests a new one, with the text (seen with 0.163.0 and 0.171.0). Must never
+queue a text that comes too early or too late: `continue` is for that.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Steering:
     """Sends text to Codex, and reports the result to the shell that it came from.
 
     Attributes:
-        is_disconnected: nothing can be asked now: the connection was lost.
+        is_disconnected: the connection was lost: no request can be sent now.
     """
 
     def __init__(self, request: TurnRequest, outbox: Outbox, requests: Requests) -> None:
@@ -44,7 +44,7 @@ class Steering:
         """Send text.
 
         Raises:
-            BadInputError: the text is blank, or the turn takes none.
+            BadInputError: the text is blank, or the turn cannot be steered.
             BusyError: the turn has yet to begin.
         """
         record = self._outbox.record
@@ -72,10 +72,10 @@ class Steering:
         self._tags.append(steer.tag)
 
     def answered(self, asked: SentRequest, error: Any) -> None:
-        """Codex accepted text, or refused it; any other request changes nothing.
+        """Codex accepted text, or refused it; the reply to any other request changes nothing.
 
         Args:
-            error: the reply's error object; None where it has none.
+            error: the reply's error object; None if it has none.
         """
         if asked.tag not in self._tags:
             return
@@ -85,14 +85,14 @@ class Steering:
             self._reply(asked.tag, self._too_late(readable_message(error if isinstance(error, dict) else {})))
 
     def lose(self) -> None:
-        """The connection was lost: whether Codex has taken up what is pending is not known."""
+        """The connection was lost: it is unknown whether Codex received pending texts."""
         hint = f"codex-server watch {self._request.turn_id} shows what it took up; send again what is missing."
         for tag in list(self._tags):
             lost = "the connection to the app-server was lost: the text was sent, and may have reached Codex or not"
             self._reply(tag, BusyError(lost, hint=hint, kind=ErrorKind.NETWORK))
 
     def close(self) -> None:
-        """Refuse what is pending, and all that comes: the turn is over."""
+        """Refuse pending and later texts: the turn is over."""
         self._has_ended = True
         for tag in list(self._tags):
             self._reply(tag, self._too_late("the turn ended before Codex took it up"))

@@ -2,10 +2,10 @@
 
 Codex starts the first queued message once the thread is loaded, and whenever one of its turns is completed (not when
 one is interrupted); an active goal likewise. Ours would then be merged into that turn, or its app-server would end with
-another client's turn. So nothing is resumed while something waits, and what is queued while our turn runs is taken out,
-to be restored when our app-server is gone. A delete is the claim: of two, one gets `deleted`. Where Codex was faster,
-its turn begins after ours, and we wait for the moment that it takes to report its message. Protocol facts: observed on
-0.163.0 and 0.171.0.
+another client's turn. So a thread with something queued is not resumed, and messages queued while our turn runs are
+taken out, and restored after our app-server has ended. A delete is the claim: of two, one gets `deleted`. If Codex was
+faster, its turn begins after ours, and we wait until it has reported its message. Protocol facts: observed on 0.163.0
+and 0.171.0.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ TAG = "queue"
 """The tag of each request of a `QueueKeeper`."""
 
 _MOMENT_MS = 1000.0
-"""How long before our turn's end a message may vanish from the queue because Codex begins with it."""
+"""How long before our turn's end a message may leave the queue because Codex begins with it."""
 
 _FOREIGN_REPORT_MS = 2000.0
-"""How long Codex has after that to report what it began with; it takes 0.1 s."""
+"""How long to wait after that for Codex to report what it began with; it takes 0.1 s."""
 
 _UNEXPLAINED_MS = 100.0
-"""The same where it is only known that some thread's queue has changed."""
+"""The same if it is only known that some thread's queue has changed."""
 
 _CONFINED: Message = {"type": "readOnly", "networkAccess": False}
 
 
 class QueueKeeper:
-    """Takes out of the thread's queue what is added to it while our turn runs.
+    """Takes out messages that are added to the thread's queue while our turn runs.
 
     Attributes:
-        is_disconnected: nothing can be asked now: the connection was lost.
+        is_disconnected: the connection was lost: no request can be sent now.
         older_count: how many were listed while our turn ran: older than an unseen one that Codex may begin after it.
 
     Args:
@@ -49,7 +49,7 @@ class QueueKeeper:
         self, request: TurnRequest, outbox: Outbox, requests: Requests, has_policy: Callable[[], bool]
     ) -> None:
         self._listed: dict[str, Message] = {}  # by Codex's id, in the order of the queue
-        self._missed: set[str] = set()  # those of them whose delete came too late
+        self._missed: set[str] = set()  # the listed ones whose delete came too late
         self.older_count, self.is_disconnected = 0, False
         self._request = request
         self._outbox = outbox
@@ -66,12 +66,12 @@ class QueueKeeper:
 
     @property
     def entries(self) -> dict[str, Message]:
-        """What was taken, or may have been, by Codex's id; the wire's `QueuedSubmission`s, oldest first."""
+        """The messages that we took, or may have, by Codex's id; the wire's `QueuedSubmission`s, oldest first."""
         return {id_: entry for id_, entry in self._listed.items() if id_ not in self._missed}
 
     @property
     def is_untouched(self) -> bool:
-        """Whether it is certain that Codex took nothing, and that nothing is to be restored."""
+        """Whether Codex certainly took nothing, and nothing must be restored."""
         is_quiet = not (self._listed or self._unanswered or self._is_stale)
         return is_quiet and not self._may_have_begun and self._outbox.record.foreign.turn_id is None
 
@@ -79,7 +79,7 @@ class QueueKeeper:
     def awaited_until_ms(self) -> float | None:
         """Until when to wait for Codex to report what it began right after our turn; None for no wait.
 
-        An app-server that is ended earlier leaves no trace of that message. After an interrupted turn it begins none.
+        An app-server that is ended earlier leaves no trace of that message. It begins none after an interrupted turn.
         """
         record = self._outbox.record
         if self._ended_ms is None or record.status != "completed":
@@ -97,7 +97,7 @@ class QueueKeeper:
 
     @property
     def owed(self) -> tuple[Message, ...]:
-        """What may have to be restored, oldest first: what was taken, and what Codex began with after our turn."""
+        """What may have to be restored, oldest first: what we took, and what Codex began with after our turn."""
         foreign = self._outbox.record.foreign
         if foreign.turn_id is None:
             return tuple(self.entries.values())
@@ -124,11 +124,11 @@ class QueueKeeper:
             self.check(now_ms)
 
     def lose(self) -> None:
-        """The connection was lost: no reply will come, and what was queued meanwhile is not known."""
+        """The connection was lost: no reply will come, and messages queued meanwhile are unknown."""
         self._unanswered = 0
 
     def regain(self, now_ms: float) -> None:
-        """Our turn is found over another connection."""
+        """Our turn was found over a new connection."""
         self.check(now_ms)
 
     def record_foreign(self) -> None:
@@ -140,31 +140,31 @@ class QueueKeeper:
             self._outbox.record_queued(self.owed)
 
     def close(self, now_ms: float) -> None:
-        """Our turn has its outcome. Later messages of the app-server still count, as long as it lives."""
+        """Our turn has its outcome. Later messages of the app-server still count until it ends."""
         self._ended_ms = now_ms
 
     def _confine(self, now_ms: float) -> None:
         """Our turn has started: make anything else that starts on its thread read-only.
 
-        The running turn keeps its own policy. The reviewer of approvals is left alone: what an MCP server may do is
-        read from the thread's settings at each call, also in a running turn. Where the turn runs under the user's own
-        unmodified permission profile, the thread keeps it: a policy would lift its limits on what may be read.
+        The running turn keeps its own policy. The reviewer of approvals is unchanged: Codex reads the rights of an MCP
+        server from the thread's settings at each call, also in a running turn. If the turn runs under the user's own
+        unmodified permission profile, the thread keeps it: a policy would lift its limits on reading.
         """
         if self._has_policy() and self._request.sandbox_policy() != _CONFINED:
             self._ask("thread/settings/update", {"sandboxPolicy": _CONFINED}, now_ms)
 
     def check(self, now_ms: float) -> None:
-        """Read the queue, of a thread that has one: something may have been added."""
+        """Read the queue, if the thread has one: something may have been added."""
         if self._request.is_ephemeral:
             return
-        # Before it has started, it is too early; without a connection, too.
+        # Too early before the turn has started; impossible without a connection.
         self._is_stale = bool(self._unanswered) or not self._is_confined or self.is_disconnected
         if not self._is_stale:
             self._unanswered += 1
             self._ask(LIST, {}, now_ms)
 
     def answered(self, asked: SentRequest, response: Message, now_ms: float) -> bool:
-        """Handle a reply to any request, or its timeout (an empty one); whether the request was the keeper's."""
+        """Handle a reply to any request, or its timeout (an empty one); returns whether the request was ours."""
         if asked.tag == TAG and asked.method in (LIST, DELETE):
             self._on_reply(asked, response, now_ms)
         return asked.tag == TAG
@@ -193,7 +193,7 @@ class QueueKeeper:
         self._is_change_notified = False
 
     def _take(self, entries: list[Message], now_ms: float) -> None:
-        """Record new ones, then claim them."""
+        """Record new entries, then claim them."""
         new = {str(entry["id"]): entry for entry in entries if "id" in entry and str(entry["id"]) not in self._listed}
         if not new:
             return

@@ -125,7 +125,7 @@ WRONG = [
     (
         "second turn",
         (said("84"), said("140", usage=None)),
-        "there is no usage, so that nobody can tell what was cached",
+        "there is no usage, so the number of cached tokens is unknown",
     ),
 ]
 

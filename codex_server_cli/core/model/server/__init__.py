@@ -1,1 +1,1 @@
-"""The app-server of a turn, as the user names it: its address, and what follows from it for a turn."""
+"""The app-server of a turn, as the user names it: its address, and the consequences for a turn."""

@@ -1,6 +1,6 @@
-"""The address of an app-server: what `--server`, and `server` in config.json, may say. Owns its grammar.
+"""The address of an app-server: the values of `--server`, and of `server` in config.json. Owns its grammar.
 
-Must never look whether anything is there (`codex.transport`), nor hold a secret: a token never stands in an address.
+Must never connect to it (`codex.transport` does), nor hold a secret: a token is never part of an address.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ServerKind(StrEnum):
 
 
 class AddressError(ValueError):
-    """The text is no address.
+    """The text is not an address.
 
     Attributes:
         hint: the next step.
@@ -38,13 +38,13 @@ class AddressError(ValueError):
 
 
 class ServerAddress(NamedTuple):
-    """An address that was read by `parse_address`.
+    """An address, made by `parse_address`.
 
     Attributes:
         url: the address in full, as it is stored and shown.
         path: of a `UNIX` socket; None for the default one, below `CODEX_HOME`.
-        user, host: of `SSH`, and `host` of `WS`; an IPv6 address has no brackets.
-        port: of `WS`, and of `SSH` where it is given.
+        user, host: of `SSH`, and `host` of `WS`; an IPv6 address has no brackets here.
+        port: of `WS`, and of `SSH` if given.
         is_tls: of `WS`: the connection is encrypted (`wss`).
         resource: of `WS`: the path of its URL, `/` at least.
         codex_home: of `SSH`: the remote `CODEX_HOME`; None for the remote user's own.
@@ -62,34 +62,34 @@ class ServerAddress(NamedTuple):
 
     @property
     def is_loopback(self) -> bool:
-        """Whether a `WS` address leads to this machine."""
+        """Whether a `WS` address is on this machine."""
         return self.host in _LOOPBACK_NAMES or (self.host.startswith("127.") and self.host.replace(".", "").isdigit())
 
     @property
     def is_socket(self) -> bool:
-        """Whether it leads to a server that lives on without the connection."""
+        """Whether the server outlives the connection."""
         return self.kind in (ServerKind.SHARED, ServerKind.UNIX, ServerKind.WS)
 
     @property
     def is_foreign(self) -> bool:
-        """Whether the app-server is somebody else's, which may have another `CODEX_HOME`, login and codex than ours."""
+        """Whether others started the app-server: it may have another `CODEX_HOME`, login and codex than ours."""
         return self.kind not in (ServerKind.SPAWN, ServerKind.SHARED)
 
     @property
     def is_here(self) -> bool:
-        """Whether the app-server runs on this machine for certain, with its files and this user."""
+        """Whether the app-server certainly runs on this machine, with its files and as this user."""
         return self.kind in (ServerKind.SPAWN, ServerKind.SHARED, ServerKind.UNIX)
 
 
 SPAWNED = ServerAddress(ServerKind.SPAWN, "spawn")
-"""The default: an app-server of the turn's own."""
+"""The default: each turn has its own app-server."""
 
 
 def parse_address(text: str) -> ServerAddress:
     """Read an address.
 
     Raises:
-        AddressError: it is none, or of a form that is not offered.
+        AddressError: it is not an address, or of an unsupported form.
     """
     text = text.strip()
     if text in ("spawn", "shared"):
@@ -154,10 +154,10 @@ def _ssh(text: str) -> ServerAddress:
 
 
 def _authority(text: str) -> tuple[str, int | None, str | None, str]:
-    """Host, port, user and path of a URL. The host is as it was typed: ssh tells `Host` lines apart by their case.
+    """Host, port, user and path of a URL. The host keeps its case: ssh matches `Host` lines case-sensitively.
 
     Raises:
-        AddressError: it has none, or parts that no address has.
+        AddressError: it has no host, or parts that an address must not have.
     """
     from urllib.parse import urlsplit  # 1.5 ms that a turn without such an address need not spend
 

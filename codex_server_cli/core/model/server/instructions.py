@@ -1,4 +1,4 @@
-"""Whose system prompt a chat over the gateway begins with. Imports nothing else: it is loaded at every start."""
+"""Which system prompt a chat over the gateway begins with. Imports nothing else: it is loaded at every start."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Where an app-server on a TCP port listens, and whom it lets in: the flags, checked before codex is started.
+"""Where an app-server on a TCP port listens, and how clients authenticate: the flags, checked before codex is started.
 
-Owns every refusal that codex itself would make at its start, in one line with the way out (transport notes, section 2).
+Owns each error that codex itself would report at its start, in one line with a hint (transport notes, section 2).
 Must never read a token or secret file: that is `codex.server.token`.
 """
 
@@ -24,7 +24,7 @@ _MAKE_ONE = "`codex-server server token FILE` makes one"
 
 
 class ListenFlags(NamedTuple):
-    """The flags as they were given: each has the name of its flag, and is None where that was not."""
+    """The flags as given: each attribute has the name of its flag, and is None if that was not given."""
 
     listen: str
     ws_auth: WsAuth | None = None
@@ -37,13 +37,13 @@ class ListenFlags(NamedTuple):
 
 
 def listen_arguments(flags: ListenFlags, cwd: str) -> list[str]:
-    """The arguments of `codex app-server`, once all of them are right. Paths become absolute.
+    """The validated arguments of `codex app-server`. Paths become absolute.
 
     Args:
-        cwd: what a relative path starts from.
+        cwd: the base of relative paths.
 
     Raises:
-        UsageError: they are not, or codex would not start with them.
+        UsageError: the flags are invalid, or codex would not start with them.
     """
     is_loopback = _check_url(flags.listen)
     given = {name: value for name, value in _given(flags) if value is not None}
@@ -71,7 +71,7 @@ def listen_arguments(flags: ListenFlags, cwd: str) -> list[str]:
 
 
 def absolute(path: str, cwd: str) -> str:
-    """A path as an absolute one, its links and `..` kept."""
+    """A path made absolute; links and `..` are kept."""
     return path if path.startswith("/") else f"{cwd.rstrip('/')}/{path}"
 
 
@@ -85,7 +85,7 @@ def _given(flags: ListenFlags) -> list[tuple[str, str | int | None]]:
 
 
 def _check_url(url: str) -> bool:
-    """Check where it shall listen; returns whether only this machine can reach that."""
+    """Check the `--listen` URL; returns whether only this machine can reach it."""
     scheme, separator, rest = url.partition("://")
     if url == "off" or not separator or scheme != "ws":
         raise _no_listener(url, scheme if separator else "")
@@ -108,7 +108,7 @@ def _check_url(url: str) -> bool:
 
 
 def _no_listener(url: str, scheme: str) -> UsageError:
-    """Why another form is none."""
+    """The error for a URL of another form."""
     if scheme == "wss":
         message = "codex has no server of its own for wss://"
         hint = f"Listen at {_EXAMPLE}, with a proxy that does TLS in front of it; or reach it through ssh."
@@ -124,7 +124,7 @@ def _no_listener(url: str, scheme: str) -> UsageError:
 
 
 def _check_flags_of(auth: WsAuth, flags: ListenFlags, given: set[str]) -> None:
-    """Check that a mode has the flags that it needs, and none of the other mode."""
+    """Check that a mode has its required flags, and none of the other mode."""
     is_signed = auth is WsAuth.SIGNED_BEARER_TOKEN
     foreign = [name for name in (_TOKEN_FLAGS if is_signed else _SIGNED_FLAGS) if name in given]
     if foreign:

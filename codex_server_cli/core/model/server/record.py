@@ -1,6 +1,6 @@
-"""`server` of a turn's `meta.json`: which app-server the turn uses. Owns what can be told from it without a look at it.
+"""`server` of a turn's `meta.json`: which app-server the turn uses. Owns what follows from it without connecting.
 
-It is None for a turn with an app-server of its own; else an object with `url`, `token_file`, `token_env`,
+It is None for a turn with its own app-server; else an object with `url`, `token_file`, `token_env`,
 `is_insecure`, `path`, `pid` and `generation`. The token itself is never in it.
 """
 
@@ -21,16 +21,16 @@ def url_of(record: Any) -> str:
 
 
 def is_elsewhere(record: Any) -> bool:
-    """Whether the turn's paths may be those of another host: nothing about them can be looked up here."""
+    """Whether the turn's paths may be on another host, so that they cannot be inspected here."""
     return url_of(record).startswith(_ELSEWHERE)
 
 
 def is_foreign(record: Any) -> bool:
-    """Whether the turn uses an app-server of somebody else's, which may have another login and other sessions."""
+    """Whether others started the app-server that the turn uses: it may have another login and other sessions."""
     return url_of(record) not in _OURS
 
 
 def text_of(record: Any, name: str) -> str | None:
-    """A member that is text; None where it is missing, or of another type."""
+    """A member that is text; None if it is missing, or of another type."""
     value = record.get(name) if isinstance(record, Mapping) else None
     return value if isinstance(value, str) else None

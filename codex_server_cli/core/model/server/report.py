@@ -1,4 +1,4 @@
-"""How a shared app-server stands, as `server status` tells it. Pure values, made by `actions.server`."""
+"""The state of a shared app-server, as `server status` reports it. Pure values, made by `actions.server`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 
 class ServerState(StrEnum):
-    """How a generation of the shared app-server stands."""
+    """The state of one generation of the shared app-server."""
 
     READY = "ready"
     DRAINING = "draining"
     SILENT = "silent"
-    """It runs, and does not answer."""
+    """It runs, but does not respond."""
 
 
 class LeftProcess(NamedTuple):
@@ -23,27 +23,27 @@ class LeftProcess(NamedTuple):
 
 
 class ServerReport(NamedTuple):
-    """One generation of a shared app-server; None where something is not known.
+    """One generation of a shared app-server; an unknown attribute is None.
 
     Attributes:
         state: see `ServerState`.
-        key: the name of what tells this server from others.
+        key: identifies the server among others, for all its generations.
         generation: its number.
         url: where it listens.
-        pid, keeper_pid: its process, and ours above it.
-        codex, codex_version, codex_home: what it runs, and for which home.
+        pid, keeper_pid: its process, and our parent process of it.
+        codex, codex_version, codex_home: the executable that it runs, and for which home.
         is_of_this_environment: whether a turn that is started here would use it, or its successor.
         started_at: RFC 3339.
         uptime_s: since then.
         memory_bytes: resident.
         threads: how many are loaded.
-        active_turns: how many run, those of others included.
-        clients: how many of ours hold it.
+        active_turns: how many run, including those of other clients.
+        clients: how many of our clients use it.
         turns: our turns that run there.
-        leftovers: what turns have left running.
-        log_path: what it and its keeper have said.
-        is_healthy: what `/healthz` says; None for a server on a socket.
-        problem: why `/readyz` does not say that it is ready.
+        leftovers: processes that turns have left running.
+        log_path: its log and its keeper's.
+        is_healthy: the result of `/healthz`; None for a server on a socket.
+        problem: why `/readyz` does not report it as ready.
     """
 
     state: ServerState

@@ -1,4 +1,4 @@
-"""What the way to its app-server means for a turn. Pure values, made by the worker, read by the session."""
+"""What a turn must know about its app-server. Pure values, made by the worker, read by the session."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 
 class ServerTerms(NamedTuple):
-    """How a turn stands to its app-server.
+    """Properties of the app-server that a turn depends on.
 
     Attributes:
-        is_shared: others use it as well, and it lives on without us: messages of other threads come, a lost connection
-            ends no turn, and what a turn leaves running is ended by request.
+        is_shared: other clients use it, and it outlives us: messages of other threads arrive, a turn survives a lost
+            connection, and processes that a turn leaves running are ended by request.
         is_ours: it is our own shared server, which releases a thread one second after its last turn.
-        environment: the variables that the turn's commands get in place of the app-server's own; None where they get
-            those of the app-server, as one that was spawned for the turn has the right ones.
+        environment: the variables that the turn's commands get instead of the app-server's; None if they get the
+            app-server's, because one that was spawned for the turn has the right ones.
     """
 
     is_shared: bool = False

@@ -1,4 +1,4 @@
-"""How an app-server on a TCP port knows its clients. Must import next to nothing: it is loaded at every start."""
+"""How an app-server on a TCP port authenticates clients. Must import next to nothing: it is loaded at every start."""
 
 from __future__ import annotations
 

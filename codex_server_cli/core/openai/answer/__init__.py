@@ -1,1 +1,1 @@
-"""The parts of the machine that makes a chat answer (`chat_run`): each reads one kind of messages, or filters text."""
+"""The parts of `chat_run`'s state machine: each reads one kind of message, or filters text."""

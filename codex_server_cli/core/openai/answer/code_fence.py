@@ -1,5 +1,5 @@
-"""Takes the code fence off a streamed answer that should be JSON (`response_format: json_object`). Owns what is held
-back for it. Text that is no fenced block as a whole passes as it is.
+"""Removes the code fence from a streamed answer that should be JSON (`response_format: json_object`). Owns the text
+that is held back for it. Text that is not one fenced block is unchanged.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ _CLOSING = "```"
 
 
 class CodeFence:
-    """Passes text on, less a fence that it begins with, and the fence that it then ends with."""
+    """Passes text on without an opening fence at its beginning and the matching fence at its end."""
 
     def __init__(self) -> None:
         self._buffered = ""
         self._is_open: bool | None = None  # whether it began with a fence; None while that is unknown
 
     def feed(self, text: str) -> str:
-        """Take a piece; what may be shown now."""
+        """Add a piece; returns what may be shown now."""
         buffered = self._buffered + text
         if self._is_open is None:
             opening = _OPENING.match(buffered)
@@ -33,7 +33,7 @@ class CodeFence:
         return buffered[:shown]
 
     def flush(self) -> str:
-        """The text is at its end; what was held back, less the closing fence."""
+        """End the text; returns what was held back, without the closing fence."""
         buffered, self._buffered = self._buffered, ""
         return "" if self._is_open and buffered.strip() == _CLOSING else buffered
 

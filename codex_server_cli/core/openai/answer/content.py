@@ -1,7 +1,7 @@
-"""The text of an answer, from the agent's messages: what is content, what is none, and what is left out of it.
+"""The text of an answer, from the agent's messages: which text is content, and what is removed from it.
 
-`phase` says which: a `final_answer`, or none, is content. `commentary` is content where the answer ends in tool calls,
-or where nothing else is said; otherwise it is shown as a thought, if thoughts were asked for. It is never part of JSON.
+`phase` decides: `final_answer`, or none, is content. `commentary` is content if the answer ends in tool calls, or has
+no other text; otherwise it is reported as a thought, if thoughts were requested. It is never part of JSON.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from codex_server_cli.core.openai.chat_request import ChatRequest
 from codex_server_cli.core.protocol.rpc import Message, object_at, objects_in, text_in
 
 _BREAK = "\n\n"
-"""Between two messages of one answer."""
+"""Separates two messages of one answer."""
 
 
 class _ContentMessage(SpokenMessage):
     """One message, as a part of the content.
 
     Attributes:
-        at: where its text begins in the content; None while there is none.
-        is_told: commentary that has been shown.
+        at: the offset of its text in the content; None while it has no text.
+        is_told: commentary that has been reported.
     """
 
     def __init__(self, item: dict[str, Any]) -> None:
@@ -59,12 +59,12 @@ class Content:
 
     @property
     def text(self) -> str:
-        """What the client is given."""
+        """The text that the client gets."""
         return "".join(self._shown)
 
     @property
     def raw(self) -> str:
-        """The whole text of the model, with what is held back or cut."""
+        """The whole text of the model, including what is held back or cut."""
         return "".join(self._raw)
 
     @property
@@ -79,7 +79,7 @@ class Content:
 
     @property
     def texts(self) -> list[str]:
-        """What a client sends back of it: one message."""
+        """The messages that a client sends back: one."""
         return [self.text]
 
     # --- the agent's messages
@@ -112,7 +112,7 @@ class Content:
         return [] if self._request.forced is not None else self._pass(text)
 
     def _pass(self, text: str, *, is_last: bool = False) -> list[Text]:
-        """What of the text gets through the fence and the stop sequences."""
+        """The text after the filters for the fence and the stop sequences."""
         if self._fence is not None:
             text = self._fence.feed(text) + (self._fence.flush() if is_last else "")
         shown = self._stop.feed(text) + (self._stop.flush() if is_last else "")
@@ -120,7 +120,7 @@ class Content:
         return [Text(shown)] if shown else []
 
     def take_raw(self, item: Message) -> list[Cited]:
-        """Take a raw item: that of a message alone has the annotations."""
+        """Take a raw item: only raw messages have annotations."""
         if item.get("type") != "message" or item.get("role") != "assistant":
             return []
         message = self._messages.last(text_in(item.get("id")))
@@ -150,7 +150,7 @@ class Content:
         return [text for message in self._untold() for text in self._say(message, message.text)]
 
     def before_calls(self) -> list[Text | Thought]:
-        """The answer ends in calls: commentary is what it says beside them, and nothing is held back any longer."""
+        """The answer ends in calls: commentary becomes its content, and nothing is held back any longer."""
         told = self._commentary_as_thoughts() if self._is_json else self._commentary_as_content()
         return [*told, *self._pass("", is_last=True)]
 
@@ -161,7 +161,7 @@ class Content:
         return [*told, *self._pass(self.raw if self._request.forced is not None else "", is_last=True)]
 
     def flush(self) -> list[Text]:
-        """The answer will not be complete: what was held back of its content, unless that should have been a call."""
+        """The answer will not be complete: returns the held-back content, unless it should have been a call."""
         return [] if self._request.forced is not None else self._pass("", is_last=True)
 
     # --- several responses of the model
@@ -173,7 +173,7 @@ class Content:
 
     @property
     def is_fixed(self) -> bool:
-        """Whether the client of a stream has read a part of a message that is open."""
+        """Whether the client of a stream has received a part of an open message."""
         has_text = any(each.at is not None for each in self._messages.open)
         return has_text and self._request.is_stream and any(self._shown)
 
@@ -182,7 +182,7 @@ class Content:
         self._messages.keep()
 
     def restart(self) -> list[Text | Thought]:
-        """See `SpokenMessages`. The client is told nothing: it has read nothing of what was open."""
+        """See `SpokenMessages`. Nothing is sent: the client has received nothing of the open messages."""
         has_text = any(each.at is not None for each in self._messages.open)
         self._messages.restart()
         self.thoughts.restart()
@@ -201,7 +201,7 @@ def annotations_in(item: Message) -> list[dict[str, Any]]:
 
 
 def _citation(annotation: dict[str, Any], at: int) -> dict[str, Any]:
-    """An annotation of the Responses API in the form of chat completions."""
+    """An annotation of the Responses API in the format of chat completions."""
     kind = text_in(annotation.get("type"))
     members = {name: value for name, value in annotation.items() if name != "type"}
     for name in ("start_index", "end_index"):

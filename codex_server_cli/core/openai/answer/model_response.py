@@ -1,10 +1,10 @@
-"""One response of the model, from its raw items: which calls are the client's, and the reasoning that led to them.
+"""One response of the model, from its raw items: which calls are for the client, and the reasoning before them.
 
-Raw items alone have all calls of a response, in their order: Codex 0.163.0 sends the second `item/tool/call` only after
-the first has been answered, and 0.171.0 may send the last one after `rawResponse/completed`.
+Only raw items have all calls of a response, in order: Codex 0.163.0 sends the second `item/tool/call` only after the
+first has been answered, and 0.171.0 may send the last one after `rawResponse/completed`.
 
-A call that Codex answers itself never reaches a client: of another namespace, of an unknown name, with arguments that
-are no JSON.
+A call that Codex answers itself never reaches a client: one of another namespace, with an unknown name, or with
+arguments that are not JSON.
 """
 
 from __future__ import annotations
@@ -21,15 +21,14 @@ _PRIVATE = "internal_chat_message_metadata_passthrough"
 
 
 class ModelResponse:
-    """The raw items of the model response that is under way.
+    """The raw items of the current model response.
 
     Args:
         names: the tools that the client has.
 
     Attributes:
-        reasoning_items: by call id, the `reasoning` items that came before that call, as `thread/inject_items` takes
-            them. Only those that mean something to the model, which are encrypted. They are kept from one response to
-            the next.
+        reasoning_items: by call id, the `reasoning` items before that call, in the form for `thread/inject_items`. Only
+            encrypted ones, because the model can use no others. They are kept from one response to the next.
     """
 
     def __init__(self, names: Collection[str]) -> None:
@@ -42,7 +41,7 @@ class ModelResponse:
 
     @property
     def calls(self) -> tuple[ClientCall, ...]:
-        """The calls that are the client's, in the model's order."""
+        """The calls for the client, in the model's order."""
         return tuple(self._calls.values())
 
     @property
@@ -57,7 +56,7 @@ class ModelResponse:
             self._reasoning.append({name: value for name, value in item.items() if name != _PRIVATE})
         elif type_ == "function_call":
             self._note_call(id_, item)
-        elif type_ == "function_call_output":  # Codex answered it itself: no client has been asked so far
+        elif type_ == "function_call_output":  # Codex answered it itself: the client has not got it yet
             self._calls.pop(id_, None)
 
     def _note_call(self, id_: str, item: dict[str, Any]) -> None:
@@ -68,18 +67,18 @@ class ModelResponse:
             self.reasoning_items[id_], self._reasoning = tuple(self._reasoning), []
 
     def note_dispatch(self, call_id: str) -> None:
-        """Codex asks for the result of a call (`item/tool/call`), which proves whose it is."""
+        """Codex requests the result of a call (`item/tool/call`), which proves that it is for the client."""
         if call_id in self._doubtful:
             self._calls[call_id] = self._doubtful.pop(call_id)
         self._dispatched.add(call_id)
 
     def drop(self) -> None:
-        """The response was cut, and the model is asked again."""
+        """The response was cut off, and Codex retries the model request."""
         self._calls, self._doubtful, self._reasoning = {}, {}, []
 
 
 def _is_json(arguments: str) -> bool:
-    """Whether Codex can read it, which knows neither NaN nor half a character."""
+    """Whether Codex can parse it, which accepts neither NaN nor lone surrogates."""
     try:
         json.dumps(json.loads(arguments), ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What a run tells its caller, as values, and what it is told them by: the content of one face or the other."""
+"""The outputs of a run, as values, and the interface of the content that makes them, for either API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Thought(NamedTuple):
 
 
 class Cited(NamedTuple):
-    """Annotations of the content that was given so far, in OpenAI's form. Only of a stream."""
+    """Annotations of the content so far, in OpenAI's format. Only of a stream."""
 
     annotations: tuple[dict[str, Any], ...]
 
@@ -40,7 +40,7 @@ class Finish(NamedTuple):
 
     Attributes:
         reason: `stop`, `length`, `content_filter`, `tool_calls` or `function_call`.
-        usage: None where it is not known.
+        usage: None if it is unknown.
     """
 
     reason: str
@@ -48,32 +48,32 @@ class Finish(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """The answer will not come: an error answer, or an error event where the status line was sent already."""
+    """There will be no answer: send an error response, or an error event if the status line was already sent."""
 
     error: ApiError
 
 
 class Interrupt(NamedTuple):
-    """The turn is to be interrupted (`turn/interrupt`), and its thread must serve no other request."""
+    """The caller must interrupt the turn (`turn/interrupt`), and must not reuse its thread for another request."""
 
 
 Piece: TypeAlias = Text | Thought | Cited | StreamEvent
-"""What only a stream is given: text and thoughts of a chat completion, or events of a Response."""
+"""Outputs for a stream only: text and thoughts of a chat completion, or events of a Response."""
 
 Output: TypeAlias = Piece | Calls | Finish | Failed | Interrupt
 
 
 class AnswerContent(Protocol):
-    """What the model says and thinks in one HTTP response, in the form of a face. `ChatRun` calls it.
+    """Text and reasoning of the model in one HTTP response, in the format of one API. `ChatRun` calls it.
 
     Attributes:
-        text: what the client is given.
-        raw: the whole text of the model, with what is held back or cut; no commentary.
-        texts: the messages that a client sends back when it goes on.
+        text: the text that the client gets.
+        raw: the whole text of the model, including what is held back or cut; no commentary.
+        texts: the messages that a client sends back to continue.
         is_stopped: a stop sequence was found.
-        is_refused: the model refused, and Codex dropped what it said.
-        is_answered: the model response that is under way has a final answer that is complete.
-        is_fixed: the client of a stream has read a part of a message that is open.
+        is_refused: the model refused, and Codex dropped its text.
+        is_answered: the current model response has a complete final answer.
+        is_fixed: the client of a stream has received a part of an open message.
     """
 
     @property
@@ -101,7 +101,7 @@ class AnswerContent(Protocol):
         """A model response is complete, and another one follows."""
 
     def restart(self) -> Sequence[Piece]:
-        """The model response was cut, and another one takes its place: what was open comes again."""
+        """The model response was cut off and is retried: its open messages come again."""
 
     def before_calls(self) -> Sequence[Piece]:
         """The answer ends in calls: nothing is held back any longer."""
@@ -110,4 +110,4 @@ class AnswerContent(Protocol):
         """The answer ends without calls: nothing is held back any longer."""
 
     def flush(self) -> Sequence[Piece]:
-        """The answer will not be complete: what was held back of it."""
+        """The answer will not be complete: returns what was held back."""

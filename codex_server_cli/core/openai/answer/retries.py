@@ -1,7 +1,7 @@
-"""How long Codex may try a model request again before the client is told. Owns the budget.
+"""How long Codex may retry a model request before the client gets an error. Owns the budget.
 
-For one that fails with 500 Codex makes 30 model requests in 25 s, and the official clients would send each of our 5xx
-twice more.
+For a request that fails with 500, Codex makes 30 model requests in 25 s, and the official clients would retry each of
+our 5xx responses twice.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class RetryBudget:
         self._since_s = 0.0
 
     def note(self, error: dict[str, object], now_s: float) -> None:
-        """Codex tries again after an error."""
+        """Codex retries after an error."""
         if self.error is None:
             self._since_s = now_s
         self.error, self._n = error, self._n + 1
 
     def note_progress(self) -> None:
-        """The model answers: time is no longer lost, but a second retry still counts as one."""
+        """The model responds: the time stops, but the retries still count."""
         self.error = None
 
     def reset(self) -> None:

@@ -1,8 +1,8 @@
-"""The usage of a thread that has no raw events: a fork of an anchor. Owns how `thread/tokenUsage/updated` is read.
+"""The usage of a thread without raw events: a fork of an anchor. Owns how `thread/tokenUsage/updated` is read.
 
-It comes once for each response of the model, with the sum of the thread and its last addend, and may be repeated. It is
-made the `rawResponse/completed` that any other thread has, so that nobody else need know. Where the model's context is
-full it says that all of that was spent: the turn fails then, and no usage is told.
+It comes once for each response of the model, with the total of the thread and the last response's usage, and may be
+repeated. It is converted to the `rawResponse/completed` that other threads have, so that other code handles only that.
+If the model's context is full, it reports the whole context as used: the turn fails then, and no usage is reported.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ _COUNTS = ("inputTokens", "outputTokens", "totalTokens", "cachedInputTokens", "r
 
 
 class SpentTokens:
-    """What a thread has spent so far."""
+    """The tokens that a thread has used so far."""
 
     def __init__(self) -> None:
         self._total = (0,) * len(_COUNTS)
 
     def as_raw(self, message: Message) -> Message:
-        """The message; where it says that a model response was counted, as the raw event that says the same.
+        """The message; the usage of a new model response is converted to the equivalent raw event.
 
-        Its usage is null where the thread has spent more than that response: one was missed.
+        Its usage is null if the thread has used more than that response: then one was missed.
         """
         if message.get("method") != "thread/tokenUsage/updated":
             return message

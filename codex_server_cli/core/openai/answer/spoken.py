@@ -1,7 +1,7 @@
-"""The agent's messages of one answer: which there are, what was said in each, which of them stand.
+"""The agent's messages of one answer: their text so far, and which of them remain after a retry.
 
-Where the connection to the model is cut, Codex asks it again, and shows it the messages that it had completed: they
-stay, and only one that was open comes again (0.163.0 and 0.171.0).
+If the connection to the model is lost, Codex repeats the request, with the messages that were complete: they remain,
+and only an open one comes again (0.163.0 and 0.171.0).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class SpokenMessage:
     """One message.
 
     Args:
-        item: of its beginning.
+        item: the item that begins it.
 
     Attributes:
-        is_final: it is said to be a final answer.
-        is_commentary: it is said to be none.
+        is_final: it is marked as a final answer.
+        is_commentary: it is marked as commentary, or as sent asynchronously.
         pieces: its text so far.
     """
 
@@ -43,7 +43,7 @@ M = TypeVar("M", bound=SpokenMessage)
 
 
 class Spoken(NamedTuple, Generic[M]):
-    """What a notification says: of which message, more text or none, and whether the message has just begun."""
+    """The content of a notification: its message, new text (may be empty), and whether the message has just begun."""
 
     message: M
     text: str
@@ -54,10 +54,10 @@ class SpokenMessages(Generic[M]):
     """All messages of one HTTP response.
 
     Args:
-        make: a message for the item that begins one.
+        make: creates a message from the item that begins it.
 
     Attributes:
-        all: in the order of their beginnings.
+        all: in the order in which they began.
     """
 
     def __init__(self, make: Callable[[dict[str, Any]], M]) -> None:
@@ -67,9 +67,9 @@ class SpokenMessages(Generic[M]):
         self._n_earlier = 0  # messages of model responses that are complete
 
     def take(self, method: str, params: Message) -> Spoken[M] | None:
-        """What a notification says; None where it is about no message.
+        """Take a notification; None if it is about no message.
 
-        An id may be that of an earlier message. A message may have all its text when it begins, or no delta at all.
+        Ids may repeat. A message may have all its text when it begins, or no delta.
         """
         item = object_at(params, "item")
         id_ = text_in(item.get("id") or params.get("itemId"))
@@ -102,17 +102,17 @@ class SpokenMessages(Generic[M]):
 
     @property
     def open(self) -> list[M]:
-        """Those that are not complete."""
+        """The messages that are not complete."""
         return [each for each in self.all if not each.is_complete]
 
     @property
     def is_refused(self) -> bool:
-        """Whether a message began that has neither text nor end: the model refused, and Codex drops what it said."""
+        """Whether a message began but has neither text nor end: the model refused, and Codex drops its text."""
         return any(not each.pieces for each in self.open)
 
     @property
     def is_answered(self) -> bool:
-        """Whether the model response that is under way has a final answer that is complete."""
+        """Whether the current model response has a complete final answer."""
         return any(each.is_final and each.is_complete for each in self.all[self._n_earlier :])
 
     def keep(self) -> None:
@@ -120,6 +120,6 @@ class SpokenMessages(Generic[M]):
         self._n_earlier = len(self.all)
 
     def restart(self) -> None:
-        """The model response was cut, and another one takes its place: what was open comes again."""
+        """The model response was cut off and is retried: its open messages come again."""
         self.all = [each for each in self.all if each.is_complete]
         self._by_id = {}

@@ -1,7 +1,7 @@
-"""Cuts a streamed text at the first stop sequence, which no model of Codex knows of. Owns what is held back for it.
+"""Cuts a streamed text at the first stop sequence, which Codex cannot pass to a model. Owns what is held back for it.
 
-The result does not depend on how the text is cut into pieces: of the sequences in it, the one that is complete first
-counts, as it would for a model that writes one character after the other.
+The result does not depend on how the text is split into pieces: the sequence that is complete first counts, as for a
+model that writes one character at a time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 class StopSequences:
     """Passes text on, up to the first of `stop`.
 
-    Held back is only what may be the beginning of a sequence: never more than the longest of them, less one character.
+    It holds back only a possible beginning of a sequence: at most the length of the longest one, minus one character.
 
     Args:
         stop: none of them empty; without any, all text passes at once.
@@ -28,7 +28,7 @@ class StopSequences:
         self._buffered = ""
 
     def feed(self, text: str) -> str:
-        """Take a piece; what may be shown now."""
+        """Add a piece; returns what may be shown now."""
         if self.is_hit:
             return ""
         buffered = self._buffered + text
@@ -41,7 +41,7 @@ class StopSequences:
         return buffered[:shown]
 
     def flush(self) -> str:
-        """The text is at its end; what was held back."""
+        """End the text; returns what was held back."""
         buffered, self._buffered = self._buffered, ""
         return buffered
 

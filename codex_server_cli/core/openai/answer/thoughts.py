@@ -38,7 +38,7 @@ class Thoughts:
         return [Thought(piece)]
 
     def complete(self, item_id: str, summary: Any) -> list[Thought]:
-        """A reasoning item is complete: all its parts, where none was streamed."""
+        """A reasoning item is complete: returns all its parts, if none was streamed."""
         if item_id in self._streamed or not isinstance(summary, list):
             return []
         thoughts = []
@@ -48,6 +48,6 @@ class Thoughts:
         return thoughts
 
     def restart(self) -> None:
-        """The model response was cut, and another one takes its place. What was thought stays."""
+        """The model response was cut off and is retried. The text so far is kept."""
         self._streamed.clear()
         self.part()

@@ -1,8 +1,8 @@
-"""The tokens of one HTTP response, in OpenAI's words. Exact, or not given at all: never an estimate.
+"""The token usage of one HTTP response, in OpenAI's terms. Exact or omitted: never an estimate.
 
-They come from `rawResponse/completed`. `thread/tokenUsage/updated` would be wrong: it comes after the results of a tool
-call, gives a full context as spent, and zeros for a response that ended early. A thread without raw events has no calls
-of tools, and tells no usage where it fails: there `SpentTokens` reads it.
+It comes from `rawResponse/completed`. `thread/tokenUsage/updated` would be wrong: it comes after the results of a tool
+call, reports a full context as used, and zeros for a response that ended early. A thread without raw events has no tool
+calls, and no usage is reported if it fails: there `SpentTokens` reads that notification.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _COUNTS = (
 
 
 class ChatUsage:
-    """The sum over the model responses of one HTTP response: mostly one, more where Codex answered a call itself."""
+    """The sum over the model responses of one HTTP response: usually one, more if Codex answered a call itself."""
 
     def __init__(self) -> None:
         self._ids: set[str] = set()
         self._usages: list[Any] = []
 
     def add(self, response_id: Any, usage: Any) -> bool:
-        """Take the usage of one `rawResponse/completed`; False where that response was counted already."""
+        """Add the usage of one `rawResponse/completed`; False if that response was already counted."""
         id_ = text_in(response_id)
         if id_ in self._ids:
             return False
@@ -41,7 +41,7 @@ class ChatUsage:
 
     @property
     def document(self) -> dict[str, Any] | None:
-        """The member `usage` of an answer; None where any response came without."""
+        """The member `usage` of an answer; None if any model response had none."""
         counts = [_counts(usage) for usage in self._usages]
         if not counts or None in counts:
             return None

@@ -1,1 +1,1 @@
-"""The Responses API over Codex: what its bodies ask for, its objects, and the events of its streams."""
+"""The Responses API over Codex: its requests, its objects, and the events of its streams."""

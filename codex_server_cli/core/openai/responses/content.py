@@ -1,9 +1,9 @@
-"""What the model says and thinks in one HTTP response, as items of a Response and the events of their stream.
+"""Text and reasoning of the model in one HTTP response, as items of a Response and the events of their stream.
 
-Every message of the model is an item of its own, commentary too, with its `phase`; so is each piece of reasoning. In
-answers that are to be JSON commentary is shown only where calls follow, or nothing else is said: many clients take all
-text together for the JSON. Where the request needs raw items, an item is told to have ended when its raw form has come,
-which alone has the citations and the encrypted reasoning, or when it is clear that none will come.
+Each message of the model is a separate item with its `phase`, commentary too; so is each piece of reasoning. If the
+answer must be JSON, commentary is shown only if calls follow, or there is no other text: many clients parse all text
+together as JSON. If the request needs raw items, the end of an item is sent when its raw form has arrived, because only
+that has the citations and the encrypted reasoning, or when it is certain that none will come.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from codex_server_cli.core.protocol.rpc import Message, object_at, text_in
 
 
 class ResponseContent:
-    """The output of one Response, less calls. See `AnswerContent`; the pieces are events.
+    """The output of one Response without calls. See `AnswerContent`; the pieces are events.
 
     Args:
-        request: what is answered.
-        seed: what makes the ids of its items unique.
+        request: the request to answer.
+        seed: makes the ids of its items unique.
         has_encrypted: whether reasoning is shown with its encrypted content.
     """
 
@@ -70,14 +70,14 @@ class ResponseContent:
 
     @property
     def is_fixed(self) -> bool:
-        """Whether the client of a stream has read a part of a message that is open."""
+        """Whether the client of a stream has received a part of an open message."""
         return self._request.is_stream and any(each.id is not None for each in self._messages.open)
 
     def output(self, *, has_encrypted: bool | None = None) -> list[Json]:
         """The items so far; one that has not ended counts as incomplete.
 
         Args:
-            has_encrypted: None for what the client is shown.
+            has_encrypted: None for what the client gets.
         """
         is_whole = self._has_encrypted if has_encrypted is None else has_encrypted
         return [each.document(has_encrypted=is_whole) for each in self._items]
@@ -103,7 +103,7 @@ class ResponseContent:
         return []
 
     def take_raw(self, item: Message) -> list[StreamEvent]:
-        """Take a raw item: it ends the one that it is about."""
+        """Take a raw item: it ends the item with its id."""
         if item.get("type") == "reasoning":
             begun, thinking = self._think(text_in(item.get("id")), is_end=True)
             thinking.encrypted = item.get("encrypted_content") or None
@@ -115,7 +115,7 @@ class ResponseContent:
         return [*cited, *message.close()] if message.is_complete else cited
 
     def _end_of(self, item: SaidItem | Thinking) -> list[StreamEvent]:
-        """The end of an item that is complete, unless its raw form is waited for."""
+        """The end of a complete item, unless its raw form is still expected."""
         is_end = item.is_complete and item.is_open and not self._request.needs_raw_items
         return item.close(has_encrypted=False) if is_end else []
 
@@ -133,7 +133,7 @@ class ResponseContent:
         return [*begun, message.show(text)]
 
     def _think(self, id_: str, *, is_end: bool = False) -> tuple[list[StreamEvent], Thinking]:
-        """The reasoning of this id; one that was told to have ended begins anew, unless this is its end, too."""
+        """The reasoning of this id; a new one if that was closed, unless this is its end, too."""
         thinking = self._thinking.get(id_)
         if thinking is not None and (thinking.is_open or is_end):
             return [], thinking
@@ -143,13 +143,13 @@ class ResponseContent:
         return [*closed, thinking.begin(index, item_id)], thinking
 
     def _place(self, item: SaidItem | Thinking, kind: str) -> tuple[int, str]:
-        """Put an item at the end of the output; its index and id."""
+        """Append an item to the output; returns its index and id."""
         self._items.append(item)
         self._n_ids += 1
         return len(self._items) - 1, f"{kind}_{self._seed}{self._n_ids}"
 
     def _close(self, *, is_all: bool = False) -> list[StreamEvent]:
-        """Tell that what is complete, or everything, has ended."""
+        """Close the items that are complete, or all."""
         closed: list[StreamEvent] = []
         for item in self._items:
             if not isinstance(item, RefusedItem) and item.is_open and (is_all or item.is_complete):
@@ -163,7 +163,7 @@ class ResponseContent:
         self._messages.keep()
 
     def restart(self) -> list[StreamEvent]:
-        """See `SpokenMessages`. A stream has told of reasoning alone, which ends as it is."""
+        """See `SpokenMessages`. A stream has sent only reasoning, which is closed as it is."""
         self._messages.restart()
         self._thinking = {}
         if self._request.is_stream:
@@ -172,11 +172,11 @@ class ResponseContent:
         return []
 
     def before_calls(self) -> list[StreamEvent]:
-        """Commentary is what is said beside the calls."""
+        """Commentary becomes the text beside the calls."""
         return [*self._tell_commentary(), *self.flush()]
 
     def end(self) -> list[StreamEvent]:
-        """An answer that should have been a call, and is none, is text."""
+        """An answer that should have been a call, but is not, is text."""
         told = self._tell_answers() if self._request.forced is not None else self.flush()
         if not self.texts:
             told += self._tell_commentary()
@@ -185,12 +185,12 @@ class ResponseContent:
         return told
 
     def flush(self) -> list[StreamEvent]:
-        """What the code fence has held back."""
+        """The text that the code fence has held back."""
         fenced = [each for each in self._messages.all if each.fence is not None]
         return [told for message in fenced for told in self._show(message, "", is_last=True)]
 
     def close(self) -> list[StreamEvent]:
-        """Nothing will come any more: what is open ends as it is."""
+        """Nothing more will come: close what is open."""
         return self._close(is_all=True)
 
     def _tell_answers(self) -> list[StreamEvent]:

@@ -1,6 +1,6 @@
-"""The Response object and the items of its output. Owns their shape, and what a member is where a request is silent.
+"""The Response object and the items of its output. Owns their format, and defaults of members that a request omits.
 
-Must never know how an answer comes about: an answer of the model and a turn of ours both become these documents.
+Must never know how an answer is made: both an answer of the model and one of our turns become these documents.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _UNSAID: Mapping[str, Any] = {
     "truncation": "disabled",
     "user": None,
 }
-"""The members that repeat the request, as they are where it does not have them."""
+"""Defaults of the members that repeat the request."""
 
 _ERROR_CODES = {
     "content_policy_violation": "invalid_prompt",
@@ -43,17 +43,17 @@ _ERROR_CODES = {
     "insufficient_quota": "rate_limit_exceeded",
     "rate_limit_exceeded": "rate_limit_exceeded",
 }
-"""OpenAI's type for `error.code` is a closed list; what is not here is a `server_error`."""
+"""OpenAI's type for `error.code` is a closed list; any other error is a `server_error`."""
 
 
 class ResponseHead(NamedTuple):
-    """What every document of one response repeats.
+    """The members that every document of one response repeats.
 
     Attributes:
         id: `resp_…`.
         created_at: Unix seconds.
         model: as the client named it.
-        echoed: members of the request that a Response repeats; what it does not have gets its default.
+        echoed: members of the request that a Response repeats; missing ones get their default.
     """
 
     id: str
@@ -78,10 +78,10 @@ def response_document(
 
     Args:
         output: items, as the functions below make them.
-        usage: of `usage_document`; None where it is not known.
-        error: of `response_error`, where `status` is `failed`.
+        usage: of `usage_document`; None if it is unknown.
+        error: of `response_error`, if `status` is `failed`.
         incomplete_details: of `incomplete`.
-        completed_at: Unix seconds, where `status` is `completed`.
+        completed_at: Unix seconds, if `status` is `completed`.
     """
     return {
         "id": head.id,
@@ -121,7 +121,7 @@ def usage_document(
     cache_write: int = 0,
     reasoning: int = 0,
 ) -> Json:
-    """The `usage` of a Response. The last three are parts of the first two."""
+    """The `usage` of a Response. The last three are included in the first two."""
     return {
         "input_tokens": input_tokens,
         "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": cache_write},
@@ -140,7 +140,7 @@ def text_part(text: str, annotations: Sequence[Json] = ()) -> Json:
 
 
 def refusal_part(words: str) -> Json:
-    """The content of a message by which the model refuses."""
+    """The content of a refusal message."""
     return {"type": "refusal", "refusal": words}
 
 
@@ -156,8 +156,8 @@ def message_item(
 
     Args:
         item_id: `msg_…`.
-        annotations: citations, as the Responses API has them.
-        phase: `commentary` or `final_answer`; None where the model does not say.
+        annotations: citations, in the format of the Responses API.
+        phase: `commentary` or `final_answer`; None if the model does not report it.
     """
     return message_of_parts(item_id, [text_part(text, annotations)], status=status, phase=phase)
 
@@ -165,7 +165,7 @@ def message_item(
 def message_of_parts(
     item_id: str, parts: Sequence[Json], *, status: ItemStatus = "completed", phase: str | None = None
 ) -> Json:
-    """The same with any content, or none yet."""
+    """A message of the assistant with any content, or none yet."""
     item = {"id": item_id, "type": "message", "status": status, "role": "assistant", "content": list(parts)}
     return {**item, "phase": phase} if phase else item
 
@@ -177,13 +177,13 @@ def reasoning_item(
     encrypted_content: str | None = None,
     status: ItemStatus | None = None,
 ) -> Json:
-    """What the model thought.
+    """Reasoning of the model.
 
     Args:
         item_id: `rs_…`.
         summary: its parts.
-        encrypted_content: what another request may send back; only where the client wants it.
-        status: None where OpenAI leaves it out, too: of a whole one.
+        encrypted_content: may be sent back in another request; only if the client requested it.
+        status: None for a complete item, as OpenAI omits it, too.
     """
     parts = [{"type": "summary_text", "text": text} for text in summary]
     item: Json = {"id": item_id, "type": "reasoning", "summary": parts}

@@ -1,6 +1,6 @@
-"""The events of a Response's stream: their names, members and order around each item. Owns their form on the wire.
+"""The events of a Response's stream: their names, members and order around each item. Owns their wire format.
 
-Each function gives the events of one moment in the life of an output item, without numbers: who sends them counts.
+Each function returns the events for one change of an output item, without numbers: the sender numbers them.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class StreamEvent(NamedTuple):
 
 
 def event(type: str, sequence_number: int, **fields: Any) -> bytes:
-    """An event as it is sent. Without an `id:` line: a keep-alive behind one ends the official client.
+    """An event as it is sent. Without an `id:` line: a keep-alive after one breaks the official client.
 
-    ASCII alone: no character can be cut, and half a character of a model's does no harm.
+    In ASCII, so that no character can be split, and a lone surrogate from a model can be sent.
     """
     data = json.dumps({"type": type, "sequence_number": sequence_number, **fields}, separators=(",", ":"))
     return f"event: {type}\ndata: {data}\n\n".encode()
@@ -72,14 +72,14 @@ def annotation_added(index: int, item_id: str, annotation_index: int, annotation
 
 
 def message_done(index: int, item: Json) -> list[StreamEvent]:
-    """A message of text is at its end; `item` is all of it."""
+    """A text message ends; `item` is all of it."""
     item_id, part = item["id"], item["content"][0]
     done = _content("response.output_text.done", index, item_id, text=part["text"], logprobs=[])
     return [done, _part("done", index, item_id, part), _item("done", index, item)]
 
 
 def refused(index: int, item_id: str, words: str) -> list[StreamEvent]:
-    """A message by which the model refuses, from its beginning to its end."""
+    """A refusal message, from its beginning to its end."""
     whole = refusal_part(words)
     return [
         _item("added", index, message_of_parts(item_id, [], status="in_progress")),
@@ -95,7 +95,7 @@ def refused(index: int, item_id: str, words: str) -> list[StreamEvent]:
 
 
 def reasoning_begun(index: int, item_id: str) -> StreamEvent:
-    """The model begins to think."""
+    """A reasoning item begins."""
     return _item("added", index, reasoning_item(item_id, [], status="in_progress"))
 
 
@@ -110,7 +110,7 @@ def summary_delta(index: int, item_id: str, part: int, text: str) -> StreamEvent
 
 
 def summary_done(index: int, item_id: str, part: int, text: str) -> list[StreamEvent]:
-    """A part is at its end; `text` is all of it."""
+    """A part ends; `text` is all of it."""
     return [
         _summary("response.reasoning_summary_text.done", index, item_id, part, text=text),
         _summary("response.reasoning_summary_part.done", index, item_id, part, part=_summary_part(text)),
@@ -118,7 +118,7 @@ def summary_done(index: int, item_id: str, part: int, text: str) -> list[StreamE
 
 
 def item_done(index: int, item: Json) -> StreamEvent:
-    """An item is at its end, e.g. one of reasoning whose parts are done."""
+    """An item ends, e.g. a reasoning item after its parts."""
     return _item("done", index, item)
 
 
@@ -126,7 +126,7 @@ def item_done(index: int, item: Json) -> StreamEvent:
 
 
 def called(index: int, item: Json) -> list[StreamEvent]:
-    """A call of a function, from its beginning to its end: Codex tells of no pieces of its arguments."""
+    """A function call, from its beginning to its end: Codex does not stream its arguments."""
     status: ItemStatus = "in_progress"
     arguments, name = item["arguments"], item["name"]
     fields = {"item_id": item["id"], "output_index": index}
@@ -139,7 +139,7 @@ def called(index: int, item: Json) -> list[StreamEvent]:
 
 
 def numbered(events: Sequence[StreamEvent], first: int) -> bytes:
-    """Events as they are sent, one number after the other."""
+    """Events as they are sent, numbered consecutively."""
     return b"".join(event(each.type, first + n, **each.fields) for n, each in enumerate(events))
 
 

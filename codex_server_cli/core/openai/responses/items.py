@@ -1,6 +1,6 @@
-"""Items of the Responses API as items for `thread/inject_items`, and back. Owns which types there are.
+"""Items of the Responses API as items for `thread/inject_items`, and back. Owns which types are supported.
 
-Ids of items are ours: Codex gives its own, so none is passed on. What refers to an item by its id gets that item.
+Item ids are ours: Codex assigns its own, so none is passed on. A reference by id is replaced by the item.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ INPUT_ROLES = ("user", "assistant", "system", "developer")
 _PHASES = ("commentary", "final_answer")
 
 Find = Callable[[str], Json | None]
-"""From the id of an item to the item, as an output or `input_items` has it; None where it is not known."""
+"""Finds an item by its id, in the form of an output or `input_items`; None if it is unknown."""
 
 
 def nothing_remembered(item_id: str) -> Json | None:
-    """Where no item is known."""
+    """A `Find` without any items."""
     return None
 
 
 def parse_input(value: Any, earlier: Sequence[Item] = (), find: Find = nothing_remembered) -> tuple[Item, ...]:
-    """The items that `input` adds to a conversation, as `thread/inject_items` takes them.
+    """The items that `input` adds to a conversation, in the form for `thread/inject_items`.
 
     Args:
         value: text, or a list of items.
-        earlier: the conversation that goes on, in the same form.
-        find: for references.
+        earlier: the conversation that is continued, in the same form.
+        find: resolves references.
 
     Raises:
         ApiError: 400, naming the item and its part.
@@ -95,7 +95,7 @@ class _Input(ItemHistory):
                 raise invalid(f"`{param}.role` must be one of {', '.join(INPUT_ROLES)}.", f"{param}.role")
 
     def _add_reasoning(self, item: Item, param: str) -> None:
-        """Reasoning without its encrypted content means nothing to the model; what is remembered under its id may."""
+        """The model cannot use reasoning without encrypted content, so the stored item with its id is used instead."""
         if not item.get("encrypted_content"):
             item = self._found(item.get("id")) or {}
         encrypted = item.get("encrypted_content")
@@ -108,7 +108,7 @@ class _Input(ItemHistory):
     def _add_reference(self, item_id: Any, param: str) -> None:
         found = self._found(item_id)
         if found is None and isinstance(item_id, str) and item_id.startswith("rs_"):
-            return  # reasoning, which may be missing
+            return  # missing reasoning is allowed
         if found is None:
             message = f"No item {json.dumps(item_id)[:80]} is remembered here. Send the item itself"
             raise invalid(f"{message}, as clients do with `store: false`.", f"{param}.id", "item_not_found")
@@ -129,7 +129,7 @@ def _summary_in(item: Item) -> list[str]:
 
 
 def output_as_items(output: Iterable[Json]) -> tuple[Item, ...]:
-    """The items of an output, as `thread/inject_items` takes them; what would mean nothing to the model is left out."""
+    """The items of an output, in the form for `thread/inject_items`, without items that the model cannot use."""
     history = _Input((), nothing_remembered)
     for item in output:
         history.add(item, "output")
@@ -137,19 +137,19 @@ def output_as_items(output: Iterable[Json]) -> tuple[Item, ...]:
 
 
 def shown_input(items: Iterable[Item], seed: str) -> list[Json]:
-    """Items as `input_items` shows them.
+    """Items in the form of `input_items`.
 
     Args:
-        seed: what makes their ids unique.
+        seed: makes their ids unique.
     """
     return [shown_item(item, f"{seed}i{index}") for index, item in enumerate(items)]
 
 
 def shown_item(item: Item, id_: str) -> Json:
-    """One of them.
+    """One item in the form of `input_items`.
 
     Args:
-        id_: without the prefix that says its type.
+        id_: without the prefix for its type.
     """
     whole = {key: value for key, value in item.items() if (key, value) != ("namespace", NAMESPACE)}
     match item["type"]:

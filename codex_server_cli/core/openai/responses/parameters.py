@@ -24,12 +24,12 @@ from codex_server_cli.core.openai.parameter import (
 from codex_server_cli.core.openai.refusal import invalid
 
 ENCRYPTED = "reasoning.encrypted_content"
-"""What may be included that is not there anyway."""
+"""The only value of `include` that has an effect."""
 _NOTHING_TO_INCLUDE = (
     *("file_search_call.results", "web_search_call.results", "web_search_call.action.sources"),
     *("message.input_image.image_url", "computer_call_output.output.image_url", "code_interpreter_call.outputs"),
 )
-"""Of tools that are not run here, and of what is never left out."""
+"""Values without effect: of tools that are not run here, and of what is always included."""
 _OWN_NAMES = {"messages": "input", "reasoning_effort": "reasoning.effort"}
 _MOST_METADATA = 16
 _LONGEST_NAME, _LONGEST_VALUE = 64, 512
@@ -106,7 +106,7 @@ class ResponseSettings(NamedTuple):
 def parse_response_settings(
     body: Mapping[str, Any], aliases: Mapping[str, str], *, is_strict: bool
 ) -> ResponseSettings:
-    """The parameters of a body that a chat completion has, too.
+    """The parameters of a body that a chat completion also has.
 
     Args:
         aliases: model names of clients → model names of Codex, `MODEL:EFFORT` allowed.
@@ -131,20 +131,20 @@ def parse_response_settings(
 
 
 def is_background(body: Any) -> bool:
-    """Whether a body asks for a turn of its own; raises `ApiError`."""
+    """Whether a body asks for a response in the background; raises `ApiError`."""
     return isinstance(body, dict) and flag(body, "background")
 
 
 def own_name(param: str | None) -> str | None:
-    """A parameter of a chat completion, as it is called in a request for a Response."""
+    """The name of a chat completion's parameter in a request for a Response."""
     return _OWN_NAMES.get(param or "", param)
 
 
 def includes_encrypted(body: Mapping[str, Any]) -> bool:
-    """Whether reasoning is to come with its encrypted content.
+    """Whether reasoning must include its encrypted content.
 
     Raises:
-        ApiError: 400, something else is to be included that cannot be.
+        ApiError: 400, `include` has an unsupported value.
     """
     include = body.get("include")
     if not isinstance(include, list | None):
@@ -160,7 +160,7 @@ def metadata_in(body: Mapping[str, Any]) -> dict[str, str]:
     """`metadata`.
 
     Raises:
-        ApiError: 400, it is more, or something else, than OpenAI takes.
+        ApiError: 400, it is larger than OpenAI allows, or of another type.
     """
     metadata = object_in(body, "metadata")
     is_right = len(metadata) <= _MOST_METADATA and all(

@@ -1,6 +1,6 @@
-"""A request for a Response, understood: the same as a chat completion's for Codex, and what the Response repeats.
+"""A parsed request for a Response: a chat request for Codex, and the members that the Response repeats.
 
-Must never look for a response or an item: what is remembered is given.
+Must never look up a response or an item: the caller passes what is stored.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Remembered(NamedTuple):
     """What a request can refer to.
 
     Attributes:
-        items: the conversation up to `previous_response_id`, that response's output at its end.
-        find: for references to items.
+        items: the conversation up to `previous_response_id`, including that response's output.
+        find: resolves references to items.
     """
 
     items: Sequence[Item] = ()
@@ -42,16 +42,16 @@ NOTHING = Remembered()
 
 
 class ResponsesRequest(NamedTuple):
-    """What is asked for.
+    """A parsed request.
 
     Attributes:
-        chat: it, in Codex's terms: with the whole conversation, and the instructions before it.
-        items: what this request adds to the conversation; no instructions.
-        name: the model's, as the client calls it; None for the default.
-        previous_response_id: None where the conversation begins.
-        is_stored: whether the response is to be remembered.
-        has_encrypted: whether reasoning is to come with its encrypted content.
-        echoed: what the Response repeats.
+        chat: the request in Codex's terms, with the instructions and the whole conversation.
+        items: what this request adds to the conversation, without instructions.
+        name: the client's name of the model; None for the default.
+        previous_response_id: None at the beginning of a conversation.
+        is_stored: whether to store the response.
+        has_encrypted: whether reasoning must include its encrypted content.
+        echoed: the members that the Response repeats.
     """
 
     chat: ChatRequest
@@ -107,7 +107,7 @@ def parse_response_request(
 
 
 def echoed_of(body: Mapping[str, Any], settings: ResponseSettings) -> Json:
-    """The members of a sound body that a Response repeats, in its form.
+    """The members of a body (of `sound_body`) that a Response repeats, in its format.
 
     Raises:
         ApiError: 400, naming the parameter.
@@ -138,7 +138,7 @@ def _text_of(text: Mapping[str, Any], verbosity: str | None) -> Json:
 
 
 def _choice(choice: Any) -> Any:
-    """A choice that was understood; some clients send it in the form of chat completions."""
+    """A valid choice in the Responses format; some clients send the format of chat completions."""
     if isinstance(choice, str):
         return choice
     if choice.get("type") == "allowed_tools":
@@ -148,7 +148,7 @@ def _choice(choice: Any) -> Any:
 
 
 def _tool(tool: Mapping[str, Any]) -> Json:
-    """A function that was understood; some clients send it in the form of chat completions."""
+    """A valid function in the Responses format; some clients send the format of chat completions."""
     function = tool.get("function") or tool
     named = {"type": "function", "name": function["name"], "description": function.get("description")}
     return {**named, "parameters": function.get("parameters"), "strict": function.get("strict") is True}

@@ -17,7 +17,7 @@ class SaidItem(SpokenMessage):
     Attributes:
         id: None while it is not shown.
         index: in the output.
-        is_closed: told to have ended.
+        is_closed: its end was sent.
     """
 
     def __init__(self, item: Json) -> None:
@@ -32,7 +32,7 @@ class SaidItem(SpokenMessage):
 
     @property
     def is_open(self) -> bool:
-        """Shown, and not told to have ended."""
+        """It is shown, and its end was not sent."""
         return self.id is not None and not self.is_closed
 
     def begin(self, index: int, id_: str) -> list[StreamEvent]:
@@ -46,7 +46,7 @@ class SaidItem(SpokenMessage):
         return events.text_delta(self.index, self.id or "", text)
 
     def cite(self, annotations: list[Json]) -> list[StreamEvent]:
-        """Its citations, as far as they are new."""
+        """Add its citations; returns events for the new ones."""
         new = [each for each in annotations if each not in self.annotations]
         first = len(self.annotations)
         self.annotations += new
@@ -55,7 +55,7 @@ class SaidItem(SpokenMessage):
         ]
 
     def close(self, *, has_encrypted: bool = False) -> list[StreamEvent]:
-        """It is told to have ended, whether it has or not; what a fence has held back before that."""
+        """Send its end, even if it is incomplete; before that, what a fence has held back."""
         rest = self.fence.flush() if self.fence is not None else ""
         told = [self.show(rest)] if rest else []
         self.is_closed = True
@@ -69,7 +69,7 @@ class SaidItem(SpokenMessage):
 
 
 class RefusedItem:
-    """A message by which the model has refused, as an item of the output; it is told as a whole."""
+    """A refusal message, as an item of the output; it is sent as a whole."""
 
     is_complete = True
 

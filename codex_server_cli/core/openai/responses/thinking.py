@@ -14,9 +14,9 @@ class Thinking:
     """One item of reasoning.
 
     Attributes:
-        is_complete: Codex says that it has ended.
-        is_open: begun, and not told to have ended.
-        encrypted: what the model can read again; None where there is none.
+        is_complete: Codex has reported its end.
+        is_open: it has begun, and its end was not sent.
+        encrypted: the form that the model can read again; None if there is none.
     """
 
     def __init__(self) -> None:
@@ -27,12 +27,12 @@ class Thinking:
         self._is_in_part = False
 
     def begin(self, index: int, id_: str) -> StreamEvent:
-        """It is shown from now on, at this place of the output."""
+        """It is shown from now on, at this index of the output."""
         self._index, self._id, self.is_open = index, id_, True
         return events.reasoning_begun(index, id_)
 
     def add(self, text: str) -> list[StreamEvent]:
-        """Take a piece of a part; the part begins with it, unless it has."""
+        """Add a piece of a part; begins the part if necessary."""
         if not text:
             return []
         begun = [] if self._is_in_part else [self._begin_part()]
@@ -45,21 +45,21 @@ class Thinking:
         return events.summary_begun(self._index, self._id, len(self._parts) - 1)
 
     def end_part(self) -> list[StreamEvent]:
-        """The part that is under way ends, if one is."""
+        """End the current part, if there is one."""
         if not self._is_in_part:
             return []
         self._is_in_part = False
         return events.summary_done(self._index, self._id, len(self._parts) - 1, self._parts[-1])
 
     def complete(self, summary: Any) -> list[StreamEvent]:
-        """It is complete: all its parts, where none was streamed."""
+        """It is complete: returns all its parts, if none was streamed."""
         self.is_complete = True
         parts = summary if isinstance(summary, list) and not self._parts else []
         whole = [told for part in parts for told in [*self.add(text_in(part)), *self.end_part()]]
         return [*whole, *self.end_part()]
 
     def close(self, *, has_encrypted: bool) -> list[StreamEvent]:
-        """It is told to have ended, if it has not been."""
+        """Send its end, if that was not sent."""
         if not self.is_open:
             return []
         ended = self.end_part()

@@ -1,8 +1,8 @@
-"""The events of a response that were told so far, for all who follow it. Owns how they are kept: each text once, and
-what is the same for all of them, as it is sent.
+"""The events of a response so far, for all clients that follow it. Owns how they are stored: each text once, and other
+events in their encoded form.
 
-What is known by its number needs no place of its own: pieces of a text are put together as they grow old, and who comes
-later gets larger ones.
+Pieces of a text are merged as they are added, so that clients that connect later get larger pieces; numbers of events
+do not depend on how a text is split.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DELTA = "delta"
 
 
 class ToldEvents:
-    """Events by their numbers, which grow."""
+    """Events by their increasing numbers."""
 
     def __init__(self) -> None:
         self._events: list[Numbered] = []
@@ -33,9 +33,9 @@ class ToldEvents:
         return self._events[-1]
 
     def add(self, events: Iterable[Numbered]) -> None:
-        """More were told.
+        """Add events.
 
-        A long text is taken in pieces: of each stream that is not read, what is being sent stays in memory.
+        A long text is split, because each stream whose client does not read keeps its current piece in memory.
         """
         for each in chain.from_iterable(each.pieces(_PIECE_CHARS) for each in events):
             joined = _joined(self._events[-1], each) if self._events else None
@@ -45,7 +45,7 @@ class ToldEvents:
                 self._events[-1] = joined
 
     def encoded(self, each: Numbered) -> bytes:
-        """One of them, or what is left of one, as it is sent: but for the pieces of texts encoded once."""
+        """An event, or the rest of one, as it is sent. Encoded only once, except for pieces of text."""
         if _DELTA in each.event.fields:
             return each.encoded()
         if each.number not in self._encoded:
@@ -53,7 +53,7 @@ class ToldEvents:
         return self._encoded[each.number]
 
     def behind(self, number: int) -> list[Numbered]:
-        """What comes behind a number, but no more than is sent at once; nothing where there is no more."""
+        """The events after a number, limited to what is sent at once; empty if there are none."""
         start = bisect_right(self._events, number, key=lambda each: each.number)
         found: list[Numbered] = []
         n_chars = 0
@@ -66,7 +66,7 @@ class ToldEvents:
 
 
 def _joined(one: Numbered, other: Numbered) -> Numbered | None:
-    """Two pieces of one text as one; None where they are not, or it would be too large."""
+    """Two pieces of one text as one; None if they are not of one text, or it would be too large."""
     text, more = one.event.fields.get(_DELTA), other.event.fields.get(_DELTA)
     is_piece = isinstance(text, str) and isinstance(more, str) and len(text) < _PIECE_CHARS
     if not is_piece or one.event.type != other.event.type or _place(one) != _place(other):

@@ -1,7 +1,7 @@
-"""A turn of ours as a Response. Owns what each state of a turn is there, and what of the request is repeated.
+"""One of our turns as a Response. Owns the status for each state of a turn, and which request members are repeated.
 
-The turn may be anybody's: what a request to the Responses API asked to be told again stands in the `echo` of its
-`meta.json`, and is missing in the others. Must never read a file: the caller has the turn, and its output.
+The turn may have been started by any interface: a request to the Responses API stores the members to repeat as `echo`
+in `meta.json`; other turns have none. Must never read a file: the caller passes the turn and its output.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ _LAST_EVENTS = {"completed": "response.completed", "failed": "response.failed"}
 
 
 def response_id(turn_id: str) -> str:
-    """The id of the response that a turn is."""
+    """The response id of a turn."""
     return f"{_PREFIX}{turn_id}"
 
 
 def turn_id_in(id_: str) -> str | None:
-    """The turn that is the response with this id; None where no turn is."""
+    """The turn id in a response id; None if it has none."""
     turn_id = id_.removeprefix(_PREFIX)
     return turn_id if turn_id != id_ and is_turn_id(turn_id) else None
 
 
 def status_of(view: TurnView) -> ResponseStatus:
-    """The status of the response that a turn is. One that waits for a person is in progress."""
+    """A turn's status as a response. A turn that waits for a person is in progress."""
     match view.state:
         case State.RUNNING:
             return "queued" if view.phase in (None, Phase.QUEUED) else "in_progress"
@@ -57,17 +57,17 @@ def status_of(view: TurnView) -> ResponseStatus:
 
 
 def last_event(view: TurnView) -> str:
-    """The type of the event that ends the stream of an ended turn. OpenAI has none for a response that was cancelled:
-    like one that is incomplete, it ended before its end."""
+    """The type of the last event in the stream of an ended turn. OpenAI has none for a cancelled response: that is sent
+    as incomplete."""
     return _LAST_EVENTS.get(status_of(view), "response.incomplete")
 
 
 def turn_response(view: TurnView, output: Sequence[Json] = (), status: ResponseStatus | None = None) -> Json:
-    """The response that a turn is.
+    """A turn as a response.
 
     Args:
         output: of a turn that has ended.
-        status: not the turn's own, but an earlier one.
+        status: an earlier status to show instead of the turn's current one.
     """
     status = status or status_of(view)
     is_over = status not in ("queued", "in_progress")
@@ -127,7 +127,7 @@ def _reason(view: TurnView) -> Any:
 
 
 def _more(view: TurnView, *, is_over: bool) -> Json:
-    """What OpenAI's members cannot say."""
+    """Facts for which OpenAI has no member."""
     more: Json = {"turn_id": view.turn_id, "thread_id": view.thread_id}
     if is_over:
         error = view.error or {}
@@ -138,7 +138,7 @@ def _more(view: TurnView, *, is_over: bool) -> Json:
 
 
 def input_items(prompt: str, pictures: Sequence[str], view: TurnView) -> list[Item]:
-    """What a turn was asked, as items for `thread/inject_items`.
+    """The input of a turn, as items for `thread/inject_items`.
 
     Args:
         pictures: data URLs.

@@ -1,12 +1,11 @@
-"""The events of a Response that is a turn of ours, from the lines of the turn's `events.jsonl`. Owns their numbers.
+"""The events of one of our turns as a Response, from the lines of its `events.jsonl`. Owns their numbers.
 
-A piece of text has the number of its last character, any other event the next one. So the numbers are the same
-whenever they are counted: by another process too, and from the shortened file of an ended turn, in which the pieces of
-a text are gone that stands whole in `item/completed` (`core.protocol.superfluous`). What a client has not seen of a
-text is told from the character on.
+A piece of text has the number of its last character, any other event the next number. So the numbers are always the
+same: also in another process, and from the shortened file of an ended turn, which lacks the pieces of a text that
+`item/completed` has as a whole (`core.protocol.superfluous`). A client can resume at any character of a text.
 
-Of a turn its messages and the summaries of its reasoning are told. What it runs and changes is not: no client of the
-Responses API can do anything with a call that wants no answer, and some would try to give one.
+The messages of a turn and the summaries of its reasoning are sent. Its commands and changes are not: a client of the
+Responses API cannot use a call that needs no result, and some would try to send one.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from codex_server_cli.core.record.attach.attachment import REATTACH
 from codex_server_cli.core.record.turn_record import TurnRecord
 
 EarlyDocument = Callable[[Literal["queued", "in_progress"]], Json]
-"""The response before it has any output."""
+"""Makes the response before it has any output."""
 
 _TOLD = re.compile(rb'"method":"item/(?:agentMessage/delta|reasoning/summaryTextDelta)"')
 _METHOD_BYTES = 200
@@ -32,13 +31,13 @@ _ANSWER = "msg_answer"
 
 
 class Numbered(NamedTuple):
-    """One event and its number: of a piece of text, that of its last character."""
+    """One event and its number; a piece of text has the number of its last character."""
 
     number: int
     event: StreamEvent
 
     def after(self, number: int) -> Numbered | None:
-        """What of it comes behind a number: all, nothing, or the rest of a text."""
+        """The part after a number: all, nothing, or the rest of a text."""
         if self.number <= number:
             return None
         delta = text_in(self.event.fields.get("delta"))
@@ -48,7 +47,7 @@ class Numbered(NamedTuple):
         return Numbered(self.number, StreamEvent(self.event.type, rest))
 
     def pieces(self, most: int) -> Iterator[Numbered]:
-        """It, but a text in pieces of at most so many characters."""
+        """The event, a text split into pieces of at most so many characters."""
         delta = text_in(self.event.fields.get("delta"))
         if len(delta) <= most:
             yield self
@@ -60,15 +59,15 @@ class Numbered(NamedTuple):
             yield Numbered(number, StreamEvent(self.event.type, fields))
 
     def encoded(self) -> bytes:
-        """It, as it is sent."""
+        """The event as it is sent."""
         return event(self.event.type, self.number, **self.event.fields)
 
 
 class TurnEvents:
-    """Takes the lines of a turn, oldest first, and tells what can be told by then.
+    """Takes the lines of a turn, oldest first, and returns the events that they allow.
 
     Args:
-        early: what the first events show.
+        early: makes the response in the first events.
     """
 
     def __init__(self, early: EarlyDocument) -> None:
@@ -78,9 +77,9 @@ class TurnEvents:
         self._record = TurnRecord()
         self._messages: dict[str, OutputMessage] = {}  # by Codex's id
         self._reasonings: dict[str, OutputReasoning] = {}
-        self._response: list[OutputItem] = []  # of the model response that is under way
-        self._failed: list[OutputItem] = []  # of one that failed, or was cut off: what begins next replaces them
-        self._whole: set[str] | None = None  # after a lost connection: those that have begun since
+        self._response: list[OutputItem] = []  # of the current model response
+        self._failed: list[OutputItem] = []  # of one that failed, or was cut off: the next items replace them
+        self._whole: set[str] | None = None  # after a lost connection: the items that have begun since
         self._n_prompts = 0
         self._has_started = False
 
@@ -93,12 +92,12 @@ class TurnEvents:
         return [told for line in lines.split(b"\n") if line for told in self._feed_line(line)]
 
     def end(self, answer: str | None, type_: str, last: Callable[[list[Json]], Json]) -> list[Numbered]:
-        """No more lines come.
+        """End the stream.
 
         Args:
-            answer: of a turn that is complete; where none of its messages is this one, it is a message of its own.
+            answer: of a complete turn; added as a message if no message has this text.
             type_: of the last event.
-            last: makes the response at its end, given its output.
+            last: makes the final response from its output.
         """
         told = [each for message in self._record.adopt_early() for each in self._take(message)]
         self._output.end()
@@ -169,7 +168,7 @@ class TurnEvents:
         return reasoning
 
     def _begin(self, item_id: str, known: OutputItem | None) -> None:
-        """An item begins; one of the same response that has its id is told again."""
+        """An item begins; it replaces one of the same response with its id."""
         self._replace_failed()
         if self._whole is not None:
             self._whole.add(item_id)
@@ -187,7 +186,7 @@ class TurnEvents:
             message.add(text_in(params.get("delta")))
 
     def _on_summary(self, params: Message) -> None:
-        """More of a summary. That a part begins is told by its text alone: that of the part before may be gone."""
+        """More of a summary. Only its text begins a part, because `summaryPartAdded` may be missing from the file."""
         item_id, text = str(params.get("itemId")), text_in(params.get("delta"))
         reasoning = self._reasonings.get(item_id)
         if reasoning is None or reasoning.is_over or self._is_torn(item_id) or not text:
@@ -197,7 +196,7 @@ class TurnEvents:
             reasoning.add(part, text)
 
     def _is_torn(self, item_id: str) -> bool:
-        """Whether a part of an item was lost with a connection, so that only its end brings all of it."""
+        """Whether a part of an item was lost with a connection, so that only its end has all of it."""
         return self._whole is not None and item_id not in self._whole
 
     # --- what ends
@@ -211,7 +210,7 @@ class TurnEvents:
                 self._complete_reasoning(item)
             case "userMessage":
                 self._n_prompts += 1
-                if self._n_prompts > 1:  # it steers the turn, which has cut off what was open
+                if self._n_prompts > 1:  # it steers the turn, which ended the open items
                     self._fail(each for each in self._response if not each.is_over)
             case _:
                 pass
@@ -241,7 +240,7 @@ class TurnEvents:
             self._fail(self._response)
 
     def _fail(self, items: Iterable[OutputItem]) -> None:
-        """The model is asked again: these were in vain, unless nothing takes their place."""
+        """The model request is retried: these items are void once others replace them."""
         failed = list(items)
         for each in failed:
             if not each.is_over:
@@ -271,7 +270,7 @@ def _phase_of(item: Message) -> str | None:
 
 
 def _give_up(item: OutputItem) -> None:
-    """Another one takes its place."""
+    """Mark an item as replaced."""
     if not item.is_over:
         item.end(is_whole=False)
     item.is_void = True

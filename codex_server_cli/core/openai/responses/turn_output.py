@@ -1,9 +1,8 @@
-"""The output of a turn as items of a Response. Owns in which order their events are told, and what is told of each.
+"""The output of a turn as items of a Response. Owns the order of their events, and what is sent for each.
 
-Items are told one after the other, in the order in which they began: more of a later one is held back until those
-before it are whole. So the events of an item, each character of a text counted as one, have the same places whether
-its text came in pieces or at once, as it stands in the turn's directory once the turn has ended. Must never know the
-messages of Codex.
+Items are sent one after the other, in the order in which they began: a later one is held back until those before it
+have ended. So an item's events, counting each character of a text as one, have the same numbers whether its text came
+in pieces or at once, as in the directory of an ended turn. Must never know the messages of Codex.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from codex_server_cli.core.openai.responses.events import StreamEvent
 
 
 class _GrowingText:
-    """A text that grows, and how much of it was told."""
+    """A growing text, and how much of it was sent."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
@@ -32,13 +31,13 @@ class _GrowingText:
         self._pieces.append(piece)
 
     def untold(self) -> str:
-        """What was not told yet; now it is."""
+        """The text that was not sent yet; counts as sent from now on."""
         rest = "".join(self._pieces[self._n_told :])
         self._n_told = len(self._pieces)
         return rest
 
     def become(self, whole: str) -> bool:
-        """Take the whole text; False where it does not begin with what was told, which cannot be taken back."""
+        """Set the whole text; False if it does not begin with what was sent, which cannot be undone."""
         told = "".join(self._pieces[: self._n_told])
         if not whole.startswith(told):
             return False
@@ -46,7 +45,7 @@ class _GrowingText:
         return True
 
     def replace(self, whole: str) -> None:
-        """Take the whole text, of which nothing more is told piece by piece."""
+        """Set the whole text; no more deltas are sent for it."""
         self._pieces, self._n_told = [whole], 1
 
 
@@ -54,9 +53,9 @@ class OutputItem(ABC):
     """One item, from its beginning on.
 
     Attributes:
-        is_over: nothing more of it comes.
-        is_whole: that is because it is complete, not because it was cut off.
-        is_void: another attempt of the model takes its place: it is told, but is no part of the output.
+        is_over: it has ended.
+        is_whole: it has ended because it is complete, not because it was cut off.
+        is_void: a retry of the model replaces it: it is sent, but is not part of the output.
     """
 
     def __init__(self, index: int, item_id: str) -> None:
@@ -65,23 +64,23 @@ class OutputItem(ABC):
         self._has_begun = False
 
     def end(self, *, is_whole: bool) -> None:
-        """Nothing more of it comes."""
+        """End it."""
         self.is_over, self.is_whole = True, is_whole
 
     @abstractmethod
     def document(self) -> Json:
-        """It, as far as it is known."""
+        """The item so far."""
 
     @abstractmethod
     def updates(self) -> Iterator[StreamEvent]:
-        """What was not told yet."""
+        """The events that were not sent yet."""
 
 
 class OutputMessage(OutputItem):
     """A message of the agent.
 
     Attributes:
-        phase: `commentary` or `final_answer`, where the model says.
+        phase: `commentary` or `final_answer`, if the model reports it.
     """
 
     def __init__(self, index: int, item_id: str, phase: str | None) -> None:
@@ -91,7 +90,7 @@ class OutputMessage(OutputItem):
 
     @property
     def text(self) -> str:
-        """As far as it is known."""
+        """Its text so far."""
         return self._text.whole
 
     def add(self, piece: str) -> None:
@@ -99,7 +98,7 @@ class OutputMessage(OutputItem):
         self._text.add(piece)
 
     def become(self, text: str) -> bool:
-        """Take its whole text; False where that is not what was told of it."""
+        """Set its whole text; False if that does not begin with what was sent."""
         return self._text.become(text)
 
     def document(self) -> Json:
@@ -120,7 +119,7 @@ class OutputMessage(OutputItem):
 
 
 class OutputReasoning(OutputItem):
-    """What the model thought, in parts of which the last is open."""
+    """Reasoning of the model, in parts of which the last is open."""
 
     def __init__(self, index: int, item_id: str) -> None:
         super().__init__(index, item_id)
@@ -129,7 +128,7 @@ class OutputReasoning(OutputItem):
         self._has_part_begun = False
 
     def begin_part(self, part: int) -> None:
-        """A part begins, which ends those before it."""
+        """Begin a part, which ends the parts before it."""
         self._parts += [_GrowingText() for _ in range(part + 1 - len(self._parts))]
 
     def add(self, part: int, piece: str) -> None:
@@ -138,7 +137,7 @@ class OutputReasoning(OutputItem):
         self._parts[part].add(piece)
 
     def become(self, summary: Sequence[str]) -> None:
-        """Take all of its parts."""
+        """Set all its parts."""
         self.begin_part(len(summary) - 1)
         for part, text in zip(self._parts, summary, strict=False):
             if not part.become(text):
@@ -186,27 +185,27 @@ class TurnOutput:
         return message
 
     def reasoning(self, item_id: str) -> OutputReasoning:
-        """The model begins to think."""
+        """A reasoning item begins."""
         reasoning = OutputReasoning(len(self._items), self._own_id(item_id))
         self._add(reasoning)
         return reasoning
 
     def end(self) -> None:
-        """Nothing more comes: what is open was cut off."""
+        """End the output: what is open was cut off."""
         for item in self._untold:
             if not item.is_over:
                 item.end(is_whole=False)
 
     def has_said(self, text: str) -> bool:
-        """Whether a message with this text is part of it."""
+        """Whether a message of the output has this text."""
         return any(isinstance(each, OutputMessage) and each.text == text and not each.is_void for each in self._items)
 
     def documents(self) -> list[Json]:
-        """The output, as far as it is known."""
+        """The output so far."""
         return [each.document() for each in self._items if not each.is_void]
 
     def updates(self) -> Iterator[StreamEvent]:
-        """What was not told yet, and can be now."""
+        """The events that were not sent yet, and can be sent now."""
         while self._untold:
             yield from self._untold[0].updates()
             if not self._untold[0].is_over:
@@ -218,7 +217,7 @@ class TurnOutput:
         self._untold.append(item)
 
     def _own_id(self, item_id: str) -> str:
-        """An id for one more item; the model repeats those of an attempt that failed."""
+        """A unique id for an item; a retry repeats the ids of the failed attempt."""
         found, n = item_id, 1
         while found in self._ids:
             n += 1

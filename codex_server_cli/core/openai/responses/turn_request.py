@@ -1,7 +1,7 @@
-"""A request for a response in the background, as what a turn is asked. Owns what such a request may have.
+"""A request for a response in the background, as the request of a turn. Owns which parameters it may have.
 
-A turn is asked in one go, on a thread that has its own history: what a client could send of a conversation, or would
-have to answer (calls of its tools), has no place here.
+A turn gets one prompt, on a thread with its own history: so a client can neither send a conversation nor answer calls
+of its tools.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from codex_server_cli.core.openai.responses.request import echoed_of
 
 
 class TurnAsk(NamedTuple):
-    """What a request asks a turn for.
+    """The request of a turn.
 
     Attributes:
-        prompt: all that the user says.
+        prompt: all text of the user.
         pictures: data URLs.
-        instructions: all that the developer says; None for nothing. A thread keeps those that it began with.
+        instructions: all text of the developer; None for none. A thread keeps those that it began with.
         model, effort: aliases applied, `MODEL:EFFORT` split.
         settings: keys of Codex's configuration: the summary of the reasoning, the verbosity.
         schema: the JSON Schema of the answer, as text.
         previous: `previous_response_id`.
         is_stream: whether the answer is a stream.
-        echo: what a Response repeats of it; see `turn_document`.
-        ignored: parameters that were given and have no effect.
+        echo: the members that a Response repeats; see `turn_document`.
+        ignored: given parameters that have no effect.
     """
 
     prompt: str
@@ -91,9 +91,9 @@ def parse_turn_ask(body: Any, *, aliases: Mapping[str, str], is_strict: bool) ->
 
 
 def _check(body: Mapping[str, Any]) -> None:
-    """Refuse what a response that is answered at once may have, and a turn may not."""
+    """Refuse parameters that only a response in the foreground may have."""
     if body.get("tools"):
-        message = "A response in the background has no `tools` of its client: nobody is there to answer their calls."
+        message = "A response in the background has no `tools` of its client: no client waits to answer their calls."
         raise invalid(f"{message} It has those of Codex.", "tools", "unsupported_parameter")
     if body.get("tool_choice") not in (None, "auto", "none"):
         raise invalid("There are no `tools` to choose from.", "tool_choice", "unsupported_value")
@@ -103,7 +103,7 @@ def _check(body: Mapping[str, Any]) -> None:
 
 
 def _ignored(body: Mapping[str, Any], settings: ResponseSettings, *, is_strict: bool) -> tuple[str, ...]:
-    """The parameters without effect; of those that only a response that is answered at once has, too."""
+    """The parameters without effect, including those that have one only in the foreground."""
     given = {
         "include": includes_encrypted(body),
         "prompt_cache_key": body.get("prompt_cache_key") is not None,

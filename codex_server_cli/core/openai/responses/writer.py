@@ -1,4 +1,4 @@
-"""The outputs of a run as the stream of a Response, or as the Response itself. Owns the numbers, and how it ends."""
+"""The outputs of a run as the stream of a Response, or as the Response itself. Owns event numbers, and the end."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class ResponseWriter:
     """Writes one Response.
 
     Args:
-        head: what its documents repeat.
-        content: what the model says.
-        previous_response_id: of the response that it goes on behind.
+        head: the members that its documents repeat.
+        content: the text and reasoning of the model.
+        previous_response_id: of the response that it continues.
 
     Attributes:
         calls: the calls that the answer ends in, as items of the output.
@@ -36,7 +36,7 @@ class ResponseWriter:
         self.whole: Json | None = None
 
     def begin(self) -> bytes:
-        """What the stream begins with, once; empty afterwards."""
+        """The beginning of the stream, once; empty afterwards."""
         if self._n_events:
             return b""
         begun = self._document("in_progress", [])
@@ -67,7 +67,7 @@ class ResponseWriter:
         """The whole Response, of a run that has finished.
 
         Args:
-            calls: those that it ends in, where they were not written.
+            calls: the calls that it ends in, if they were not written.
         """
         self._content.close()
         if calls is not None:
@@ -86,7 +86,7 @@ class ResponseWriter:
 
     def _told(self, calls: Sequence[ClientCall]) -> list[StreamEvent]:
         first = len(self._content.output())
-        id_ = f"fc_{self._head.id.removeprefix('resp_')}c"  # a call id may come again, of another model
+        id_ = f"fc_{self._head.id.removeprefix('resp_')}c"  # call ids may repeat between models
         self.calls = [
             document.call_item(f"{id_}{number}", call.id, call.name, call.arguments)
             for number, call in enumerate(calls)
@@ -94,7 +94,7 @@ class ResponseWriter:
         return [told for number, call in enumerate(self.calls) for told in events.called(first + number, call)]
 
     def _failed(self, error: ApiError) -> list[StreamEvent]:
-        """The response has failed; and the event that makes every official client raise, which a failure does not."""
+        """The failed response, and an error event: only that makes every official client raise."""
         closed = self._content.close()
         failed = self._document("failed", self._content.output(), error=document.response_error(error))
         return [
@@ -115,7 +115,7 @@ class ResponseWriter:
 
 
 def usage_of(usage: Json | None) -> Json | None:
-    """The usage of a run in the words of a Response."""
+    """The usage of a run in the format of a Response."""
     if usage is None:
         return None
     return document.usage_document(

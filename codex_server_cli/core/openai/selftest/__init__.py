@@ -1,1 +1,1 @@
-"""What `serve --selftest` asks the model that is logged in, and how its answers are judged."""
+"""What `serve --selftest` asks the model, and how its answers are checked."""

@@ -1,7 +1,7 @@
-"""What `serve --selftest` asks the model that is logged in, and what it must answer. No I/O, no clock.
+"""The checks of `serve --selftest`: their requests, and the expected answers. No I/O, no clock.
 
-Each check is a generator: it yields the requests that it makes, one after the other, is sent what came back, and
-returns what it shows of it. It raises `WrongAnswer` where that is not what a client needs.
+Each check is a generator: it yields requests one at a time, is sent the replies, and returns the text to show. It
+raises `WrongAnswer` if a reply is not what a client needs.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from codex_server_cli.core.protocol.rpc import at, objects_in, text_in
 
 CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
 COST = "the self-test makes 8 or 9 requests to the model that is logged in, some 20 000 tokens in all"
-"""Is said before: Codex itself adds some tokens to each request."""
+"""Shown before the run. Codex adds some tokens to each request."""
 _SHELVES = 120
-"""Lines of a made-up list: the cache of the service begins at 1 024 tokens."""
+"""Lines of a made-up list: the service caches prompts from 1 024 tokens."""
 _PONG: list[dict[str, Any]] = [{"role": "user", "content": "Answer with the one word: pong"}]
 _CODE = "4711"
 _ROOM = "blue"
@@ -54,11 +54,11 @@ _SCHEMA: dict[str, Any] = {
 
 
 class CheckContext(NamedTuple):
-    """What all checks of one run share.
+    """The settings that all checks of one run share.
 
     Attributes:
-        model: to be named in each request; None for the default one.
-        mark: some text that no run before had: what is cached of another one must not count.
+        model: the model of each request; None for the default one.
+        mark: a text unique to this run, so that the cache of an earlier run does not count.
     """
 
     model: str | None
@@ -79,7 +79,7 @@ def plain_chat(context: CheckContext) -> Check:
 
 
 def streamed_chat(context: CheckContext) -> Check:
-    """A stream: it has text before its end, one finish reason, and its usage."""
+    """A stream: with text before its end, one finish reason, and its usage."""
     reply = yield context.chat(_PONG, stream=True, stream_options={"include_usage": True})
     text = text_of(reply, "pong")
     need(at(reply.document, "usage.total_tokens", int) is not None, "the stream had no chunk with the usage")
@@ -87,7 +87,7 @@ def streamed_chat(context: CheckContext) -> Check:
 
 
 def tool_call(context: CheckContext) -> Check:
-    """A call of a tool of the client; its result is given to the turn that waits for it."""
+    """A call of a client's tool; its result must continue the waiting turn."""
     question = f"Which code has the room '{_ROOM}'? Call look_up_code, then answer with the code alone."
     messages: list[dict[str, Any]] = [{"role": "user", "content": question}]
     reply = yield context.chat(messages, tools=[_TOOL])
@@ -110,7 +110,7 @@ def tool_call(context: CheckContext) -> Check:
 
 
 def json_schema(context: CheckContext) -> Check:
-    """An answer that a schema prescribes."""
+    """An answer that must match a schema."""
     question = "Name the capital of Norway, and about how many people live there."
     form = {"type": "json_schema", "json_schema": {"name": "city", "strict": True, "schema": _SCHEMA}}
     text = text_of((yield context.chat([{"role": "user", "content": question}], response_format=form)))
@@ -121,9 +121,9 @@ def json_schema(context: CheckContext) -> Check:
 
 
 def second_turn(context: CheckContext) -> Check:
-    """Two turns of one conversation: the second one continues the thread, and finds its prompt in the cache.
+    """Two turns of one conversation: the second one continues the thread, and its prompt is cached.
 
-    The cache of the service may need a moment: where it is missed, there is a third turn.
+    The service's cache may need a moment: after a cache miss there is a third turn.
     """
     shelves = "\n".join(f"Shelf {number} holds {number * 7} boxes." for number in range(1, _SHELVES))
     messages: list[dict[str, Any]] = [{"role": "system", "content": f"Stock list {context.mark}\n{shelves}"}]
@@ -136,7 +136,7 @@ def second_turn(context: CheckContext) -> Check:
         text = text_of(reply, str(shelf * 7))
         _need_thread(reply, "kept", "the next turn did not continue the thread of the one before")
         usage = usage_of(reply.document)
-        need(usage is not None, "there is no usage, so that nobody can tell what was cached")
+        need(usage is not None, "there is no usage, so the number of cached tokens is unknown")
         cached = (usage or {})["cached_tokens"]
         if cached:
             break
@@ -159,7 +159,7 @@ CHECKS: Mapping[str, Callable[[CheckContext], Check]] = {
     "second turn": second_turn,
     "response": response,
 }
-"""By the name that is shown, in order."""
+"""By displayed name, in order."""
 
 
 def _need_thread(reply: ProbeReply, wanted: str, words: str) -> None:

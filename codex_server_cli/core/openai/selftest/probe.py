@@ -1,4 +1,4 @@
-"""A request of the self-test, what came back to it, and what that says: text, tokens, error. No I/O."""
+"""A request of the self-test, its reply, and the content of that: text, tokens, error. No I/O."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Probe(NamedTuple):
 
     Attributes:
         path: of the URL.
-        body: a JSON object; with `stream` in it the answer is a stream.
+        body: a JSON object; if it has `stream`, the answer is a stream.
     """
 
     path: str
@@ -24,15 +24,15 @@ class Probe(NamedTuple):
 
 
 class ProbeReply(NamedTuple):
-    """What came back.
+    """The reply to a probe.
 
     Attributes:
         status: of HTTP.
-        document: the JSON value of the body; of a stream that of `joined`.
+        document: the JSON value of the body; for a stream the result of `joined`.
         ms: milliseconds to the last byte.
-        first_ms: the same to the first text of a stream; None for others.
+        first_ms: milliseconds to the first text of a stream; None for others.
         request_id: the header `x-request-id`.
-        thread: what became of the thread of the request before, `Opened.way`; None where it is not known.
+        thread: how the previous request's thread was used, `Opened.way`; None if unknown.
     """
 
     status: int
@@ -44,14 +44,14 @@ class ProbeReply(NamedTuple):
 
 
 class WrongAnswer(Exception):
-    """The answer is not what a client needs; its text says in which way."""
+    """The answer is not what a client needs; the exception's text is the reason."""
 
 
 def joined(chunks: Sequence[Any]) -> Any:
-    """The chunks of a stream as the completion that they make; of several finish reasons all, which no check takes.
+    """The chunks of a stream as one completion; several finish reasons are joined, which no check accepts.
 
     Args:
-        chunks: the JSON values of its events; an error event makes an error document.
+        chunks: the JSON values of its events; an error event becomes an error document.
     """
     for chunk in chunks:
         if at(chunk, "error", dict) is not None:
@@ -66,7 +66,7 @@ def joined(chunks: Sequence[Any]) -> Any:
 
 
 def usage_of(document: Any) -> dict[str, int] | None:
-    """The tokens of an answer of either API: `prompt_tokens`, of them `cached_tokens`, and `completion_tokens`."""
+    """The tokens of an answer of either API: `prompt_tokens`, `cached_tokens` among these, and `completion_tokens`."""
     for prompt, completion in (("prompt", "completion"), ("input", "output")):
         counts = at(document, f"usage.{prompt}_tokens", int), at(document, f"usage.{completion}_tokens", int)
         cached = at(document, f"usage.{prompt}_tokens_details.cached_tokens", int) or 0
@@ -84,7 +84,7 @@ def tokens_text(usage: Mapping[str, int]) -> str:
 
 
 def message_of(reply: ProbeReply) -> tuple[dict[str, Any], str | None]:
-    """The message of a completion, and its finish reason; raises `WrongAnswer` where there is none."""
+    """The message of a completion, and its finish reason; raises `WrongAnswer` if there is none."""
     _check_status(reply)
     choices = objects_in(at(reply.document, "choices", list))
     message = at(choices[0], "message", dict) if choices else None
@@ -94,14 +94,14 @@ def message_of(reply: ProbeReply) -> tuple[dict[str, Any], str | None]:
 
 
 def text_of(reply: ProbeReply, wanted: str = "") -> str:
-    """The text of a completion that ended by itself, with this in it; raises `WrongAnswer`."""
+    """The text of a completion that stopped normally and contains `wanted`; raises `WrongAnswer`."""
     message, reason = message_of(reply)
     need(reason == "stop", f"the finish reason is {reason!r} in place of 'stop'")
     return _with(wanted, text_in(message.get("content")))
 
 
 def response_text_of(reply: ProbeReply, wanted: str) -> str:
-    """The text of a response that is complete, with this in it; raises `WrongAnswer`."""
+    """The text of a completed response that contains `wanted`; raises `WrongAnswer`."""
     _check_status(reply)
     items = objects_in(at(reply.document, "output", list))
     parts = [part for item in items for part in objects_in(item.get("content"))]
@@ -117,7 +117,7 @@ def _check_status(reply: ProbeReply) -> None:
 
 
 def _with(wanted: str, text: str) -> str:
-    """A text that has this in it, however it is written; raises `WrongAnswer`."""
+    """The text, if it contains `wanted`, ignoring case, commas and spaces; raises `WrongAnswer`."""
     need(bool(text.strip()), "the answer is empty")
     plain = text.casefold().replace(",", "").replace(" ", "")
     need(wanted in plain, f"the answer should have {quoted(wanted)} in it: {quoted(text)}")
@@ -125,13 +125,13 @@ def _with(wanted: str, text: str) -> str:
 
 
 def need(is_so: bool, words: str) -> None:
-    """Raise `WrongAnswer` with these words where it is not so."""
+    """Raise `WrongAnswer` with these words if the condition is false."""
     if not is_so:
         raise WrongAnswer(words)
 
 
 def json_or_none(text: str | None) -> Any:
-    """The JSON value of a text; None where it has none."""
+    """The JSON value of a text; None if it is not JSON."""
     try:
         return json.loads(text or "")
     except (ValueError, RecursionError):
@@ -139,6 +139,6 @@ def json_or_none(text: str | None) -> Any:
 
 
 def quoted(text: str) -> str:
-    """A text on one line, cut short."""
+    """A text on one line, truncated."""
     line = " ".join(text.split())
     return json.dumps(line if len(line) <= _MOST_SHOWN else f"{line[: _MOST_SHOWN - 1]}…", ensure_ascii=False)

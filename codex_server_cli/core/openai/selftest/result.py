@@ -1,4 +1,4 @@
-"""How one check of the self-test ended, for a line and as JSON."""
+"""The result of one check of the self-test, for a line and as JSON."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from codex_server_cli.core.protocol.rpc import at
 
 
 class CheckResult(NamedTuple):
-    """How one check ended.
+    """The result of one check.
 
     Attributes:
         name: of the check.
-        problem: what was wrong; None where all is well.
-        answer: what the model said last; empty where there was a problem.
-        replies: what came back to its requests, in order.
+        problem: what was wrong; None if it passed.
+        answer: the model's last text; empty if there was a problem.
+        replies: to its requests, in order.
     """
 
     name: str
@@ -25,7 +25,7 @@ class CheckResult(NamedTuple):
 
     @property
     def is_login(self) -> bool:
-        """Whether it failed for want of a login."""
+        """Whether it failed because of the login."""
         return self.problem is not None and any(reply.status == 401 for reply in self.replies)
 
     @property
@@ -35,13 +35,13 @@ class CheckResult(NamedTuple):
 
     @property
     def usage(self) -> dict[str, int]:
-        """The tokens of its requests; empty where none has told."""
+        """The tokens of its requests; empty if none reported them."""
         found = [usage for reply in self.replies if (usage := usage_of(reply.document)) is not None]
         return {name: sum(usage[name] for usage in found) for name in found[0]} if found else {}
 
     @property
     def detail(self) -> str:
-        """What is told of it in its line."""
+        """The facts shown in its line."""
         first_ms = [reply.first_ms for reply in self.replies if reply.first_ms is not None]
         facts = [
             self.problem or quoted(self.answer),
@@ -53,7 +53,7 @@ class CheckResult(NamedTuple):
         return " · ".join(filter(None, facts))
 
     def document(self) -> dict[str, Any]:
-        """It as JSON; `version` as everywhere."""
+        """The result as JSON; `version` as everywhere."""
         last = self.replies[-1].document if self.replies else None
         return {
             "version": 2,

@@ -1,1 +1,1 @@
-"""A turn whose connection to a living app-server was lost and made again: what it then knows, and what it cannot."""
+"""Recovering a turn's messages after a reconnection to a running app-server."""

@@ -1,10 +1,10 @@
-"""What a stored turn proves after a lost connection: which one is ours, and what of it was missed.
+"""What a stored turn proves after a lost connection: which one is ours, and which messages were missed.
 
-A shared app-server runs a turn on without its client. A client that resumes its thread gets what is stored of the
-newest turns: each completed item once, none that is open; from then on everything live, without the start of what is
-open (transport notes, section 4; captures `reattach_mid_stream`). While the turn runs, 0.163.0 lists what is not the
-item of a call under another id, `item-1`: it is known by its content. What was missed is told as the notifications
-that would have come, so that there is one way to take it. Must never decide what to ask (`session.shared`).
+A shared app-server continues a turn without its client. A client that resumes its thread gets the stored newest turns:
+each completed item once, but no open one; from then on everything live, but without the start of open items (transport
+notes, section 4; captures `reattach_mid_stream`). While the turn runs, 0.163.0 lists items that are not calls under
+another id, `item-1`: they are identified by their content. Missed messages are returned as the notifications that would
+have come, so that they are handled in the same way. Must never decide what to request (`session.shared` does).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from codex_server_cli.core.protocol.rpc import Message, at, object_at, objects_in, text_in
 
 REATTACH = "reattach"
-"""Why an `initialize` is sent to an app-server that has our turn: what is known of it goes on."""
+"""The reason for an `initialize` to an app-server that has our turn: the turn's record is kept."""
 
 _STAND_IN = re.compile(r"item-[0-9]+")
 _RUNNING = (None, "inProgress")
@@ -27,7 +27,7 @@ _MOST_TORN = 4
 
 
 def stored_turns(method: str | None, result: Message) -> list[Message]:
-    """The turns in the reply to a request, items in full; none where it has none."""
+    """The turns in the reply to a request, with their items in full; empty if it has none."""
     if method == "thread/resume":
         return objects_in(at(result, "initialTurnsPage.data", list))
     return objects_in(result.get("data")) if method == "thread/turns/list" else []
@@ -39,31 +39,31 @@ def has_ended(turn: Message) -> bool:
 
 
 def is_torn(turn: Message) -> bool:
-    """Whether a stored turn has the status of one that was cut off, without a time of its end.
+    """Whether a stored turn has the status of one that was cut off, but no time of its end.
 
-    So stands for good what ended with its server; and, for some milliseconds, what is just ending: its thread is idle
-    already, and its end is not stored yet (observed on 0.163.0, a machine under load). One that was interrupted has
-    its time.
+    This is permanent for a turn that ended with its server, and lasts some milliseconds for one that is ending: its
+    thread is already idle, but its end is not stored yet (observed on 0.163.0, on a machine under load). An interrupted
+    turn has a time.
     """
     return turn.get("status") == "interrupted" and turn.get("completedAt") is None
 
 
 def nothing_waits(resumed: Message) -> bool:
-    """Whether no request of the thread waits for an answer, by the reply that resumed it."""
+    """Whether the thread has no pending request, according to the reply that resumed it."""
     flags = at(resumed, "thread.status.activeFlags", list)
     return flags is not None and not any(flag in _WAITS for flag in flags)
 
 
 class Attachment:
-    """How far the messages of one turn are whole.
+    """Which messages of one turn may be missing.
 
     Attributes:
-        is_reattached: its connection was lost at least once; what was open then lacks a part.
-        may_hide_items: something may run whose start was missed: nothing was heard of any item since then.
-        completed: the items that are complete, by id: a hash of what each of them says.
-        client_id: our id of the prompt, which its user message bears.
-        newest_before: the thread's newest turn before ours; empty for none, None where that is not known.
-        torn: how often in a row our turn was shown torn.
+        is_reattached: its connection was lost at least once; items that were open then lack a part.
+        may_hide_items: the start of a running item may have been missed: no item was reported since then.
+        completed: the items that are complete, by id: a hash of the content of each.
+        client_id: our id of the prompt, which its user message has.
+        newest_before: the thread's newest turn before ours; empty for none, None if unknown.
+        torn: how many times in a row our stored turn was torn.
     """
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class Attachment:
         self.torn = 0
 
     def begin(self) -> None:
-        """The connection was lost: what follows comes over another one."""
+        """The connection was lost: later messages come over a new one."""
         self.is_reattached = self.may_hide_items = True
 
     def note_completed(self, item: Message) -> None:
@@ -90,12 +90,12 @@ class Attachment:
             self.newest_before = newest[0] if newest else ""
 
     def own_turn(self, turn_id: str | None, turns: list[Message]) -> Message | None:
-        """The stored turn that is ours, of the thread's newest ones; None where none is known to be.
+        """Our turn among the thread's newest stored ones; None if it cannot be identified.
 
-        The start of a review, or of a compaction, takes no id of ours: it is what is newer than all before it.
+        The start of a review, or of a compaction, has no id of ours: it is the turn that is newer than all before it.
 
         Args:
-            turn_id: Codex's id of it; None where that is not known.
+            turn_id: Codex's id of it; None if unknown.
         """
         if turn_id is not None:
             return next((turn for turn in turns if turn_id in (turn.get("id"), turn.get("rootTurnId"))), None)
@@ -106,21 +106,21 @@ class Attachment:
         return turns[0]
 
     def is_over(self, turn: Message) -> bool:
-        """Whether our stored turn has ended; one that `is_torn` has when it was shown so several times."""
+        """Whether our stored turn has ended; a torn one has, after it was torn several times in a row."""
         return has_ended(turn) and (not is_torn(turn) or self.torn >= _MOST_TORN)
 
     def has_prompt(self, params: Message) -> bool:
-        """Whether a notification is about our prompt: it names our turn, also where the start was never answered."""
+        """Whether a notification is about our prompt: it names our turn, even if the start was never answered."""
         item = object_at(params, "item")
         return self.client_id is not None and self.client_id in _client_ids({"items": [item]})
 
     def missed(
         self, thread_id: str | None, turn: Message, open_items: dict[str, Message], *, has_started: bool
     ) -> list[Message]:
-        """The notifications that were missed of our turn, as far as what is stored of it shows them, in its order.
+        """The missed notifications of our turn, as far as the stored turn shows them, in its order.
 
         Args:
-            open_items: those that were open at the loss, by id.
+            open_items: the items that were open when the connection was lost, by id.
         """
         turn_id = turn.get("id")
         self.torn = self.torn + 1 if is_torn(turn) else 0
@@ -153,7 +153,7 @@ class Attachment:
 
 
 def is_undecided(turns: list[Message]) -> bool:
-    """Whether the newest turn has begun and does not say yet whose prompt it has."""
+    """Whether the newest turn has begun, but its prompt is not stored yet."""
     return bool(turns) and not has_ended(turns[0]) and not _has_prompt(turns[0])
 
 
@@ -166,5 +166,5 @@ def _client_ids(turn: Message) -> list[Any]:
 
 
 def _content(item: Message) -> int:
-    """A hash of what an item says, whatever its id and its times."""
+    """A hash of an item's content, without its id and its times."""
     return hash(json.dumps([item.get(name) for name in ("type", "text", "content", "summary")]))

@@ -1,1 +1,1 @@
-"""The facts of a turn, apart from the messages that prove them."""
+"""The facts of a turn, separate from the messages that prove them."""

@@ -1,4 +1,4 @@
-"""What is known of one turn. Owns the facts and what follows from them; `turn_record` has where they come from."""
+"""The known facts of one turn. Owns them and what follows from them; `turn_record` sets them from messages."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class TurnFacts:
 
     Attributes:
         thread_id, turn_id: Codex's ids, once known.
-        active_turn_id: the id that an interrupt has to name: a reviewer has its own.
+        active_turn_id: the id for an interrupt: a reviewer has its own.
         status: the wire's `turn.status` once terminal (`completed`, `interrupted`, `failed`), else None.
         error: the last `TurnError` of the wire that ends the turn; `retry` the last one of this response that does not.
-        limits: the last known rate-limit snapshot, sparse updates merged; None where Codex sent none.
+        limits: the last known rate-limit snapshot, sparse updates merged; None if Codex sent none.
         open_items: items started and not completed, by id: the wire's item objects.
         completed_s: when the turn ended by Codex's clock, in Unix seconds, once reported.
-        payer: who pays, once `payer_check` has judged it from Codex's replies; no message states it.
+        payer: who pays, once `payer_check` has decided it from Codex's replies; no message states it.
         asked: the terms that thread and turn were opened with (`model`, `effort`, `approvalPolicy`, `config`).
-        settings: the last announced effective settings (`sandboxPolicy` …), less what we set for later turns.
+        settings: the last announced effective settings (`sandboxPolicy` …), without what we set for later turns.
         foreign: a turn of our thread that Codex started by itself while we had it. `changes`: by patches.
-        refusals: what was not carried out. `session_path`: the thread's session file; empty where it has none.
-        usage: tokens of only this turn; None where Codex sent none.
-        attachment: how far the messages are whole. `tokens`: what `usage` is counted from.
+        refusals: actions that were not carried out. `session_path`: the thread's session file; empty if it has none.
+        usage: tokens of only this turn; None if Codex sent none.
+        attachment: which messages may be missing. `tokens`: the counter behind `usage`.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class TurnFacts:
 
     @property
     def phase(self) -> Phase:
-        """What the turn is doing, from the items that are open."""
+        """What the turn is doing, from its open items."""
         if self.status is not None:
             return Phase.FINISHING
         if not self.has_started:
@@ -76,7 +76,7 @@ class TurnFacts:
 
     @property
     def items_asked_about(self) -> dict[str, Message]:
-        """Open items by id, sub-agents' patches included: what a request may refer to."""
+        """The items that a request may refer to, by id: open ones, including sub-agents' patches."""
         return self.changes.open_items | self.open_items
 
     @property

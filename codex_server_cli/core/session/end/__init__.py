@@ -1,1 +1,1 @@
-"""How a turn ends, whatever ends it."""
+"""The end of a turn, for every cause."""

@@ -1,7 +1,7 @@
-"""The end of a turn: why it is over, what is asked of Codex before that, and the outcome. Owns the end's state.
+"""The end of a turn: its cause, the requests to Codex before it, and the outcome. Owns the end's state.
 
-A turn ends once. On a shared app-server its outcome then waits for what it left there (`shared.closing`). What is
-received meanwhile still counts: a late end of the turn, its usage.
+A turn ends once. On a shared app-server its outcome then waits for the cleanup of what it left there
+(`shared.closing`). Messages received meanwhile still count: a late end of the turn, its usage.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class TurnEnd:
     """Ends one turn.
 
     Attributes:
-        outcome: how the turn ended, once nothing of it is left.
+        outcome: how the turn ended, after the cleanup.
         cause: why it is over, once it is. `stop_cause`: why it is being stopped.
     """
 
@@ -59,7 +59,7 @@ class TurnEnd:
 
     @property
     def is_closing(self) -> bool:
-        """Whether the turn is over, and the outcome waits for what it left on a shared app-server."""
+        """Whether the turn is over, and the outcome waits for the cleanup on a shared app-server."""
         return self.cause is not None and self.outcome is None
 
     @property
@@ -71,7 +71,7 @@ class TurnEnd:
         """The turn is over.
 
         Args:
-            is_gone: whether nothing can be asked any more.
+            is_gone: whether no request can be sent any more.
         """
         if self.cause is None:
             self._outbox.adopt_early()
@@ -96,7 +96,7 @@ class TurnEnd:
             self.connected(now_ms)
 
     def end(self, cause: Cause, now_ms: float) -> None:
-        """The turn is over for this cause, unless it is being stopped for another one."""
+        """The turn is over; the cause is `stop_cause` if it is being stopped."""
         self.finish(self.stop_cause or cause, now_ms)
 
     def fail(self, error: TurnError, now_ms: float) -> None:
@@ -105,7 +105,7 @@ class TurnEnd:
         self.finish(Cause.FAILED, now_ms)
 
     def give_up(self, error: TurnError, now_ms: float) -> None:
-        """The turn cannot be followed any more: it is over with `error`, unless it is being stopped."""
+        """The turn cannot be observed any more: it is over with `error`, unless it is being stopped."""
         if self.stop_cause is None:
             self.fail(error, now_ms)
         else:
@@ -121,7 +121,7 @@ class TurnEnd:
         self.finish(self.stop_cause or (Cause.TURN_ENDED if is_explained else Cause.FAILED), now_ms, is_gone=True)
 
     def close(self) -> None:
-        """Nothing is waited for any more."""
+        """Decide the outcome now: nothing more is awaited."""
         if self.cause is not None and self.outcome is None:
             self.outcome = decide(self._outbox.record, self.cause, self._request, error=self._own_error)
             self._timers.clear_all()
@@ -129,7 +129,7 @@ class TurnEnd:
     # --- before the end
 
     def stop(self, cause: Cause, now_ms: float) -> None:
-        """Interrupt the turn; it ends within the STOP limit, whatever the app-server does."""
+        """Interrupt the turn; it always ends within the STOP limit, even if the app-server does not respond."""
         if self.stop_cause is not None or self.cause is not None:
             return
         self.stop_cause = cause
@@ -142,7 +142,7 @@ class TurnEnd:
         self.interrupt(now_ms)
 
     def interrupt(self, now_ms: float) -> None:
-        """Request the interrupt, repeatedly: before `turn/started` it is refused and the turn runs on."""
+        """Request the interrupt, repeatedly: before `turn/started` it is refused and the turn continues."""
         record = self._outbox.record
         if self.is_closing:
             self._closing.go_on(now_ms)
@@ -158,7 +158,7 @@ class TurnEnd:
             self.stop(Cause.FAILED, now_ms)
 
     def reconcile(self, now_ms: float) -> None:
-        """It is not known whether the turn goes on: Codex's own record of it decides."""
+        """It is unknown whether the turn still runs: Codex's own record of it decides."""
         record = self._outbox.record
         if record.turn_id is None:
             self.finish(Cause.STALLED, now_ms)
@@ -172,22 +172,22 @@ class TurnEnd:
         record = self._outbox.record
         record.adopt_stored_turns(result.get("data"))
         if record.status is None and record.is_idle and record.answer is not None:
-            record.status = "completed"  # idle with a whole final answer: only its notification was lost
+            record.status = "completed"  # idle with a complete final answer: only its notification was lost
         self.end(Cause.TURN_ENDED if record.status is not None else Cause.STALLED, now_ms)
 
     # --- after it, on a shared app-server
 
     def connected(self, now_ms: float) -> None:
-        """There is a connection over which what is left can be ended."""
+        """There is a connection for the cleanup."""
         self._closing.connected(now_ms, is_subscribed=self._reattach.is_subscribed)
 
     def heard(self, now_ms: float) -> None:
-        """A message has come."""
+        """A message has arrived."""
         if self.is_closing:
             self._closing.heard(now_ms)
             if not self._closing.is_open:
                 self.close()
 
     def answered(self, asked: SentRequest, response: Message, now_ms: float) -> bool:
-        """Take the reply to any request; whether it no longer counts for the turn."""
+        """Take the reply to any request; returns whether it no longer counts for the turn."""
         return self._closing.answered(asked, response, now_ms) or self.cause is not None

@@ -1,1 +1,1 @@
-"""A turn on an app-server that others use as well, and that lives on without the turn's connection."""
+"""A turn on an app-server that other clients use, too, and that outlives the turn's connection."""

@@ -1,8 +1,7 @@
-"""The end of a turn on a shared app-server: nothing of it may go on there. Owns the order of what is asked.
+"""The cleanup after a turn on a shared app-server: nothing of it may keep running there. Owns the order of requests.
 
-The turn is interrupted where it may still run, what its commands left running is ended, and the thread is unsubscribed
-(transport notes, section 3.1). What came of the turn is known before, and waits for this no longer than
-`Timer.CLOSING`.
+The turn is interrupted if it may still run, processes that its commands left are ended, and the thread is unsubscribed
+(transport notes, section 3.1). The turn's outcome is known before, and waits at most `Timer.CLOSING` for this.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ CLEAN, LEAVE = "thread/backgroundTerminals/clean", "thread/unsubscribe"
 INTERRUPT = "turn/interrupt"
 LOOK = "thread/turns/list"
 COUNT = "thread/resume"
-"""A thread that is resumed whole reports its tokens again, right behind the reply; while its turn runs it does not."""
+"""A thread that is resumed with all turns reports its tokens again, right after the reply, unless a turn runs."""
 
 
 class Closing:
     """Closes one turn, once.
 
     Attributes:
-        is_open: it has begun, and is not over.
+        is_open: it has begun, and is not complete.
         is_unfinished: the turn may still run.
     """
 
@@ -39,12 +38,12 @@ class Closing:
         self._timers = timers
         self._handshake = handshake
         self._is_subscribed = True  # else the end of the turn is not reported to us
-        self._is_asked = False  # what comes next, but for an interrupt
+        self._is_asked = False  # the next request, except an interrupt
         self._turn_id: str | None = None
         self._rest = [LEAVE]
 
     def begin(self, now_ms: float) -> None:
-        """Begin; nothing is asked before `connected`. Where no turn was sent, what runs in the thread is another's."""
+        """Begin; nothing is sent before `connected`. If no turn was sent, nothing that runs in the thread is ours."""
         self.is_open, self.is_unfinished = True, self.may_run
         if self._handshake.is_turn_sent:
             self._rest = [CLEAN, COUNT, LEAVE]
@@ -52,21 +51,21 @@ class Closing:
 
     @property
     def may_run(self) -> bool:
-        """Whether the turn was sent, and is not known to have ended."""
+        """Whether the turn was sent, and its end is not known."""
         return self._handshake.is_turn_sent and self._outbox.record.status is None
 
     def connected(self, now_ms: float, *, is_subscribed: bool) -> None:
-        """Go on over another connection."""
+        """Continue over a new connection."""
         self._is_subscribed, self._is_asked = is_subscribed, False
         self.go_on(now_ms)
 
     def heard(self, now_ms: float) -> None:
-        """A message has come: it may have been the end of the turn."""
+        """A message has arrived: it may have been the end of the turn."""
         if self.is_unfinished and self._outbox.record.status is not None:
             self.go_on(now_ms)
 
     def go_on(self, now_ms: float) -> None:
-        """Ask for what comes next; an interrupt once more, until it is accepted."""
+        """Send the next request; an interrupt again, until it is accepted."""
         record = self._outbox.record
         self.is_unfinished = self.is_unfinished and record.status is None
         turn_id = record.active_turn_id or record.turn_id or self._turn_id
@@ -90,7 +89,7 @@ class Closing:
             self._ask_once(self._rest[0], params, now_ms)
 
     def answered(self, asked: SentRequest, response: Message, now_ms: float) -> bool:
-        """Take a reply; whether it is to a request of ours."""
+        """Take a reply; returns whether it is for a request of the cleanup."""
         if asked.tag != TAG:
             return False
         if asked.method == INTERRUPT:
@@ -112,7 +111,7 @@ class Closing:
                 self.go_on(now_ms)
 
     def _on_look(self, turns: list[Message]) -> None:
-        """Which turn is ours, where its start was never answered."""
+        """Find our turn if its start was never answered."""
         turn = self._outbox.record.attachment.own_turn(None, turns)
         self.is_unfinished = turn is not None and not has_ended(turn)
         self._turn_id = str(turn.get("id")) if turn is not None else None

@@ -1,6 +1,6 @@
-"""The connection of one turn: begun, lost, made again. Owns what a loss means for the turn.
+"""The connection of one turn: opened, lost, reopened. Owns what a loss means for the turn.
 
-Where the prompt was not sent, another connection begins from the beginning; else our turn is looked for (`reattach`).
+If the prompt was not sent, a new connection starts from the beginning; else our turn is looked for (`reattach`).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from codex_server_cli.core.session.thread_queue import QueueKeeper
 from codex_server_cli.errors import ErrorKind
 
 _WHILE_CONNECTED = (Timer.STALL, Timer.RETRIES, Timer.COMPLETION, Timer.INTERRUPT, Timer.RECONCILE)
-"""What is waited for from Codex: without a connection its silence means nothing."""
+"""Timers for messages from Codex: without a connection its silence means nothing."""
 
 
 class Connection:
-    """Begins a turn over a connection, and keeps it over others."""
+    """Begins a turn over a connection, and continues it over later ones."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Connection:
         self._has_resent = False
 
     def begin(self, now_ms: float) -> None:
-        """Have an app-server started, or connected to: to begin, or to find our turn there."""
+        """Request an app-server or a connection: to begin, or to find our turn there."""
         if self._handshake.is_turn_sent:
             self._reattach.connect(now_ms)
         else:
@@ -61,10 +61,10 @@ class Connection:
         self._handshake.begin(now_ms)
 
     def lost(self, error: TurnError, now_ms: float, *, is_final: bool = False) -> None:
-        """The connection was lost, or could not be made.
+        """The connection was lost, or connecting failed.
 
         Args:
-            is_final: whether another one is out of the question.
+            is_final: whether a reconnection is impossible.
         """
         for timer in _WHILE_CONNECTED:
             self._timers.clear(timer)
@@ -79,12 +79,12 @@ class Connection:
             self._turn_end.lose(self._reattach.error, now_ms)
 
     def refused(self, error: TurnError, now_ms: float) -> None:
-        """The app-server takes no new turn: begin over another connection; another server will take its place."""
+        """The app-server accepts no new turn: begin over a new connection, when another server has replaced it."""
         self._handshake.is_turn_sent = False
         self.lost(error, now_ms)
 
     def answered(self, asked: SentRequest, response: Message, now_ms: float) -> bool:
-        """Take the reply to any request; whether it was about a connection that was lost."""
+        """Take the reply to any request; returns whether that was part of a reattachment."""
         if asked.tag != TAG:
             self._reattach.heard(now_ms)
             return False
@@ -106,11 +106,11 @@ class Connection:
         return True
 
     def _may_send_again(self) -> bool:
-        """Whether the prompt may be sent once more: once, as Codex may lose it each time."""
+        """Whether the prompt may be sent again: only once, as Codex may lose it each time."""
         return not self._has_resent and self._turn_end.cause is self._turn_end.stop_cause is None
 
     def _regain(self, response: Message, now_ms: float) -> None:
-        """Our turn is found; the record has what was missed of it."""
+        """Our turn is found; the record has the missed messages."""
         self._set_disconnected(False)
         self._queue.regain(now_ms)
         self._timers.start(Timer.STALL, now_ms)
@@ -119,12 +119,12 @@ class Connection:
             self._shell_requests.approvals.withdraw()
         is_wanted = self._turn_end.stop_cause is not None or self._turn_end.is_closing
         if self._outbox.record.status == "interrupted" and not is_wanted:
-            # We did not ask for that: Codex marks so a turn whose server ended.
+            # We did not request that: Codex gives this status to a turn whose server ended.
             self._reattach.explain("the turn was cut off with it", ErrorKind.CODEX_CRASHED)
             self._turn_end.give_up(self._reattach.error, now_ms)
 
     def overdue(self, methods: str, now_ms: float) -> bool:
-        """A reply did not come in time; whether our turn is being looked for, and is lost now."""
+        """A reply timed out; returns whether our turn was being looked for, and is therefore lost."""
         if self._reattach.is_reattaching:
             self._reattach.explain(f"then Codex did not answer {methods}")
             self._turn_end.give_up(self._reattach.error, now_ms)

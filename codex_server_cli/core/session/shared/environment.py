@@ -1,10 +1,10 @@
 """The environment of a turn on a shared app-server, as the configuration of its thread. Owns what is passed, and how.
 
-The app-server has an environment of its own; what the caller's shell has goes into `shell_environment_policy.set`, in
-place of it (transport notes, section 5). `set` is exempt from the user's own `inherit`, `exclude` and default excludes:
-they are applied here, as Codex applies them to what it inherits. `include_only` comes last, in Codex itself, and is
-extended by the turn's mark. A login shell would read `/etc/profile` again, and its PATH replace the caller's whenever
-Codex's snapshot of the shell is not ready: it is not allowed, unless the user says so.
+The app-server has its own environment; the caller's variables replace it through `shell_environment_policy.set`
+(transport notes, section 5). `set` is exempt from the user's own `inherit`, `exclude` and default excludes: so they are
+applied here, as Codex applies them to its own environment. Codex itself applies `include_only` last; it is extended by
+the turn's mark. A login shell would read `/etc/profile` again, and its PATH would replace the caller's while Codex's
+snapshot of the shell is not ready: so it is disabled, unless the user's configuration allows it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _UNLOAD_DELAY = "thread_unload_delay_secs"
 _CORE = frozenset(
     {"HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "USER", "USERNAME", "TMPDIR", "TEMP", "TMP"}
 )
-"""What Codex's `inherit = "core"` keeps."""
+"""The variables that Codex's `inherit = "core"` keeps."""
 
 _SECRET = ("*KEY*", "*SECRET*", "*TOKEN*")
-"""What Codex excludes where `ignore_default_excludes` is false."""
+"""What Codex excludes if `ignore_default_excludes` is false."""
 
 WITHHELD = "(not recorded)"
 
@@ -59,7 +59,7 @@ def config_on_server(overrides: Message, terms: ServerTerms, read: Message, turn
 
 
 def _policy_for(environment: dict[str, str], policy: Message) -> Message:
-    """What the commands of the turn inherit, as `set`."""
+    """The variables that the turn's commands inherit, as `set`."""
     inherit = policy.get("inherit")
     kept = {name: value for name, value in environment.items() if _is_passable(name, value)}
     if inherit == "none":
@@ -75,7 +75,7 @@ def _policy_for(environment: dict[str, str], policy: Message) -> Message:
 
 
 def _is_passable(name: str, value: str) -> bool:
-    """Whether Codex takes a variable: one lone surrogate (bytes that are not UTF-8) makes it drop the whole request."""
+    """Whether Codex accepts a variable: a lone surrogate (bytes that are not UTF-8) makes it drop the whole request."""
     return bool(name) and "=" not in name and _is_unicode(name + value)
 
 
@@ -88,13 +88,13 @@ def _is_unicode(text: str) -> bool:
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    """One of Codex's patterns: `*` and `?`, in any case."""
+    """One of Codex's patterns: `*` and `?`, case-insensitive."""
     parts = re.escape(text).replace(r"\*", ".*").replace(r"\?", ".")
     return re.compile(parts, re.IGNORECASE | re.DOTALL)
 
 
 def _tool_servers(config: Message, environment: dict[str, str], turn_id: str) -> Message:
-    """The mark and the caller's PATH for each MCP server that is a process; what the user set for one stays."""
+    """The mark and the caller's PATH for each MCP server that is a process; the user's own values are kept."""
     ours = {name: value for name, value in _for_tools(environment, turn_id)}
     tables: Message = {}
     for name, server in object_at(config, "mcp_servers").items():
@@ -113,7 +113,7 @@ def _for_tools(environment: dict[str, str], turn_id: str) -> Iterable[tuple[str,
 
 
 def without_environment(message: Message) -> Message:
-    """A message to be recorded: without the values of the caller's environment, among which may be secrets."""
+    """A message to record: without the values of the caller's environment, which may include secrets."""
     policy = object_at(params_of(message), f"config.{POLICY}")
     values = at(policy, "set", dict)
     if not values:

@@ -1,7 +1,7 @@
-"""The query that ends a dead worker's turn on a shared app-server that lives. Owns its steps; the caller bounds it.
+"""The query that ends a dead worker's turn on a running shared app-server. Owns its steps; the caller sets the timeout.
 
-As in section 4 of the transport notes, "Repairer" (capture `repair_dead_worker`). Without it the turn would run on,
-spend, and keep its thread. What it resumes the thread with lets nothing more than it had before.
+As in section 4 of the transport notes, "Repairer" (capture `repair_dead_worker`). Without it the turn would continue,
+use tokens, and keep its thread. It resumes the thread with no more rights than before.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _PAGE = {"limit": 5, "sortDirection": "desc", "itemsView": "full"}
 
 
 class InterruptedTurn(NamedTuple):
-    """What is known of the turn now.
+    """The state of the turn now.
 
     Attributes:
-        turn: Codex's own record of it, the wire's turn with its items; None where Codex has none of it.
+        turn: Codex's own record of it, the wire's turn with its items; None if Codex has no record of it.
         was_running: whether it was interrupted here.
-        refusal: Codex's text, where it refused to resume the thread.
+        refusal: Codex's text, if it refused to resume the thread.
     """
 
     turn: Message | None
@@ -36,11 +36,11 @@ class InterruptedTurn(NamedTuple):
 
 
 def interrupt_turn(thread_id: str, turn_id: str | None, client_id: str, version: str) -> Query[InterruptedTurn]:
-    """Interrupt a turn where it still runs, end what its commands left running, and unsubscribe from its thread.
+    """Interrupt a turn if it still runs, end what its commands left running, and unsubscribe from its thread.
 
     Args:
-        turn_id: Codex's id of it; None where that is not known.
-        client_id: our id of it, which its prompt was sent with.
+        turn_id: Codex's id of it; None if unknown.
+        client_id: our id of it, which was sent with its prompt.
     """
     yield from initialize(version)
     narrow: Message = {"sandbox": "read-only", "approvalPolicy": "never", "excludeTurns": True}
@@ -71,7 +71,7 @@ def _look(attachment: Attachment, thread_id: str, turn_id: str | None) -> Query[
 
 
 def _interrupt(thread_id: str, turn_id: str) -> Query[bool]:
-    """Ask until it is accepted: before the turn has begun it is refused. Whether it was."""
+    """Retry until it is accepted: it is refused before the turn has begun. Returns whether it was accepted."""
     for _ in range(_MOST_ASKS):
         reply = yield INTERRUPT, {"threadId": thread_id, "turnId": turn_id}
         if "error" not in reply:
@@ -83,7 +83,7 @@ def _interrupt(thread_id: str, turn_id: str) -> Query[bool]:
 def _await_end(
     attachment: Attachment, thread_id: str, turn_id: str, turn: Message | None, most_looks: int
 ) -> Query[Message | None]:
-    """The stored turn once its end is stored; as it is, where that takes too long or is not shown."""
+    """The stored turn once its end is stored; as it is, if that takes too long or is not visible."""
     for _ in range(most_looks):
         turn = (yield from _look(attachment, thread_id, turn_id)) or turn
         if turn is None or (has_ended(turn) and not is_torn(turn)):

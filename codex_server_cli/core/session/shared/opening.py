@@ -1,6 +1,6 @@
-"""What a turn sends first on any new connection. Owns these messages, so that they can be sent before the session is.
+"""The first messages of a turn on a new connection. Owns them, so that they can be sent before the session exists.
 
-Their ids are those that `Requests` gives: from 1, in this order.
+Their ids are the ones that `Requests` assigns: from 1, in this order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FIRST_ID = 1
 
 
 def queries(work_dir: str, resumed: str | None) -> dict[str, Message]:
-    """What is asked before the thread is opened: parameters by method.
+    """The requests before the thread is opened: parameters by method.
 
     Args:
         resumed: the thread that is resumed, else None: Codex copies neither queue nor goal to a fork.
@@ -35,11 +35,11 @@ def next_lines(heard: bytes, work_dir: str, resumed: str | None) -> bytes:
     """The next lines.
 
     Args:
-        heard: what has come so far.
-        work_dir, resumed: as of `queries`.
+        heard: the bytes received so far.
+        work_dir, resumed: as for `queries`.
 
     Returns:
-        Nothing where the first line has no good reply yet, or was refused.
+        Empty if the first line has no reply yet, or was refused.
     """
     reply = rpc.parse_line(heard.partition(b"\n")[0]) or {}
     is_reply = rpc.message_type(reply) is MessageType.RESPONSE and reply.get("id") == _FIRST_ID

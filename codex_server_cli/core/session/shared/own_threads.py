@@ -1,8 +1,7 @@
 """Which messages of a shared app-server are about our turn. Owns only that choice.
 
-Some notifications go to every client, whatever thread they are about (transport notes, section 3.3). Ours are those of
-our thread and of the threads that its agents work in. A request without a thread is another client's to answer: the
-first answer to it wins.
+Some notifications about any thread go to every client (transport notes, section 3.3). Ours are those of our thread and
+of the threads that its agents work in. A request without a thread is left to other clients: the first reply to it wins.
 """
 
 from __future__ import annotations
@@ -13,14 +12,14 @@ from typing import Any
 from codex_server_cli.core.protocol.rpc import Message, at, objects_in, params_of
 
 _OF_ALL = frozenset({"account/rateLimits/updated"})
-"""What is about no thread and still concerns the turn."""
+"""Notifications without a thread that still concern the turn."""
 
 OPTED_OUT = ("thread/readState/changed", "thread/goal/cleared")
-"""Notifications about every thread that say nothing to a turn; `thread/started` names the parent of an agent's."""
+"""Unneeded notifications about every thread; `thread/started` is needed: it names the parent of an agent's thread."""
 
 
 class OwnThreads:
-    """Knows our thread, and learns those of its agents from what comes."""
+    """Knows our thread, and learns those of its agents from messages."""
 
     def __init__(self) -> None:
         self._agents: set[str] = set()
@@ -52,7 +51,7 @@ class OwnThreads:
         return isinstance(id_, str) and (id_ == thread_id or id_ in self._agents)
 
     def _learn(self, items: Iterable[Any]) -> None:
-        """An item of the agent that talks to another one names its thread."""
+        """Learn threads from items by which an agent talks to another one."""
         for item in objects_in(list(items)):
             named = [item.get("agentThreadId"), *(at(item, "receiverThreadIds", list) or ())]
             self._agents.update(id_ for id_ in named if isinstance(id_, str))

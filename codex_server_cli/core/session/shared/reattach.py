@@ -1,9 +1,9 @@
-"""A lost connection to a shared app-server, made again while our turn runs on there. Owns the steps, and their limits.
+"""Reconnecting to a shared app-server while our turn runs there. Owns the steps, and their limits.
 
-The recipe is section 4 of the transport notes: connect, resume the thread, find our turn among its newest ones. What
-is stored of it the record takes by itself (`record.attach`). A prompt is sent again only where two looks show that
-Codex has none. An ephemeral thread cannot be resumed: its turn is lost. A server that is draining refuses to
-resume: its stored turn is read until it has ended.
+As in section 4 of the transport notes: connect, resume the thread, find our turn among its newest ones. The record
+itself takes what is stored of it (`record.attach`). A prompt is sent again only if two looks show that Codex does not
+have it. An ephemeral thread cannot be resumed: its turn is lost. A server that is draining refuses to resume: the
+stored turn is read until it has ended.
 """
 
 from __future__ import annotations
@@ -26,36 +26,36 @@ TAG = "reattach"
 """The tag of each request of a `Reattach`."""
 
 _STEADY_MS = 2_000.0
-"""A connection that lasted as long counts as made: the next loss has its whole limit again.
+"""A connection that lasted this long counts as successful: the next loss has the whole limit again.
 
-Only with a turn on it: an attempt at a server that accepts and is silent lasts as long, and would have no limit at all.
+Only with a turn on it: otherwise retries at a server that accepts but stays silent would have no limit.
 """
 
 _MOST_LOOKS = 20
 _NEWEST = 5
-"""How many turns a second look takes: others may have begun some after ours."""
+"""How many turns a second look requests: others may have begun some after ours."""
 
 
 _NOTHING_LOST = TurnError(ErrorKind.NETWORK, "The connection was lost.")
 
 
 class Found(Enum):
-    """What a reply has shown."""
+    """The result of a reply."""
 
     NOTHING_YET = auto()
-    OUR_TURN = auto()  # the record says whether it goes on
+    OUR_TURN = auto()  # the record shows whether it still runs
     NO_TURN = auto()  # Codex never had it
-    LOST = auto()  # it cannot be known, or not be reached: `error` says why
+    LOST = auto()  # it is unknown or unreachable: `error` has the reason
 
 
 class Reattach:
-    """Makes the connection of one turn again, after each loss.
+    """Reconnects one turn after each loss.
 
     Attributes:
         is_reattaching: the connection was lost, and our turn is not found yet.
-        is_disconnected: there is no connection: nothing can be asked.
+        is_disconnected: there is no connection: no request can be sent.
         is_subscribed: the end of our turn is reported to us.
-        error: why the connection was lost, and why it stays so.
+        error: why the connection was lost, and why reconnecting failed.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class Reattach:
         self._looks = self._misses = 0
 
     def lose(self, error: TurnError, now_ms: float) -> bool:
-        """The connection was lost, or could not be made.
+        """The connection was lost, or connecting failed.
 
         Returns:
-            Whether it will be tried again: `connect` is due when `Timer.START` is. Else `error` says why not.
+            Whether it will be retried: `connect` is due when `Timer.START` is. Else `error` has the reason.
         """
         has_held = self._made_ms is not None and now_ms - self._made_ms >= _STEADY_MS
         if not self.is_reattaching and has_held and self._handshake.is_turn_sent:
@@ -94,22 +94,22 @@ class Reattach:
         return True
 
     def begin_anew(self) -> None:
-        """Codex has no turn of ours: what follows is a beginning, over a new connection."""
+        """Codex does not have our turn: start from the beginning, over a new connection."""
         self.is_reattaching = self.is_disconnected = False
         self.is_subscribed, self._made_ms = True, None
 
     def heard(self, now_ms: float) -> None:
-        """A reply has come: the connection is made. A server may take its time to refuse one, or never say a word."""
+        """A reply has arrived: only now the connection counts as made, as a server may refuse late or stay silent."""
         if self._made_ms is None:
             self._made_ms = now_ms
 
     def connect(self, now_ms: float) -> None:
-        """Have the connection made, and begin."""
+        """Request the connection, and begin."""
         self._outbox.reattach()
         self._requests.ask("initialize", self._handshake.initialize_params(), now_ms, TAG, REATTACH)
 
     def look(self, now_ms: float) -> None:
-        """Look for our turn: once more, where the last look showed nothing."""
+        """Look for our turn; among more turns if the last look found nothing."""
         newest = _NEWEST if self._looks else 1
         self._looks += 1
         if self.is_subscribed:
@@ -119,7 +119,7 @@ class Reattach:
             self._requests.ask("thread/turns/list", params, now_ms, TAG)
 
     def answered(self, asked: SentRequest, response: Message, now_ms: float) -> Found:
-        """Take the reply to a request of ours; the record has it already."""
+        """Take the reply to one of our requests; the record already has it."""
         if "error" in response:
             return self._on_refusal(asked.method, object_at(response, "error"), now_ms)
         if asked.method != "initialize":
@@ -146,7 +146,7 @@ class Reattach:
         record = self._outbox.record
         turn = record.attachment.own_turn(record.turn_id, turns)
         if turn is not None:
-            # A torn one is looked at again: its end may have come before we were subscribed.
+            # A torn one is read again: its end may have come before we were subscribed.
             if record.attachment.is_over(turn) or (self.is_subscribed and not is_torn(turn)):
                 self.is_reattaching, self._made_ms = False, now_ms
                 return Found.OUR_TURN

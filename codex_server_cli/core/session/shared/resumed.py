@@ -1,7 +1,7 @@
-"""Whether a thread that a shared app-server resumed is ours for this turn. Owns what is compared.
+"""Whether a resumed thread of a shared app-server is free for our turn. Owns what is compared.
 
-Codex resumes a thread for any number of clients. While another one is subscribed it ignores what we resume it with,
-without a word, and while a turn runs ours would be merged into it (transport notes, sections 3.1 and 3.2).
+Codex resumes a thread for any number of clients. While another one is subscribed it silently ignores our parameters,
+and while a turn runs ours would be merged into it (transport notes, sections 3.1 and 3.2).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _COMPARED = ("model", "approvalPolicy", "approvalsReviewer")
 
 
 def why_busy(asked: Message, reply: Message) -> str | None:
-    """Why another client has the thread, by the reply to `thread/resume`; None where nothing shows it.
+    """Why another client has the thread, by the reply to `thread/resume`; None if nothing shows it.
 
     Args:
         asked: the parameters of the request.
     """
-    if at(reply, "thread.status.type", str) == "active":  # after a turn that failed it is "systemError" for a while
+    if at(reply, "thread.status.type", str) == "active":  # after a failed turn it is "systemError" for a while
         return "another client's turn runs in it"
     for name in _COMPARED:
         if name in asked and name in reply and reply[name] != asked[name]:
