@@ -1,4 +1,4 @@
-"""An account and its models, for people: plain for a pipe, wrapped and in colour for a terminal. Owns their words."""
+"""An account and its models, for people: plain for a pipe, wrapped and in colour for a terminal. Owns the wording."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def mode_words(account: Account) -> str:
 
 
 def account_text(account: Account, *, has_refreshed: bool | None = None) -> str:
-    """An account, one fact a line; what is not known is left out.
+    """An account, one fact per line; unknown ones are omitted.
 
     Args:
-        has_refreshed: whether the token was renewed; None where that was not asked for.
+        has_refreshed: whether the token was renewed; None if that was not requested.
     """
     facts = _facts(account, has_refreshed)
     return "".join(f"{label.ljust(9)}  {one_line(value, 200)}\n" for label, value in facts if value)
@@ -71,7 +71,7 @@ def _facts(account: Account, has_refreshed: bool | None) -> list[tuple[str, str 
 
 
 def models_table(models: Sequence[Model], width: int) -> str:
-    """Models, with the default one and the hidden ones marked; a model's default effort has a star."""
+    """Models, with the default one and hidden ones marked; a model's default effort has a star."""
     if not models:
         return "No models.\n"
     rows = [(model.name, _mark(model), _efforts(model), ", ".join(model.modalities)) for model in models]
@@ -79,7 +79,7 @@ def models_table(models: Sequence[Model], width: int) -> str:
 
 
 def models_view(models: Sequence[Model], display: Display) -> str:
-    """The same for a terminal: a table where one has room, else each model above its efforts."""
+    """The same for a terminal: a table if it fits, else each model above its efforts."""
     from codex_server_cli.render.style.grid import Column, grid, natural_width
     from codex_server_cli.render.style.wrap import wrapped
 

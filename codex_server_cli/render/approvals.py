@@ -1,7 +1,7 @@
-"""Codex's requests during a turn, as shown to the user inline, and the answers they may give.
+"""Codex's requests during a turn, as shown to the user inline, and the possible answers.
 
-Works on entries of `pending.json`. Owns the text, and how `y`, `2` or a text are parsed; the worker checks whether an
-answer fits. Must never take anything else for consent.
+Works on entries of `pending.json`. Owns the text, and how `y`, `2` or a text are parsed; the worker validates an
+answer. Must never interpret anything else as consent.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Decided(NamedTuple):
 
 
 def wants_words(entry: Entry) -> bool:
-    """Whether it is answered with text, rather than approved."""
+    """Whether the request is answered with text, rather than approved."""
     return entry.get("answer_with") == "reply"
 
 
@@ -61,7 +61,7 @@ class AskedRow(NamedTuple):
 
     Attributes:
         is_patch: whether they are lines of a patch, with their signs.
-        is_command: whether they are what would be run.
+        is_command: whether they are the command that would be run.
     """
 
     text: str
@@ -70,9 +70,9 @@ class AskedRow(NamedTuple):
 
 
 def request_rows(entry: Entry) -> list[AskedRow]:
-    """The rows of a request's text, raw; of one with questions the server and its reason, or nothing.
+    """The rows of a request's text, raw; for one with questions only the server and its reason, or nothing.
 
-    There is no consent to what is left out.
+    Nothing may be omitted: a user cannot consent to what is not shown.
     """
     if wants_words(entry):
         server = text_in(entry.get("server"))
@@ -81,7 +81,7 @@ def request_rows(entry: Entry) -> list[AskedRow]:
 
 
 def question_rows(questions: Sequence[Entry]) -> list[AskedRow]:
-    """The same of questions."""
+    """The rows of questions."""
     return [AskedRow(question_text(question)) for question in questions]
 
 
@@ -166,7 +166,7 @@ def question_choices(question: Entry) -> str:
 
 
 def choose(question: Entry, line: str) -> list[str]:
-    """The answers that a line holds, several only where several may be given; none in an empty one."""
+    """The answers in a line, several only for a multiple choice; none in an empty line."""
     labels = [text_in(option.get("label")).casefold() for option in objects_in(question.get("options"))]
     is_list = question.get("type") == "array" and line.strip().casefold() not in labels
     pieces = line.split(",") if is_list else [line]
@@ -174,7 +174,7 @@ def choose(question: Entry, line: str) -> list[str]:
 
 
 def is_choice(question: Entry, text: str) -> bool:
-    """Whether a text can answer a question, by its options alone; where it accepts free text, any can."""
+    """Whether a text can answer a question, by its options; any text can if free text is accepted."""
     options = objects_in(question.get("options"))
     if not options or question.get("isOther"):
         return True

@@ -1,4 +1,4 @@
-"""What a turn changed, for people: as `git diff --stat` tells it. Owns widths and wording."""
+"""What a turn changed, for people, like `git diff --stat`. Owns widths and wording."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def stat_text(entries: Sequence[Entry]) -> str:
 
 
 def shown_stat(entries: Sequence[Entry], ink: Ink, width: int) -> str:
-    """The same for a terminal: safe, its bars in colour, and narrower where that is narrow.
+    """The same for a terminal: safe, with bars in colour, and not wider than the terminal.
 
     Args:
         width: of the terminal, in characters.
@@ -50,12 +50,12 @@ def _stat(entries: Sequence[Entry], labels: list[str], ink: Ink, width: int) -> 
 
 
 def name_lines(entries: Sequence[Entry]) -> str:
-    """The names, one a line; one with control characters is quoted, as git does it."""
+    """The names, one per line; one with control characters is quoted, as in git."""
     return "".join(f"{quoted(entry['path'])}\n" for entry in entries)
 
 
 def doubt_note(changes_of: str | None, *, is_running: bool) -> str:
-    """What is not known of a turn's changes, in one line; empty where all is."""
+    """What is unknown about a turn's changes, in one line; empty if nothing is."""
     if changes_of == ChangesOf.PATCHES:
         return "only Codex's own patches are known, not what commands wrote" + (" so far" if is_running else "")
     return ""

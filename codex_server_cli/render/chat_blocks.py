@@ -1,7 +1,7 @@
-"""One turn as a chat shows it: the pieces of its text grouped into blocks, and what is still growing.
+"""One turn as a chat shows it: the pieces of its text grouped into blocks, and the block that is still growing.
 
-Owns which pieces make a block. The pieces are `Replay`'s, so that a chat shows what `out.txt` holds; the caller styles
-a block. Text is raw here: the caller neutralises it. Must never judge an end.
+Owns which pieces make a block. The pieces are `Replay`'s, so that a chat shows the content of `out.txt`; the caller
+styles blocks. Text is raw here: the caller neutralises it. Must never decide an end.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_LIVE_CHARS = 4000
 
 
 class BlockKind(Enum):
-    """What a block is."""
+    """The kind of a block."""
 
     ANSWER = auto()  # Markdown
     SAID = auto()  # by the user, here or from any other shell
@@ -35,10 +35,10 @@ class BlockKind(Enum):
     EDIT = auto()
     THOUGHT = auto()
     PLAN = auto()
-    ASKED = auto()  # what the user has to decide or to answer
+    ASKED = auto()  # a request that the user has to decide or to answer
     NOTE = auto()  # from codex-server
     WARNING = auto()
-    REFUSED = auto()  # what Codex tried and was refused
+    REFUSED = auto()  # an action of Codex that was refused
     ERROR = auto()  # why the turn did not complete
 
 
@@ -47,7 +47,7 @@ class Block(NamedTuple):
 
     Attributes:
         diffs: the lines that are patches.
-        parts: what the text of a request consists of, where it is more than text.
+        parts: the rows of a request, if it is one.
     """
 
     kind: BlockKind
@@ -69,31 +69,31 @@ _BLOCK_OF_PIECE = {
     Kind.REFUSAL: BlockKind.REFUSED,
     Kind.DECISION: BlockKind.NOTE,
 }
-"""The others are part of the answer, or shown elsewhere: a request inline, an error with the end."""
+"""Other pieces are part of the answer, or shown elsewhere: a request inline, an error with the end."""
 
 
 class ChatBlocks:
-    """Group the pieces of one turn into blocks. `feed` returns those that an event finishes.
+    """Group the pieces of one turn into blocks. `feed` returns the blocks that an event finishes.
 
     Args:
-        whole_diff: the command that shows a patch of which only the beginning is shown.
+        whole_diff: the command that shows the rest of a truncated patch.
     """
 
     def __init__(self, whole_diff: str = "/diff") -> None:
         self._whole_diff = whole_diff
         self._replay = Replay()
         self._answer = MarkdownBlocks()
-        self._live = ""  # of a running command's output, or of a thought
+        self._live = ""  # of a running command's output, or of reasoning
         self._item: Message = {}  # the last one that was completed
 
     @property
     def record(self) -> TurnRecord:
-        """What is known of the turn: phase, tokens, limits, settings."""
+        """The known facts of the turn: phase, tokens, limits, settings."""
         return self._replay.record
 
     @property
     def live_text(self) -> str:
-        """What is still growing, raw: the answer's open block, else a thought or the output of a command."""
+        """The text that is still growing, raw: the answer's open block, else reasoning or the output of a command."""
         return self._answer.open_text or self._live.strip("\n")
 
     def feed(self, event: Message) -> list[Block]:
@@ -106,13 +106,13 @@ class ChatBlocks:
         return [block for piece in pieces for block in self._blocks_of(piece)]
 
     def end(self) -> list[Block]:
-        """The turn is over: finish what was still growing."""
+        """The turn is over: finish the open block."""
         self._live = ""
         blocks = [block for piece in self._replay.adopt_early() for block in self._blocks_of(piece)]
         return [*blocks, *_answers(self._answer.end())]
 
     def _grow(self, message: Message) -> None:
-        """Update the live text of a command or a thought."""
+        """Update the live text of a command or of reasoning."""
         method, params = message["method"], params_of(message)
         if method in _GROWING:
             self._live = (self._live + text_in(params.get("delta")))[-MAX_LIVE_CHARS:]
@@ -140,7 +140,7 @@ _GROWING = ("item/commandExecution/outputDelta", "item/reasoning/summaryTextDelt
 
 
 def edit_block(item: Message, cwd: str, whole_diff: str) -> Block:
-    """What a `fileChange` item changed: a line for each file and the beginning of its patch, where it was applied."""
+    """What a `fileChange` item changed: a line for each file and the beginning of its patch, if it was applied."""
     lines: list[str] = []
     diffs: list[range] = []
     for edit in edits_of(item, cwd):
@@ -181,7 +181,7 @@ def _answers(texts: list[str]) -> list[Block]:
 
 
 def end_blocks(view: TurnView) -> list[Block]:
-    """What to show once a turn is over: what became of its thread's queue in Codex, and how it ended."""
+    """The blocks to show once a turn is over: the state of its thread's queue in Codex, and how it ended."""
     count = view.meta.get("put_back")
     if not isinstance(count, int):
         return [end_block(view)]

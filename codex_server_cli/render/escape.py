@@ -1,6 +1,6 @@
 """Making text safe to show. Owns which characters a terminal must never get from a model, a command or a file name.
 
-Files keep the raw text; only what goes to a terminal passes through here. An escape sequence could move the cursor,
+Files keep the raw text; only output for a terminal passes through here. An escape sequence could move the cursor,
 set the clipboard (OSC 52), fake a link (OSC 8) or hide a line behind a carriage return; other characters
 reorder a line (bidirectional overrides), or are invisible.
 """
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 _KEPT = {"\n", "\t"}
 _CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in _KEPT]
-# Marks that reorder text (Trojan Source), and separators that some terminals take for line ends.
+# Marks that reorder text (Trojan Source), and separators that some terminals treat as line ends.
 _REORDERING = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)]
 _SEPARATORS = ["\u2028", "\u2029"]
 # Invisible characters: text hidden in them reaches a user who copies it, or a model. The joiners (U+200C, U+200D) and
-# variation selectors stay, because scripts and emoji need them. The tags do not, and with them England's flag, which no
-# terminal draws.
+# variation selectors are kept, because scripts and emoji need them. The tags are not: only flags like England's need
+# them, which no terminal draws.
 _INVISIBLE_RANGES = ((0x200B, 0x200B), (0x2060, 0x2064), (0x206A, 0x206F), (0xFFF9, 0xFFFB), (0xE0000, 0xE007F))
 _INVISIBLE = [
     *"\u115f\u1160\u180e\u3164\ufeff\uffa0",
@@ -35,7 +35,7 @@ _TABLE = str.maketrans({char: _visible(char) for char in (*_CONTROLS, *_REORDERI
 
 
 def neutralise(text: str) -> str:
-    """The text with every control character made visible; newlines and tabs stay, `\\r\\n` becomes `\\n`."""
+    """The text with every control character made visible; newlines and tabs are kept, `\\r\\n` becomes `\\n`."""
     return text.replace("\r\n", "\n").translate(_TABLE)
 
 

@@ -1,4 +1,4 @@
-"""A collection of old turns, for people. Owns its words."""
+"""The garbage collection of old turns, for people. Owns the wording."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DAY_S = 86400
 
 
 def gone_table(collected: Collected, width: int) -> str:
-    """The turns that would go, oldest first; empty where there are none."""
+    """The turns that would be deleted, oldest first; empty if there are none."""
     return table(_HEADINGS, _rows(collected), width) if collected.turns else ""
 
 
@@ -50,10 +50,10 @@ def summary(collected: Collected, *, is_dry_run: bool) -> str:
 
 
 def remarks(collected: Collected, max_size: str | None, keep: int | None) -> list[str]:
-    """What stays that a bound would take, and the bounds that do not hold because of it: a line each.
+    """The turns that are kept although they exceed a bound, and the bounds that are still exceeded: one line each.
 
     Args:
-        max_size, keep: the bounds as they were given.
+        max_size, keep: the bounds as given.
     """
     lines = []
     if collected.kept:

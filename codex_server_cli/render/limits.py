@@ -23,8 +23,8 @@ def limits_text(
     Args:
         now_s: Unix seconds, for `in 2 h 10 min`.
         zone: of the reset times; None is the system's.
-        width: of the terminal, in cells: where a reset does not fit beside its bar, it stands below.
-        ink: colours the bars by how full they are.
+        width: of the terminal, in cells: a reset that does not fit beside its bar is below it.
+        ink: colours the bars by usage.
     """
     if not any(limit.windows or limit.credits or limit.reached for limit in limits):
         return "Codex names no limits for this account.\n"
@@ -60,19 +60,19 @@ def _window_lines(head: str, window: Window, reset: str, width: int, ink: Ink) -
 
 
 def fullness(used_percent: float) -> Style:
-    """How a window looks by how much of it is used: green, yellow from 75 %, red from 90 %."""
+    """The colour of a window by its usage: green, yellow from 75 %, red from 90 %."""
     return Style.RED if used_percent >= _FULL else Style.YELLOW if used_percent >= _NEARLY_FULL else Style.GREEN
 
 
 def bar(used_percent: float, width: int = _BAR) -> str:
-    """How much of a window is used up: a bar and the number. Only a fully used window fills the bar."""
+    """The usage of a window: a bar and the number. Only a fully used window fills the bar."""
     share = min(max(used_percent / 100, 0.0), 1.0)
     filled = width if share == 1.0 else min(round(share * width), width - 1)
     return f"{'█' * filled}{'░' * (width - filled)} {used_percent:3.0f} %"
 
 
 def window_label(window: Window) -> str:
-    """A window by its length, like `5 hours`; by its name where that is not known."""
+    """A window by its length, like `5 hours`; by its name if that is unknown."""
     if window.minutes is None:
         return {"individual": "your share"}.get(window.name, window.name)
     for unit, minutes in (("week", 10080), ("day", 1440), ("hour", 60)):
@@ -92,7 +92,7 @@ def _reset(window: Window, now_s: float, zone: tzinfo | None) -> str:
 
 
 def local_time(at_s: float, now_s: float, zone: tzinfo | None = None) -> str:
-    """A moment in local time: the time alone for today, with the day for any other."""
+    """A moment in local time: only the time for today, else with the day."""
     at, now = datetime.fromtimestamp(at_s, zone), datetime.fromtimestamp(now_s, zone)
     if at.date() == now.date():
         return f"{at:%H:%M}"

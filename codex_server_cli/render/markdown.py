@@ -1,7 +1,7 @@
-"""Splits Markdown into blocks while it streams: what is complete can be shown for good, the rest is still open.
+"""Splits Markdown into blocks while it streams: complete blocks can be printed, the rest is still open.
 
-Owns where a block ends: at a blank line, but never inside of a fence or between the items of a list. Must never know
-how a block looks. Markdown's own grammar is the renderer's: a wrong split costs layout, never text.
+Owns where a block ends: at a blank line, but never inside a fence or between the items of a list. Must never know how a
+block looks. The renderer owns Markdown's grammar: a wrong split affects only the layout, never the text.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ _HEADING = re.compile(r" {0,3}#{1,6}(?:\s|$)")
 
 
 class MarkdownBlocks:
-    """Takes streamed text. `feed` returns the blocks that it completes, `flush` what is still open."""
+    """Takes streamed text. `feed` returns the blocks that it completes, `flush` also the open one."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []  # of the open block, whole ones
-        self._tail: list[str] = []  # the line that is still growing, in pieces: joining at each one would be quadratic
+        self._tail: list[str] = []  # the line that is still growing, in pieces: joining each time would be quadratic
         self._opener = ""  # of the open fence: its first line
         self._fence = ""  # its run of marks; "" outside of any
         self._is_list = False
-        self._has_gap = False  # a list was followed by a blank line: the next line shows whether it goes on
+        self._has_gap = False  # a list was followed by a blank line: the next line shows whether it continues
 
     @property
     def open_text(self) -> str:
@@ -43,7 +43,7 @@ class MarkdownBlocks:
         return [block for line in lines for block in self._take(line.removesuffix("\r"))]
 
     def flush(self) -> list[str]:
-        """Close the open block. A fence that was open is opened again for the rest of it."""
+        """Close the open block. An open fence is reopened for the rest of its text."""
         line, self._tail = "".join(self._tail), []
         finished = self._take(line) if line.strip() else []
         opener, fence, lines = self._opener, self._fence, self._lines

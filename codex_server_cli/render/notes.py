@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def end_note(view: TurnView) -> str:
-    """How a turn ended, or that it is gone, and what to do next: one line or two; empty for a complete one."""
+    """How a turn ended, or that it does not exist, and what to do next: one or two lines; empty for a complete one."""
     if view.state is State.MISSING:
         return f"{PROGRAM}: no such turn: {view.turn_id}\n{PROGRAM} list-turns shows the turns there are."
     if view.state is State.COMPLETE or view.error is None:
@@ -29,14 +29,14 @@ def end_note(view: TurnView) -> str:
     line = f"{PROGRAM}: turn {view.turn_id} {view.state}{kind}: {error.get('message')}"
     resets_at = f"The limit resets at {error['resets_at']}." if error.get("resets_at") else ""
     hint = str(error.get("hint") or "")
-    # A hint may end with a command, which is no end of a sentence.
+    # A hint may end with a command, without a full stop.
     between = ". " if hint and resets_at and not hint.endswith(".") else " "
     told = f"{hint}{between}{resets_at}".strip()
     return f"{line}\n{told}" if told else line
 
 
 def running_note(view: TurnView, options: str) -> str:
-    """The state of a running turn, and the command to wait further with the same options."""
+    """The state of a running turn, and the command to continue waiting with the same options."""
     since = f", {duration(view.elapsed_s)}" if view.elapsed_s is not None else ""
     asked = f"It waits for your answer: {PROGRAM} pending {view.turn_id}\n" if view.live.get("pending") else ""
     resets_at = view.live.get("resets_at")
@@ -46,7 +46,7 @@ def running_note(view: TurnView, options: str) -> str:
 
 
 def event_line(seen: MonitorEvent) -> str:
-    """What happened to a turn, in one line for people: time (UTC), turn, what."""
+    """One event of a turn, in one line for people: time (UTC), turn, what happened."""
     name = f" ({seen.name})" if seen.name else ""
     what = seen.phase if not seen.is_end else f"{seen.state}{f' ({seen.kind})' if seen.kind else ''}"
     if seen.request is not None:
@@ -55,9 +55,9 @@ def event_line(seen: MonitorEvent) -> str:
 
 
 def still_running_note(views: Sequence[TurnView], options: str) -> str:
-    """How many of several turns still run, and the command to wait further with the same options.
+    """How many of several turns still run, and the command to continue waiting with the same options.
 
-    It names those that have ended, too: its exit code is that of all.
+    It includes turns that have ended, too, because its exit code is about all of them.
     """
     count = sum(view.state is State.RUNNING for view in views)
     ids = " ".join(view.turn_id for view in views)
@@ -69,7 +69,7 @@ def still_running_note(views: Sequence[TurnView], options: str) -> str:
 
 
 def turn_header(view: TurnView, prompt: str) -> list[tuple[str, str | None]]:
-    """The facts of a turn: label and value of each, None for a value that is not known."""
+    """The facts of a turn: label and value of each, None for an unknown value."""
     meta, error = view.meta, view.error
     usage = view.result.get("usage") or view.live.get("usage") or {}
     tokens = usage.get("total_tokens")
@@ -96,9 +96,9 @@ def entries_text(
     """A turn or a thread: its facts, then its last entries.
 
     Args:
-        header: label and value; a missing value is left out.
+        header: label and value; a missing value is omitted.
         entries: type, time and raw text of each.
-        width: of the terminal, in characters; longer texts wrap there by themselves.
+        width: of the terminal, in characters; the terminal wraps longer texts.
     """
     known = [(label, value) for label, value in header if value]
     pad = max((len(label) for label, _ in known), default=0)

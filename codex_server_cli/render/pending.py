@@ -1,6 +1,6 @@
-"""What turns wait for, in full, for the user of another shell: one block per request.
+"""The pending requests of turns, in full, for the user of another shell: one block per request.
 
-Text of a model or a server stands behind a bar, however long its lines are: it cannot pass for our own output.
+Text of a model or a server has a bar before each line, so that it cannot be mistaken for our own output.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _WIDEST = 10_000
 
 
 def pending_text(view: TurnView, entry: dict[str, Any], now_ms: int, width: int | None, ink: Ink = PLAIN) -> str:
-    """One request: which it is, what is asked, and the commands that decide it; ends with a newline.
+    """One request: its id, its content, and the commands that decide it; ends with a newline.
 
     Args:
-        view: the turn; its id is what the commands call it by.
+        view: the turn; the commands use its id.
         entry: of `pending.json`.
         now_ms: Unix time, for the time left.
-        width: of the terminal, in cells; None leaves lines as long as they are.
-        ink: what colours it, or does not.
+        width: of the terminal, in cells; None does not break lines.
+        ink: colours it, if allowed.
     """
     name = f" ({view.meta['name']})" if view.meta.get("name") else ""
     left_s = time_left_s(entry, now_ms)
@@ -51,7 +51,7 @@ def _head_lines(head: str, width: int | None, ink: Ink) -> Iterator[str]:
 
 
 def _uncut(parts: Sequence[AskedRow]) -> list[str]:
-    """Each line behind the bar, as long as it is."""
+    """Each line after the bar, unbroken."""
     text = neutralise("\n".join(part.text for part in parts))
     return [BAR + line for line in text.split("\n")]
 
@@ -69,9 +69,9 @@ def _wrapped(line: str, width: int) -> list[str]:
 
 
 def _command_lines(commands: dict[str, str], width: int | None, ink: Ink) -> Iterator[str]:
-    """The commands that decide, each on a line of its own: beside what it does, or below where that is too wide."""
+    """The commands that decide, each on its own line: beside its label, or below it if that is too wide."""
     pad = max(map(len, commands))
-    # A question's id is part of a command: it is untrusted, too, and must not begin a line.
+    # A command may contain a question's id, which is untrusted and must not begin a line.
     shown = {label.replace("_", " "): one_line(command, _WIDEST) for label, command in commands.items()}
     is_below = width is not None and pad + 2 + max(map(cells, shown.values())) > width
     for label, command in shown.items():

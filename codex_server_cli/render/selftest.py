@@ -11,13 +11,13 @@ _NAME_COLUMNS = 14
 
 
 def selftest_line(result: CheckResult) -> str:
-    """Whether it is ok, its name, milliseconds, and what came of it."""
+    """Whether a check is ok, its name, milliseconds, and details."""
     mark = "ok" if result.problem is None else "FAILED"
     return f"{mark:6}  {result.name:{_NAME_COLUMNS}}  {result.ms:>6} ms  {result.detail}\n"
 
 
 def selftest_summary(results: Sequence[CheckResult]) -> str:
-    """How many are ok, and what all have taken."""
+    """How many checks are ok, and the time and tokens of all."""
     n_ok = sum(result.problem is None for result in results)
     usages = [result.usage for result in results if result.usage]
     usage = {name: sum(each[name] for each in usages) for name in usages[0]} if usages else {}

@@ -1,4 +1,4 @@
-"""The status line after a turn's text on a terminal while there is no output. Owns its text, and how it fits.
+"""The status line after a turn's text on a terminal while there is no output. Owns its text, and how it is shortened.
 
 Plain text, and never wider than allowed; `cli.terminal.spinner` prints and erases it.
 """
@@ -16,12 +16,12 @@ from codex_server_cli.render.status_line import clock
 _WAITING = (Phase.WAITING_APPROVAL, Phase.WAITING_INPUT)
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _SILENT_MS = 10_000
-"""From when on Codex's silence is shown."""
+"""Codex's silence is shown after this time."""
 _TAB = 8
 
 
 def spinner_line(view: TurnView, frame: int, now_ms: int, width: int) -> str:
-    """A running turn in one line of at most `width` characters; the least informative parts are left out first.
+    """A running turn in one line of at most `width` characters; the least informative parts are omitted first.
 
     Args:
         frame: a counter; each shows another character.
@@ -44,9 +44,9 @@ def is_waiting(view: TurnView) -> bool:
 
 
 def pending_command(view: TurnView) -> str:
-    """What to type where a turn waits for the user, and the whole request does not fit.
+    """The command to type if a turn waits for the user, and the whole request does not fit.
 
-    Never the command that decides it: there is no consent to what is not shown.
+    Never the command that decides it: a user cannot consent to what is not shown.
     """
     return f"{PROGRAM} pending {view.turn_id}"
 
@@ -63,7 +63,7 @@ def column_after(line: str, width: int) -> int:
     """The cursor's column on a terminal after an unterminated line, as `neutralise` shows it.
 
     Returns:
-        Cells from the left; `width` where the last one is taken and the next character wraps.
+        Cells from the left; `width` if the last cell is used and the next character wraps.
     """
     from rich.cells import get_character_cell_size
 

@@ -1,4 +1,4 @@
-"""The status line below a chat: the turn's state and permissions. Owns what is left out where it is narrow.
+"""The status line below a chat: the turn's state and permissions. Owns what a narrow line omits.
 
 Never wider than allowed, and always plain text: the caller colours it as a whole.
 """
@@ -15,10 +15,10 @@ _MINUTES_OF = {"d": 1440, "h": 60, "m": 1}
 
 
 class Status(NamedTuple):
-    """The content of the line; None or "" is left out.
+    """The content of the line; None or "" is omitted.
 
     Attributes:
-        phase: what the turn does, as text; "ready" where none runs.
+        phase: what the turn does, as text; "ready" if none runs.
         elapsed_s: since the turn's start.
         tokens: of the conversation so far.
         limits: the last rate-limit snapshot, in the wire's names.
@@ -34,7 +34,7 @@ class Status(NamedTuple):
 
 
 def status_line(status: Status, width: int) -> str:
-    """The line, at most `width` characters: the least informative parts are left out first."""
+    """The line, at most `width` characters: the least informative parts are omitted first."""
     since = f" {clock(status.elapsed_s)}" if status.elapsed_s is not None else ""
     parts = [
         f"{status.phase}{since}",
@@ -52,7 +52,7 @@ def status_line(status: Status, width: int) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Whole seconds that tick: `12 s`, `3m 20s`, `2h 05m`."""
+    """A running time in whole seconds: `12 s`, `3m 20s`, `2h 05m`."""
     minutes, rest = divmod(int(seconds), 60)
     if not minutes:
         return f"{rest} s"
@@ -67,7 +67,7 @@ def short_count(count: int) -> str:
 
 
 def limits_words(limits: Mapping[str, Any] | None) -> str:
-    """How much of each window is used: `5h 25 %, 7d 3 %`; empty where nothing is known."""
+    """How much of each window is used: `5h 25 %, 7d 3 %`; empty if unknown."""
     windows = [limits.get(name) for name in ("primary", "secondary")] if limits else []
     words = []
     for window in windows:

@@ -1,4 +1,4 @@
-"""Lists for people. Owns columns and widths; plain text, because a pipe and an 80-column terminal get the same."""
+"""Lists for people. Owns columns and widths; plain text, the same for a pipe and an 80-column terminal."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _GAP = "  "
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
-    """Aligned columns; the last one takes what is left of `width` and is cut there.
+    """Aligned columns; the last one gets the rest of `width` and is cut there.
 
     Args:
-        headings: one a column.
+        headings: one per column.
         rows: cells of raw text: they are made safe and single-line here.
         width: of the terminal, in characters.
     """
@@ -48,7 +48,7 @@ def _tokens(view: TurnView) -> str:
 
 
 def short_path(path: str, home: str, width: int = 32) -> str:
-    """A directory for a column: `~` for the home, and its end, the most informative part, where it is long."""
+    """A directory for a column: `~` for the home, and only its end, the most informative part, if it is long."""
     if path == home or path.startswith(f"{home}/"):
         path = "~" + path[len(home) :]
     return path if len(path) <= width else "…" + path[1 - width :]

@@ -1,4 +1,4 @@
-"""What turns have used, for people: a plain table, and one with bars for a terminal. Owns their columns and words."""
+"""The usage of turns, for people: a plain table, and one with bars for a terminal. Owns the columns and wording."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COLUMNS: Final[dict[str, Callable[[UseGroup], str]]] = {
     "P95": lambda group: duration(group.p95_s),
 }
 _DISPENSABLE = ("REASONING", "INPUT", "CACHED", "P95", "OUTPUT", "MEDIAN")
-"""What is left out where a terminal is narrow, in this order."""
+"""The columns that a narrow terminal omits, in this order."""
 
 _GAP = "  "
 _BAR, _MAX_NAME, _LEAST_NAME = 16, 40, 6
@@ -34,12 +34,12 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def usage_text(groups: Sequence[UseGroup], total: UseGroup, by: str, user_home: str, width: int) -> str:
-    """A plain table: numbers to the right, all of them together last, and below what did not complete."""
+    """A plain table: numbers right-aligned, the total last, and below it the turns that did not complete."""
     return "".join(f"{line.rstrip()}\n" for line in _lines(groups, total, by, user_home, width)) + _ends(total)
 
 
 def usage_view(groups: Sequence[UseGroup], total: UseGroup, by: str, user_home: str, width: int) -> Text:
-    """The same for a terminal, with a bar for the tokens of each group where there is room."""
+    """The same for a terminal, with a bar for the tokens of each group if there is room."""
     from rich.text import Text
 
     head, *lines, last = _lines(groups, total, by, user_home, width, cuts_names=True)
@@ -57,7 +57,7 @@ def usage_view(groups: Sequence[UseGroup], total: UseGroup, by: str, user_home: 
 
 
 def bar(value: int, most: int) -> str:
-    """A bar as long as a value's share of the greatest one; any value above zero can be seen."""
+    """A bar whose length is a value's share of the greatest one; any value above zero is visible."""
     eighths = max(round(value / most * _BAR * 8), 1) if value > 0 else 0
     whole, rest = divmod(eighths, 8)
     return "█" * whole + (_EIGHTHS[rest] if rest else "")
@@ -66,8 +66,8 @@ def bar(value: int, most: int) -> str:
 def _lines(
     groups: Sequence[UseGroup], total: UseGroup, by: str, user_home: str, width: int, *, cuts_names: bool = False
 ) -> list[str]:
-    """The heading, the groups and their total, all of one width: at most `width`, unless the least that is shown is
-    wider, and the names are not to be cut for it."""
+    """The heading, the groups and their total, all of one width: at most `width`, unless the indispensable columns are
+    wider and names must not be cut."""
     names = [by.upper(), *(_name_of(group, by, user_home) for group in groups), "total"]
     columns = [names] + [[heading, *map(cell, groups), cell(total)] for heading, cell in _COLUMNS.items()]
     left_out = set[str]()
@@ -86,7 +86,7 @@ def _lines(
 
 
 def _cut(name: str, width: int, *, is_path: bool) -> str:
-    """A name in so many characters; of a directory the end is the informative part."""
+    """A name cut to so many characters; a directory keeps its end, the informative part."""
     return f"…{name[1 - width :]}" if is_path and len(name) > width else one_line(name, width)
 
 
@@ -96,7 +96,7 @@ def _name_of(group: UseGroup, by: str, user_home: str) -> str:
 
 
 def _ends(total: UseGroup) -> str:
-    """How many turns did not complete: those that failed by the kind of their error."""
+    """How many turns did not complete; failed ones by the kind of their error."""
     failed = [f"{number} {one_line(kind, _MAX_NAME)}" for kind, number in total.failures.items()]
     parts = [f"failed: {', '.join(failed)}"] if failed else []
     parts += [f"cancelled: {total.n_cancelled}"] if total.n_cancelled else []

@@ -1,4 +1,4 @@
-"""Remote control for people: its state, a pairing code, the paired devices. Owns their words."""
+"""Remote control for people: its state, a pairing code, the paired devices. Owns the wording."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ _NO_SERVER = "off: no shared server runs"
 
 
 def state_words(status: RemoteStatus | None) -> str:
-    """A state in words; None is that no shared server runs."""
+    """A state in words; None if no shared server runs."""
     return _NO_SERVER if status is None else _STATES.get(status.state, status.state)
 
 
 def remote_text(status: RemoteStatus | None, *, is_kept: bool) -> str:
-    """How remote control stands, one fact a line; what is not known is left out.
+    """The state of remote control, one fact per line; unknown ones are omitted.
 
     Args:
-        is_kept: whether it is switched on again at each start of the shared server.
+        is_kept: whether each start of the shared server switches it on again.
     """
     facts = _facts(status, is_kept=is_kept)
     return "".join(f"{label.ljust(14)}  {one_line(value, 200)}\n" for label, value in facts if value)
 
 
 def remote_view(status: RemoteStatus | None, display: Display, *, is_kept: bool) -> str:
-    """The same for a terminal, with a mark for whether it works."""
+    """The same for a terminal, with a mark that shows whether it works."""
     from codex_server_cli.render.style.facts import Fact, facts_block  # a pipe needs none of it
 
     mark, style = _LOOKS.get(status.state if status else DISABLED, ("!", Style.YELLOW))
@@ -75,13 +75,13 @@ def change_line(status: RemoteStatus | None, at_s: float, zone: tzinfo | None = 
 
 
 def pairing_text(code: PairingCode, now_s: float, zone: tzinfo | None = None) -> str:
-    """A pairing code, and until when it can be used."""
+    """A pairing code, and until when it is valid."""
     until = f"{local_time(code.expires_at_s, now_s, zone)} ({time_until(code.expires_at_s - now_s)})"
     return f"pairing code  {one_line(code.to_type, 200)}\nvalid until   {until}\n"
 
 
 def clients_table(clients: Sequence[RemoteClient], now_s: float, width: int, zone: tzinfo | None = None) -> str:
-    """The paired devices, the one that was seen last first."""
+    """The paired devices, the most recently seen first."""
     return table(_HEADINGS, _rows(clients, now_s, zone), width) if clients else _NO_DEVICES
 
 

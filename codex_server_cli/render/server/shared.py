@@ -1,4 +1,4 @@
-"""The shared app-server, for people: plain for a pipe, wrapped and in colour for a terminal. Owns its words."""
+"""The shared app-server, for people: plain for a pipe, wrapped and in colour for a terminal. Owns the wording."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STATES = {
 
 
 def servers_text(reports: Sequence[ServerReport], user_home: str) -> str:
-    """Each generation with one fact a line; what is not known is left out."""
+    """Each generation with one fact per line; unknown ones are omitted."""
     return "\n".join(_text(report, user_home) for report in reports) or NONE_RUNS
 
 
@@ -34,7 +34,7 @@ def server_line(report: ServerReport) -> str:
 
 
 def servers_view(reports: Sequence[ServerReport], user_home: str, display: Display) -> str:
-    """The same for a terminal, with a mark for whether each can be used."""
+    """The same for a terminal, with a mark that shows whether each can be used."""
     from codex_server_cli.render.style.facts import Fact, facts_block  # a pipe needs none of it
 
     blocks = []
@@ -84,7 +84,7 @@ def _number(count: int | None) -> str | None:
 
 
 def _turns(report: ServerReport) -> str | None:
-    """How many run, and which of them are ours."""
+    """How many turns run, and which of them are ours."""
     ours = f": {', '.join(report.turns)}" if report.turns else ""
     if report.active_turns is None:
         return ", ".join(report.turns) or None

@@ -1,4 +1,4 @@
-"""A new token's file for people: where it is, and what to do with it. Never the token itself."""
+"""A new token's file for people: its path, and how to use it. Never the token itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _URL = "ws://127.0.0.1:4500"
 
 
 def token_text(path: str, sha256: str) -> str:
-    """Where it is, and the commands that use it."""
+    """The path of the token file, and the commands that use it."""
     file = quote(path)
     facts = (
         ("token file", f"{path}: for you alone to read; the token is printed nowhere"),

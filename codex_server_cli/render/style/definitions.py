@@ -1,7 +1,7 @@
 """Terms with their explanations, as `--help` lists flags and verbs, for a terminal of any width.
 
-Owns the layout alone: lines break between words, never inside of one, and a term is never cut. What it is given is our
-own text, of which every character takes one cell.
+Owns only the layout: lines break between words, never inside one, and a term is never cut. The text must be our own,
+in which every character takes one cell.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from codex_server_cli.render.style.ink import Ink, Style
 _INDENT = 2
 _GAP = 2
 _MOST_TERM = 30
-"""A longer term has a line of its own, so that it does not push all explanations to the right."""
+"""A longer term has its own line, so that it does not push all explanations to the right."""
 _LEAST_COLUMNS = 70
-"""Below that, each explanation is under its term."""
+"""On a narrower terminal each explanation is under its term."""
 _UNDER = " " * 6
 
 
 def wrap(text: str, width: int, begin: str = "") -> str:
-    """A paragraph in lines of at most `width` columns, but for a longer word, each after `begin`."""
+    """A paragraph in lines of at most `width` columns, except for a longer word, each with the prefix `begin`."""
     return TextWrapper(
         width, initial_indent=begin, subsequent_indent=begin, break_long_words=False, break_on_hyphens=False
     ).fill(text)
 
 
 def definitions(rows: Sequence[tuple[str, str]], width: int, ink: Ink) -> str:
-    """Terms and their explanations: side by side where there is room, else below each other.
+    """Terms and their explanations: side by side if there is room, else below each other.
 
     Args:
         rows: each a term and its explanation, which may be "".

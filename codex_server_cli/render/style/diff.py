@@ -1,7 +1,7 @@
 """Unified diffs on a terminal: which line is a header, added or removed, and how it looks. Light: without rich.
 
-Owns the colours of a diff, and that nothing in one reaches the terminal as a control sequence. Must never leave a line
-out: a diff is also what a user consents to.
+Owns the colours of a diff, and that no control sequence in one reaches the terminal. Must never omit a line: users
+decide about a diff by what they see.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def diff_lines(patch: str, ink: Ink, *, width: int | None = None) -> list[str]:
 
     Args:
         patch: raw.
-        width: the cells that a line may take; a longer one is folded. None leaves that to the terminal.
+        width: the most cells of a line; a longer one is folded. None leaves that to the terminal.
     """
     lines = patch.removesuffix("\n").split("\n") if patch else []
     return [
@@ -34,8 +34,8 @@ def diff_lines(patch: str, ink: Ink, *, width: int | None = None) -> list[str]:
 
 
 def _styles(lines: list[str]) -> Iterator[Style]:
-    """The style of each line. Inside of a hunk the sign alone counts: a removed `-- x` is no header."""
-    old = new = 0  # lines of the hunk to come
+    """The style of each line. Inside a hunk only the sign counts: a removed `-- x` is not a header."""
+    old = new = 0  # remaining lines of the hunk
     for line in lines:
         hunk = _HUNK.match(line)
         sign = line[:1]

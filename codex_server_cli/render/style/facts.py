@@ -1,6 +1,6 @@
-"""Facts and findings for a terminal: a label and what is known, wrapped with a hanging indent. Owns that layout.
+"""Facts and findings for a terminal: a label and a value, wrapped with a hanging indent. Owns that layout.
 
-Never for a pipe, whose lines are as long as they are.
+Never for a pipe, where lines are not wrapped.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from codex_server_cli.render.style.wrap import Display, command_rows, wrapped
 
 _GAP, _BELOW = "  ", "    "
 _LEAST_ROOM = 26
-"""Where there are fewer cells beside the labels, what is known stands below them."""
+"""If there are fewer cells beside the labels, values are below them."""
 
 _MAX_VALUE = 4096
 _LOOK_OF = {True: ("✓", Style.GREEN), None: ("!", Style.WARNING), False: ("✗", Style.RED)}
 
 
 class Fact(NamedTuple):
-    """One thing that is known.
+    """One fact.
 
     Attributes:
-        label: of ours.
-        value: raw text, shown as one line; a fact without one is left out.
+        label: our own text.
+        value: raw text, shown as one line; a fact without one is omitted.
         style: of the value.
-        is_command: where it is broken, it can be copied as it stands.
+        is_command: it is a command, which must stay copyable if it is broken into rows.
     """
 
     label: str
@@ -38,7 +38,7 @@ class Fact(NamedTuple):
 
 
 def facts_block(facts: Sequence[Fact], display: Display) -> str:
-    """A line for each fact, or more where the terminal is narrow."""
+    """A line for each fact, or more on a narrow terminal."""
     width, ink = display.width, display.ink
     known = [fact for fact in facts if fact.value]
     pad = max((len(fact.label) for fact in known), default=0)
@@ -55,7 +55,7 @@ def checks_block(checks: Sequence[tuple[str, bool, str, str]], display: Display)
     """Checks: a mark, the name, what was found, and what to do. One that is ok and has a hint is a warning.
 
     Args:
-        checks: name, whether it is ok, detail and hint of each, as `notes.check_lines` takes them.
+        checks: name, whether it is ok, detail and hint of each, as for `notes.check_lines`.
     """
     width, ink = display.width, display.ink
     indent = max(len(name) for name, *_ in checks) + len(_GAP) * 2
@@ -70,12 +70,12 @@ def checks_block(checks: Sequence[tuple[str, bool, str, str]], display: Display)
 
 
 def _room(indent: int, width: int) -> int:
-    """The cells for what is known: beside its label, or below it."""
+    """The cells for a value: beside its label, or below it."""
     return width - indent if width - indent >= _LEAST_ROOM else width - len(_BELOW)
 
 
 def _hanging(label: str, size: int, indent: int, pieces: Sequence[str], width: int) -> list[str]:
-    """A label of `size` cells with the pieces beside it, or below it where there is no room."""
+    """A label of `size` cells with the pieces beside it, or below it if there is no room."""
     if width - indent < _LEAST_ROOM:
         return [label, *(_BELOW + piece for piece in pieces)]
     first, *others = pieces

@@ -1,6 +1,6 @@
-"""Tables for a terminal: aligned by cells, in colour, one line a row, nothing wider than the terminal.
+"""Tables for a terminal: aligned by cells, in colour, one line per row, never wider than the terminal.
 
-Never for a pipe: `render.tables` is what agents read there.
+Never for a pipe: `render.tables` makes the tables that agents read there.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class Column(NamedTuple):
     """A column of safe, single-line texts.
 
     Attributes:
-        heading: above it; "" where it needs none, as one of glyphs does, which stands close to the next.
-        cells: one a row.
+        heading: above it; "" if it needs none, like a column of glyphs, which has a smaller gap after it.
+        cells: one per row.
         styles: of each cell, or of all of them.
-        is_number: it is aligned to the right.
-        is_flexible: it is cut where the table is too wide; one column at most.
+        is_number: it is right-aligned.
+        is_flexible: it is cut if the table is too wide; at most one column.
     """
 
     heading: str
@@ -37,7 +37,7 @@ class Column(NamedTuple):
 
 
 def grid(columns: Sequence[Column], width: int, ink: Ink) -> str:
-    """The headings, if any, and the rows. Columns for which there is no room are left out."""
+    """The headings, if any, and the rows. Columns that do not fit are omitted."""
     shown = list(zip(columns, _widths(columns, width), strict=True))
     lines = [[_cell(column, column.heading, Style.DIM, room, ink) for column, room in shown]]
     if not any(column.heading for column in columns):
@@ -49,12 +49,12 @@ def grid(columns: Sequence[Column], width: int, ink: Ink) -> str:
 
 
 def natural_width(columns: Sequence[Column]) -> int:
-    """The cells that a table takes where nothing is cut."""
+    """The width of a table if nothing is cut, in cells."""
     return sum(_sizes(columns)) + sum(map(_gap_after, columns[:-1]))
 
 
 def styled_table(headings: Sequence[str], rows: Sequence[Sequence[str]], display: Display) -> str:
-    """The table that `render.tables.table` makes of raw texts, for a terminal: the last column gives way."""
+    """Like `render.tables.table`, from raw texts, but for a terminal: the last column is flexible."""
     cells = [[one_line(cell, _MAX_CELL) for cell in column] for column in zip(*rows, strict=True)]
     last = len(headings) - 1
     columns = [
@@ -73,7 +73,7 @@ def _style(column: Column, row: int) -> Style:
 
 
 def _cell(column: Column, text: str, style: Style, room: int, ink: Ink) -> str:
-    """A text of exactly `room` cells: padding stands outside of the colours, so that it can be stripped."""
+    """A text of exactly `room` cells: padding is outside of the colours, so that it can be stripped."""
     text = cut(text, room)
     padding = " " * (room - cells_of(text))
     shown = ink(text, style)
@@ -81,7 +81,7 @@ def _cell(column: Column, text: str, style: Style, room: int, ink: Ink) -> str:
 
 
 def _widths(columns: Sequence[Column], width: int) -> list[int]:
-    """The cells of each column; 0 where it has no room, as one has that would have to be cut but is not flexible."""
+    """The cells of each column; 0 if it does not fit and is not flexible."""
     natural = _sizes(columns)
     over = natural_width(columns) - width
     sizes = [

@@ -1,6 +1,6 @@
-"""Colours and weights for short texts on a terminal, without rich, whose import takes as long as all else of `status`.
+"""Colours and weights for short texts on a terminal, without rich, whose import would double the time of `status`.
 
-Owns the control sequences that we write by ourselves: the sixteen colours that a terminal's own theme defines, so that
+Owns the control sequences that we write ourselves: the sixteen colours that a terminal's own theme defines, so that
 light and dark are both readable. Must never decide whether colours are allowed: `cli.output.ink` does.
 """
 
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Style(StrEnum):
-    """A look, as the parameters of SGR (ECMA-48, 8.3.117)."""
+    """A style, as the parameters of SGR (ECMA-48, 8.3.117)."""
 
     PLAIN = ""
     BOLD = "1"
@@ -25,9 +25,9 @@ class Style(StrEnum):
 
 
 class Ink:
-    """Writes a text in a style; as it is where no colours are allowed.
+    """Writes a text in a style; unchanged if no colours are allowed.
 
-    What it is given must be safe already (`escape.neutralise`, `escape.one_line`), and its width counted before.
+    The text must already be safe (`escape.neutralise`, `escape.one_line`), and its width measured before.
     """
 
     def __init__(self, *, is_coloured: bool) -> None:

@@ -1,4 +1,4 @@
-"""Times relative to now, for columns and cards. Owns their words."""
+"""Times relative to now, for columns and cards. Owns the wording."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _MINUTE_S, _HOUR_S, _DAY_S, _YEAR_S = 60, 3600, 86_400, 365 * 86_400
 
 
 def age(then_ms: int | None, now_ms: int) -> str:
-    """How long ago something was, in at most four characters: `now`, `42s`, `3m`, `2h`, `5d`, `3y`; "" if not known."""
+    """How long ago something was, in at most four characters: `now`, `42s`, `3m`, `2h`, `5d`, `3y`; "" if unknown."""
     if then_ms is None:
         return ""
     seconds = max(now_ms - then_ms, 0) // 1000

@@ -1,7 +1,7 @@
-"""Breaking lines for a terminal: between words, and a command only where no line has room for it.
+"""Breaking lines for a terminal: between words, and a command only if it does not fit on a line.
 
-Widths are in cells. What is given must be safe already (`escape`). Must never cut: a word that is too wide for a line
-has one of its own, which the terminal itself folds; a command goes on behind a backslash, so that what is copied runs.
+Widths are in cells. Text must already be safe (`escape`). Must never cut: a word that is too wide for a line has its
+own, which the terminal itself folds; a command is continued after a backslash, so that a copy of it runs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from codex_server_cli.render.style.cells import cells
 from codex_server_cli.render.style.ink import PLAIN, Ink, Style
 
 Piece = tuple[str, Style]
-"""A text and its look; a line is never broken inside of one by `joined`."""
+"""A text and its style; `joined` never breaks a line inside one."""
 
 _WORDS = re.compile(
     r"`[^`\n]*`\S*"
@@ -22,18 +22,18 @@ _WORDS = re.compile(
     r"|codex-server (?:(?:server|remote) )?[a-z][a-z-]*(?: \d{8}-\d+-\S+)?\S*"
     r"|\S+"
 )
-"""A command stands between backticks, or at the end of a line that no full stop ends. In a sentence its verb and the
-turn belong to it."""
+"""A command is between backticks, or at the end of a line without a full stop. In a sentence its verb and the turn
+belong to it."""
 
 _ARGUMENTS = re.compile(r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+|\S""")
-"""What a shell does not split."""
+"""One word of a shell command."""
 _GOES_ON = " \\"
 
 _GAP = " · "
 
 
 class Display(NamedTuple):
-    """What a text is laid out for.
+    """The terminal that a text is laid out for.
 
     Attributes:
         width: of the terminal, in cells.
@@ -49,19 +49,19 @@ class Display(NamedTuple):
 
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """Text as lines of at most `width` cells, as far as its words and commands are no longer.
+    """Text as lines of at most `width` cells, unless a word or the word of a command is longer.
 
     Args:
-        text: its line ends stay; a line that fits stays as it is.
-        indent: what every line begins with.
+        text: its line ends are kept; a line that fits is unchanged.
+        indent: the beginning of every line.
     """
     return [line for given in text.split("\n") for line in _lines(given, width, indent)]
 
 
 def command_rows(command: str, width: int) -> list[str]:
-    """A command as rows of at most `width` cells, as far as its words are no longer; a copy of them runs the same.
+    """A command as rows of at most `width` cells, unless a word is longer; a copy of them is the same command.
 
-    It is broken where a shell splits it, and each row but the last ends with a backslash.
+    It is broken between shell words, and each row except the last ends with a backslash.
     """
     rows: list[str] = []
     end = 0
@@ -80,7 +80,7 @@ def command_rows(command: str, width: int) -> list[str]:
 
 
 def arrowed(command: str, display: Display) -> list[str]:
-    """The command to run next as lines behind an arrow; none for an empty one."""
+    """The command to run next as lines after an arrow; none for an empty one."""
     rows = command_rows(command, display.width - 4)
     return [f"  {' ' if number else '→'} {display.ink(row, Style.BOLD)}" for number, row in enumerate(rows)]
 
@@ -104,11 +104,11 @@ def _lines(text: str, width: int, indent: str) -> list[str]:
 def joined(
     pieces: Sequence[Piece], width: int, indent: str = "", ink: Ink = PLAIN, hanging: str | None = None
 ) -> list[str]:
-    """Pieces with ` · ` between them as lines of at most `width` cells, as far as no piece is wider.
+    """Pieces with ` · ` between them as lines of at most `width` cells, unless a piece is wider.
 
     Args:
-        pieces: those without a text are left out.
-        indent: what every line begins with; those after the first with `hanging`, where it is given.
+        pieces: those without text are omitted.
+        indent: the beginning of every line; `hanging`, if given, replaces it after the first line.
     """
     lines: list[str] = []
     room = 0

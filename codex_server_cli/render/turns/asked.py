@@ -1,7 +1,7 @@
-"""What a turn asks as rows of a terminal: whole, behind a bar, each command and patch as it would be run or applied.
+"""A turn's request as rows of a terminal: complete, after a bar, each command and patch as it would be run or applied.
 
-The one layout of a request, for every shell that may decide it. Must never leave out, join or alter what is asked: a
-row ends where it is full, and all rows joined are the request.
+The one layout of a request, for every shell that may decide it. Must never omit, join or alter the request: a row ends
+only where it is full, and all rows joined are the request.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def asked_lines(parts: Sequence[AskedRow], width: int, ink: Ink, bar: Style = St
     Args:
         parts: raw.
         width: of the terminal, in cells.
-        bar: the look of the bar before each row.
+        bar: the style of the bar before each row.
     """
     return [ink(BAR.strip(), bar) + BAR[1:] + row for part in parts for row in _rows(part, width - len(BAR), ink)]
 

@@ -1,7 +1,7 @@
-"""The live board of turns: its columns, and what stands below a turn. Owns what is left out where it is narrow.
+"""The live board of turns: its columns, and the lines below a turn. Owns what a narrow terminal omits.
 
-A wide terminal shows a turn in one line, with its last line of output at the end; a narrow one puts that below, for
-turns where it is informative. A turn that waits for the user has the command that shows its request.
+A wide terminal shows a turn in one line, with its last line of output at the end; a narrow one shows that below, if it
+is informative. A turn that waits for the user has the command that shows its request.
 Must never read a clock.
 """
 
@@ -31,7 +31,7 @@ from codex_server_cli.render.turns.states import look, state_words
 from codex_server_cli.render.turns.titles import title
 
 WIDE = 120
-"""Columns from which on a turn's last line of output is beside it."""
+"""The width from which a turn's last line of output is beside it."""
 
 _GAP, _INDENT = "  ", "   "
 _MARK = "❯"
@@ -47,7 +47,7 @@ class BoardRow(NamedTuple):
 
     Attributes:
         last: the last line of its output, raw.
-        prompt: the beginning of what it was asked, raw.
+        prompt: the beginning of its prompt, raw.
     """
 
     view: TurnView
@@ -56,14 +56,14 @@ class BoardRow(NamedTuple):
 
 
 class BoardLook(NamedTuple):
-    """What a board is drawn with.
+    """How a board is drawn.
 
     Attributes:
         width: of the terminal, in cells.
         now_ms: Unix time.
         user_home: the directory that is shown as `~`.
         short_ids: by the whole ones.
-        selected: the id of the turn that the keys mean.
+        selected: the id of the turn that the keys act on.
         has_words: whether the columns have headings.
     """
 
@@ -87,7 +87,7 @@ def _has_text_below(view: TurnView, width: int) -> bool:
 
 
 def header(views: Sequence[TurnView], keys: Sequence[str], width: int) -> Line:
-    """The first line: how many turns wait, run and are queued; at its end the first of `keys` that fits."""
+    """The first line: how many turns wait, run and are queued; then the first of `keys` that fits."""
     ranks = [rank(view) for view in views]
     waiting, running, queued = (ranks.count(number) for number in range(3))
     line: Line = []
@@ -103,7 +103,7 @@ def header(views: Sequence[TurnView], keys: Sequence[str], width: int) -> Line:
 
 
 def table(rows: Sequence[BoardRow], drawn: BoardLook) -> list[Line]:
-    """The turns, each in as many lines as `height` tells, none wider than the terminal."""
+    """The turns, each in `height` lines, none wider than the terminal."""
     columns = _columns(rows, drawn)
     lines: list[Line] = []
     if drawn.has_words and rows:
@@ -114,7 +114,7 @@ def table(rows: Sequence[BoardRow], drawn: BoardLook) -> list[Line]:
 
 
 def _columns(rows: Sequence[BoardRow], drawn: BoardLook) -> dict[str, list[str]]:
-    """The padded cells of each column by its name, the heading first; the least informative columns are left out."""
+    """The padded cells of each column by its name, the heading first; the least informative columns are omitted."""
     cells = {name: [name.upper() if drawn.has_words else ""] for name in _WORDS}
     cells["directory"] = ["DIR" if drawn.has_words else ""]
     for row in rows:
@@ -157,7 +157,7 @@ def _cells(row: BoardRow, drawn: BoardLook) -> dict[str, str]:
 
 
 def _lines(row: BoardRow, cells: Mapping[str, str], drawn: BoardLook) -> list[Line]:
-    """One turn: its columns, its message beside or below them, and the command that shows what it asks."""
+    """One turn: its columns, its message beside or below them, and the command that shows its request."""
     glyph, style = look(row.view)
     is_selected = row.view.turn_id == drawn.selected
     first: Line = [(_MARK if is_selected else " ", Style.BOLD), (f"{glyph} {cells['state']}", style)]
@@ -181,7 +181,7 @@ def _style_of(column: str, *, is_selected: bool) -> Style:
 
 
 def _message(row: BoardRow) -> str:
-    """What a turn asks, why it failed, what a queued one is to do, or its last line of output."""
+    """A turn's request, its error, the prompt of a queued one, or its last line of output."""
     view = row.view
     for entry in _waiting(view):
         return text_in(entry.get("message"))
@@ -195,7 +195,7 @@ def _waiting(view: TurnView) -> list[dict[str, Any]]:
 
 
 def _answer_line(view: TurnView, drawn: BoardLook) -> Line:
-    """Never the command that decides: there is no consent to what is not shown."""
+    """The line below a waiting turn; never the command that decides: a user cannot consent to what is not shown."""
     waiting = _waiting(view)
     command = of_turn("pending", drawn.short_ids.get(view.turn_id, view.turn_id))
     line: Line = [(_INDENT, Style.PLAIN), (command, Style.BOLD)]

@@ -1,7 +1,7 @@
-"""One turn in words, for a terminal: the line after its start, the card of `status`, and what was done to it.
+"""One turn in words, for a terminal: the line after its start, the card of `status`, and the results of commands.
 
-Each begins with the glyph of the turn's state, or of what was done, and its short id; the commands in it work as they
-stand. Text of a model stands behind a bar: it cannot pass for our own. Must never read a clock or a file.
+Each begins with the glyph of the turn's state, or of the result, and its short id; its commands work verbatim. Text of
+a model has a bar before it, so that it cannot be mistaken for ours. Must never read a clock or a file.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _LONGEST_PATH = 4096
 
 
 def started(view: TurnView, short_id: str, called: str, display: Display, *, is_existing: bool = False) -> str:
-    """That a turn was started, and what to do now; ends with a newline.
+    """The line that a turn was started, and what to do now; ends with a newline.
 
     Args:
-        called: what the user may call it: part of its id, its name, or `last`.
+        called: the shortest selector for it: part of its id, its name, or `last`.
         is_existing: an earlier call has started it (`--once`).
     """
     glyph, style = look(view)
@@ -45,22 +45,22 @@ def started(view: TurnView, short_id: str, called: str, display: Display, *, is_
     pieces.append((_queue_reason(view, display), Style.PLAIN))
     if view.state is State.RUNNING:
         pieces += [(_follow(called), Style.BOLD), ("Ctrl-C is safe", Style.DIM)]
-    else:  # after a failure the reason is wanted first
+    else:  # after a failure users need the reason first
         pieces.append((_next(view, short_id) if view.error is None else of_turn("status", short_id), Style.BOLD))
     return _text(_line(pieces, display))
 
 
 def going_on(short_id: str, display: Display) -> str:
-    """The line before the text of a turn that is shown until its end; ends with a newline."""
+    """The line before the text of a turn that is followed until its end; ends with a newline."""
     pieces = [(f"● {short_id} started", Style.CYAN), ("Ctrl-C is safe: the turn goes on", Style.DIM)]
     return _text(_line(pieces, display))
 
 
 def done(short_id: str, what: str, display: Display, command: str = "", quoted: str = "") -> str:
-    """What was done to a turn, and the command that comes next; ends with a newline.
+    """What was done to a turn, and the command to run next; ends with a newline.
 
     Args:
-        quoted: raw text of others that it was about.
+        quoted: raw foreign text that it was about.
     """
     pieces = [(f"✓ {short_id} {what}", Style.GREEN), (command, Style.BOLD)]
     lines = _line(pieces, display)
@@ -68,18 +68,18 @@ def done(short_id: str, what: str, display: Display, command: str = "", quoted: 
 
 
 def over_already(view: TurnView, short_id: str, display: Display) -> str:
-    """That a turn had ended before, so that nothing was done to it; ends with a newline."""
+    """The line that a turn had already ended, so that nothing was done; ends with a newline."""
     glyph, style = look(view)
     pieces = [(f"{glyph} {short_id} had ended: {_state(view)}", style)]
     return _text(_line(pieces, display))
 
 
 def card(view: TurnView, short_id: str, prompt: str, asked: Sequence[str], display: Display) -> str:
-    """Where a turn stands, in a few lines; ends with a newline.
+    """The state of a turn, in a few lines; ends with a newline.
 
     Args:
-        prompt: the beginning of what it was asked, raw.
-        asked: the requests that wait, each as `pending_text` tells it: safe, with the commands that decide it.
+        prompt: the beginning of its prompt, raw.
+        asked: the pending requests, each as `pending_text` formats it: safe, with the commands that decide it.
     """
     lines = _line(_head(view, short_id, display), display)
     lines.append(_INDENT + display.ink(_title(view, prompt, display.width - len(_INDENT)), Style.BOLD))
@@ -140,7 +140,7 @@ def _queue_reason(view: TurnView, display: Display) -> str:
 
 
 def _facts(view: TurnView, display: Display) -> list[Piece]:
-    """Where a turn works (of a worktree: where it was started), with which model, and what it has used."""
+    """Where a turn works (with a worktree: where it was started), its model, and its tokens."""
     meta = view.meta
     tokens = at(view.result, "usage.total_tokens", int) or at(view.live, "usage.total_tokens", int)
     worktree = (meta.get("worktree") or {}) if view.has_worktree else {}
@@ -169,8 +169,8 @@ def _changes(view: TurnView, display: Display) -> list[str]:
 
 
 def _error(view: TurnView, display: Display) -> list[str]:
-    """Why a turn did not complete, Codex's own words where they are the reason, and what to do; nothing after a cancel,
-    whose state says it all.
+    """Why a turn did not complete, Codex's stderr if that is the reason, and what to do; nothing after a cancel, where
+    the state suffices.
     """
     error: dict[str, Any] | None = error_of(view.error, {})
     if error is None or view.state is State.CANCELLED:
@@ -187,7 +187,7 @@ def _error(view: TurnView, display: Display) -> list[str]:
 
 
 def _remarks(view: TurnView, short_id: str, display: Display) -> list[str]:
-    """What went on beside the turn: its notify command failed, or messages of its thread were put back."""
+    """Events beside the turn: its notify command failed, or messages of its thread were put back."""
     remarks = []
     failure = notify_failure(view.notify)
     if failure is not None:
@@ -213,7 +213,7 @@ def _behind_bar(text: str, display: Display) -> list[str]:
 
 
 def _next(view: TurnView, short_id: str) -> str:
-    """The command to run next; empty where there is none, or a hint names it already."""
+    """The command to run next; empty if there is none, or the hint already has it."""
     if view.state is State.RUNNING:
         return _follow(short_id)
     command = next(iter(next_command(view._replace(turn_id=short_id)).values()), "")

@@ -1,4 +1,4 @@
-"""The rows of a list to choose from: aligned cells, cut to the width. Owns which cells a narrow terminal leaves out."""
+"""The rows of a list to choose from: aligned cells, cut to the width. Owns which cells a narrow terminal omits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from codex_server_cli.render.escape import one_line
 from codex_server_cli.render.style.cells import cells, fitted
 
 _GAP = 2
-_LEAST_FIRST = 20  # columns for the first cell; before it has fewer, the last cells are left out
+_LEAST_FIRST = 20  # columns of the first cell; the last cells are omitted before it has fewer
 _MOST_CELL = 40
 
 
@@ -16,7 +16,7 @@ def choice_rows(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     """One safe line for each row, at most `width` columns wide.
 
     Args:
-        rows: raw cells, as many in each; the first one takes what the others leave.
+        rows: raw cells, the same number in each; the first one gets the remaining width.
     """
     safe = [[one_line(cell, 200) for cell in row] for row in rows]
     widths = [min(max(map(cells, column)), _MOST_CELL) for column in list(zip(*safe, strict=True))[1:]]

@@ -1,4 +1,4 @@
-"""The conversations that a chat can go on with, as rows to choose from. Owns their cells; `choices` fits them."""
+"""The conversations that a chat can continue, as rows to choose from. Owns their cells; `choices` fits them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MAX_PLACE = 30
 
 
 class ConversationRow(NamedTuple):
-    """What is told of one: raw text.
+    """The facts about one: raw text.
 
     Attributes:
-        title: what it was asked first; its id where that is not known.
-        name: its own in Codex, else that of its newest turn with one.
-        used_at_ms: Unix time when it was last used; None where that is not known.
+        title: its first prompt; its id if that is unknown.
+        name: its name in Codex, else that of its newest named turn.
+        used_at_ms: Unix time when it was last used; None if unknown.
         running: the turn that runs in it, if any.
     """
 
@@ -35,7 +35,7 @@ class ConversationRow(NamedTuple):
 
 
 def conversation_rows(rows: Sequence[ConversationRow], now_ms: int, user_home: str, width: int) -> list[str]:
-    """One safe line for each: name and beginning, whether it runs or waits for the user, how long ago, where."""
+    """One safe line for each: name and title, whether it runs or waits for the user, its age, its directory."""
     states = [_state(row.running, has_words=width >= _WORDS_FROM) for row in rows]
     cells = [
         (

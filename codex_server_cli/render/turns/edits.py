@@ -1,6 +1,6 @@
 """The edits of a turn as text: a line for each file, and its patch below. Owns how much of a patch is shown.
 
-Text is raw here: the caller neutralises it. What is asked for approval is never cut: `approvals` has it whole.
+Text is raw here: the caller neutralises it. The patch of an approval request is never cut: `approvals` shows all of it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SIGNS = {"add": "+", "delete": "-"}
 class Edit(NamedTuple):
     """One file: `± app.py +1 −1`, the first lines of its patch, and how many more there are.
 
-    What was not written, or not yet, has no patch.
+    A change that was not written, or not yet, has no patch.
     """
 
     head: str
@@ -25,7 +25,7 @@ class Edit(NamedTuple):
     left_out: int = 0
 
     def rest(self, whole_diff: str) -> str:
-        """The line below the patch that says how much is left out; empty where nothing is.
+        """The line below the patch with the number of omitted lines; empty if there are none.
 
         Args:
             whole_diff: the command that shows all of it.
@@ -35,10 +35,10 @@ class Edit(NamedTuple):
 
 
 def patch_of(change: Message) -> str:
-    """The lines of a change of a `fileChange` item with their signs: of a whole file Codex sends the content alone.
+    """The lines of a change of a `fileChange` item with their signs; for a whole file Codex sends only the content.
 
-    Blank lines at its end are lines, too; it does not end with a line feed. Empty for an empty file. Without what Codex
-    says below it of a file that is moved, which is no line of a patch.
+    Blank lines at its end are kept; it does not end with a line feed. Empty for an empty file. Without Codex's note
+    about a moved file below it, which is not part of the patch.
     """
     diff = text_in(change.get("diff"))
     sign = _SIGNS.get(at(change, "kind.type", str) or text_in(change.get("kind")))

@@ -1,6 +1,6 @@
 """Lines of a full screen: pieces of text, each with a style, that are cut by cells.
 
-Must never make text safe: what comes in is, and has no tab.
+Must never make text safe: the caller passes safe text without tabs.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ def cells_of(line: Line) -> int:
 
 
 def cut(line: Line, width: int) -> Line:
-    """The line in at most `width` cells, with an ellipsis where it was longer."""
+    """The line in at most `width` cells, with an ellipsis if it was longer."""
     if cells_of(line) <= width:
         return line
     room, number = max(width, 0), 0
     while (size := cells(line[number][0])) < room:
         room, number = room - size, number + 1
     text, style = line[number]
-    # An ellipsis is due even where this piece alone would fit: more comes after it.
+    # An ellipsis is needed even if this piece alone would fit, because more follows it.
     return [*line[:number], (cut_text(text if size > room else f"{text} ", room), style)]
 
 
 def painted(line: Line, ink: Ink) -> str:
-    """The line with the sequences of its colours."""
+    """The line with the escape sequences of its colours."""
     return "".join(ink(text, style) for text, style in line)

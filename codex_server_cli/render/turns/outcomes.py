@@ -1,4 +1,4 @@
-"""What `apply` and `recover` did to an ended turn, in words for a terminal. Must never decide what comes next."""
+"""What `apply` and `recover` did to an ended turn, for a terminal. Must never decide what to do next."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def applied(
     command: str,
     display: Display,
 ) -> str:
-    """What was brought back into the user's files; ends with a newline.
+    """The changes that were applied to the user's files; ends with a newline.
 
     Args:
         changes: path and kind of each file that was written.
-        conflicts: the files with conflict markers in them, or whose two sides cannot be merged.
-        message: how it went.
-        command: the one that shows what was written; "" where nothing was.
+        conflicts: the files with conflict markers, or that cannot be merged.
+        message: the result in words.
+        command: shows what was written; "" if nothing was.
     """
     glyph, style = ("!", Style.WARNING) if conflicts else ("✓", Style.GREEN)
     first, *more = wrapped(neutralise(message), display.width - len(glyph) - len(short_id) - 2)
@@ -45,7 +45,7 @@ def applied(
 
 
 def recovered(view: TurnView, short_id: str, message: str, display: Display, *, is_recovered: bool) -> str:
-    """What Codex's record had of a turn; ends with a newline.
+    """What was recovered from Codex's record of a turn; ends with a newline.
 
     Args:
         view: the turn afterwards.

@@ -1,4 +1,4 @@
-"""Turns as a list for a terminal: one line each, in colour. Owns its columns, and which of them a width has room for.
+"""Turns as a list for a terminal: one line each, in colour. Owns its columns, and which of them fit a width.
 
 Never for a pipe: `render.tables.turns_table` is what agents read.
 """
@@ -21,7 +21,7 @@ from codex_server_cli.render.turns.states import look, state_words
 from codex_server_cli.render.turns.titles import title
 
 _ALL_FROM, _STATE_FROM = 60, 120
-"""The widths from which on there is more than the title, and the state in words, too."""
+"""The widths from which more than the title is shown, and also the state in words."""
 
 _MAX_PATH, _MAX_PROMPT = 4096, 80
 _UNBOUNDED = 1_000_000
@@ -42,7 +42,7 @@ def turn_rows(
         now_ms: Unix time, for how long ago each was started.
         home: the directory that is shown as `~`.
         width: of the terminal, in cells.
-        ink: what colours them, or does not.
+        ink: colours them, if allowed.
         short: the short id by the whole one (`core.model.short_ids`); an id that is not in it is shown whole.
     """
     if not rows:
@@ -65,12 +65,12 @@ def turn_rows(
 
 
 def long_turn_rows(rows: Sequence[tuple[TurnView, str]], home: str, ink: Ink) -> str:
-    """Every column, as wide as it takes, so that a terminal may have to wrap the lines; "" for no turns.
+    """Every column in its full width, so that the terminal may wrap lines; "" for no turns.
 
     Args:
         rows: turns in their order, each with the beginning of its prompt, raw.
         home: the directory that is shown as `~`.
-        ink: what colours them, or does not.
+        ink: colours them, if allowed.
     """
     if not rows:
         return ""
@@ -97,7 +97,7 @@ def _safe(text: str) -> str:
 
 
 def when_column(times_ms: Sequence[int | None], now_ms: int) -> Column:
-    """How long ago each of these Unix times was; empty where it is not known."""
+    """How long ago each of these Unix times was; empty if unknown."""
     return Column("WHEN", [age(at_ms, now_ms) for at_ms in times_ms], Style.DIM, is_number=True)
 
 
@@ -108,7 +108,7 @@ def directory_column(paths: Sequence[str], home: str, width: int) -> Column:
 
 
 def _end_of(path: str, width: int) -> str:
-    """As many whole names at the end of a path as fit; the end of the last one where that does not."""
+    """As many whole names at the end of a path as fit; the end of the last one if that does not fit."""
     end = cut(path, width, is_end=True)
     at = end.find("/") if end != path else 0
     return f"…{end[at:]}" if at > 1 else end

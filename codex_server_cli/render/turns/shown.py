@@ -1,8 +1,8 @@
-"""One turn or thread in words, for a terminal: its facts, and what was said and done. Owns how each entry looks.
+"""One turn or thread for a terminal: its facts, messages and actions. Owns how each entry looks.
 
 An edit is shown with the beginning of its patch, as in a chat.
 
-Text of a model or a command is made safe here, and indented: it cannot pass for a heading of ours.
+Text of a model or a command is made safe here, and indented, so that it cannot be mistaken for one of our headings.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ _LONGEST_PATH, _LONGEST_PROMPT = 4096, 200
 
 
 Layout = Callable[[str, int], list[str]]
-"""Lays out a raw text of Codex for so many cells, as safe lines."""
+"""Lays out raw text of Codex for a width in cells, as safe lines."""
 
 
 class _Page(NamedTuple):
-    """What the entries are laid out for.
+    """How the entries are laid out.
 
     Attributes:
-        layout: of what Codex said.
-        base: the directory below which names of files are relative.
-        whole_diff: the command that shows the patches of which only the beginning is shown.
+        layout: for text of Codex.
+        base: the directory that file names are relative to.
+        whole_diff: the command that shows truncated patches.
     """
 
     display: Display
@@ -74,9 +74,9 @@ def shown_turn(
     """A turn: its facts, then its last entries.
 
     Args:
-        prompt: the beginning of what it was asked, raw.
-        short_id: what our commands call it.
-        layout: of what Codex said.
+        prompt: the beginning of its prompt, raw.
+        short_id: its id in our commands.
+        layout: for text of Codex.
     """
     mark, style = look(view)
     header = dict(turn_header(view._replace(turn_id=short_id), prompt))
@@ -91,8 +91,8 @@ def shown_thread(
     """A thread: its facts, then its last entries.
 
     Args:
-        header: label and value of each; what is not known is left out.
-        layout: of what Codex said.
+        header: label and value of each; unknown ones are omitted.
+        layout: for text of Codex.
     """
     facts = dict(header)
     return _shown(facts, _STYLES, entries, _Page(display, layout, facts.get("directory") or ""))
@@ -110,8 +110,8 @@ def _shown(
 
 
 def _value(label: str, value: str, display: Display) -> str:
-    """A value as people read it: times with their age, the home as `~`, and only the beginning of a prompt, which is
-    the first entry, too.
+    """A value for people: times with their age, the home as `~`, and only the beginning of a prompt, which is also the
+    first entry.
     """
     if label in ("started", "updated"):
         at_ms = parse_time_ms(value)
@@ -130,7 +130,7 @@ def _entry(entry: ThreadEntry, page: _Page) -> str:
 
 
 def _body(entry: ThreadEntry, page: _Page) -> list[str]:
-    """What was said or done, as safe lines."""
+    """The content of an entry, as safe lines."""
     display, prose = page.display, min(page.display.width, _WIDEST_PROSE)
     if entry.type in _MARKDOWN:
         return [f"{_INDENT}{line}".rstrip() for line in page.layout(entry.text, prose - len(_INDENT))]
@@ -148,7 +148,7 @@ def _body(entry: ThreadEntry, page: _Page) -> list[str]:
 
 
 def _edits(item: Message, page: _Page) -> list[str]:
-    """Each file of an edit, the beginning of its patch, and how all of it is shown."""
+    """Each file of an edit, the beginning of its patch, and the command that shows all of it."""
     display, lines = page.display, list[str]()
     for edit in edits_of(item, page.base):
         lines += _edited(edit.head, display)
@@ -170,7 +170,7 @@ def _with_counts(line: str, ink: Ink) -> str:
 
 
 def _command(text: str, display: Display) -> list[str]:
-    """What was run, an excerpt of its output, and how it ended."""
+    """A command, an excerpt of its output, and how it ended."""
     command, *output = text.expandtabs(4).split("\n")
     parts = [(command if command.startswith("$ ") else f"$ {command}", Style.BOLD)]
     ended = _EXIT.fullmatch(output[-1]) if output else None

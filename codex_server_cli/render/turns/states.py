@@ -1,6 +1,6 @@
-"""How the state of a turn looks, and what it is called: one glyph and one style for cards, lists, the board and chat.
+"""How the state of a turn is shown: its words, and one glyph and style for cards, lists, the board and chat.
 
-The glyph differs too, not the colour alone: colours may be off, or not be seen.
+States differ by their glyph, not only by colour: colours may be off, or indistinguishable for a user.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Threads of Codex as a list for a terminal: one line each. Owns its columns, and which of them a width has room for.
+"""Threads of Codex as a list for a terminal: one line each. Owns its columns, and which of them fit a width.
 
 Never for a pipe: `render.tables.table` is what agents read.
 """
@@ -15,17 +15,17 @@ from codex_server_cli.render.style.wrap import Display
 from codex_server_cli.render.turns.rows import directory_column, when_column
 
 _ALL_FROM, _MODEL_FROM = 60, 100
-"""The widths from which on there is more than the title, and the model, too."""
+"""The widths from which more than the title is shown, and also the model."""
 
 _MAX_MODEL = 24
 
 
 class ThreadRow(NamedTuple):
-    """What a list tells of a thread: raw text.
+    """The facts about a thread in a list: raw text.
 
     Attributes:
-        used_at_ms: Unix time when it was last used; None where that is not known.
-        name: the one that it was given in Codex.
+        used_at_ms: Unix time when it was last used; None if unknown.
+        name: its name in Codex.
         prompt: the first one.
     """
 

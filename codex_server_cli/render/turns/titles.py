@@ -1,4 +1,4 @@
-"""What a turn is called where a person looks: its name, or else the beginning of what it was asked."""
+"""The title of a turn for people: its name, or else the beginning of its prompt."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from codex_server_cli.render.escape import one_line
 
 
 def title(view: TurnView, prompt: str, width: int) -> str:
-    """The title of a turn as one safe line of at most `width` characters; `review` and the like where it has no prompt.
+    """The title of a turn as one safe line of at most `width` characters; e.g. `review` if it has no prompt.
 
     Args:
-        prompt: the beginning of the prompt, raw; "" where there is none.
+        prompt: the beginning of the prompt, raw; "" if there is none.
     """
     name = view.meta.get("name")
     text = name if isinstance(name, str) and name else prompt if prompt.strip() else _kind(view)

@@ -1,7 +1,7 @@
-"""A turn's text in blocks, as `tail`, `wait` and `-f` show it at a terminal: all that `out.txt` has, and nothing else.
+"""A turn's text in blocks, as `tail`, `wait` and `-f` show it on a terminal: exactly the content of `out.txt`.
 
-Owns how that differs from a chat, where requests and the end have their own place; and what of it is not to be shown
-again. Text is raw here, as in `chat_blocks`.
+Owns the differences from a chat, which shows requests and the end elsewhere; and which part is not shown again. Text is
+raw here, as in `chat_blocks`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from codex_server_cli.render.chat_blocks import Block, BlockKind, ChatBlocks
 from codex_server_cli.render.markdown import MarkdownBlocks
 
 _OF_ITS_OWN = {Kind.REQUEST: BlockKind.WARNING, Kind.ERROR: BlockKind.ERROR}
-"""What a chat shows elsewhere."""
+"""Pieces that a chat shows elsewhere."""
 
 
 class ToldBlocks(ChatBlocks):
@@ -22,8 +22,8 @@ class ToldBlocks(ChatBlocks):
 
     Args:
         turn_id: of the turn.
-        skipped: how many characters of the text, from its beginning, are not shown.
-        is_end_told: whether the caller tells why the turn failed, so that its text need not.
+        skipped: how many characters at the beginning of the text are not shown.
+        is_end_told: whether the caller reports why the turn failed, so that the error is not shown here.
     """
 
     def __init__(self, turn_id: str, skipped: int = 0, *, is_end_told: bool = False) -> None:
@@ -33,9 +33,9 @@ class ToldBlocks(ChatBlocks):
         self._text: list[str] = []
 
     def rest(self, out: str) -> list[Block]:
-        """What `out.txt` has behind the text of the events: what was changed in all, or what a recovery has added.
+        """What `out.txt` has after the text of the events: the total of changes, or what a recovery has added.
 
-        All of it where there are no events; nothing where it is another text, as an older version may have written it.
+        All of it if there are no events; nothing if the text differs, as an older version may have written it.
         """
         text = "".join(self._text)
         added = out[len(text) + self._skipped :] if out.startswith(text) else ""
@@ -61,18 +61,18 @@ def answer_blocks(text: str) -> list[Block]:
 
 
 def _readable(block: Block) -> Block:
-    """The block; JSON, as a turn with a schema answers, as code: Markdown would take its marks for its own."""
+    """The block; JSON (the answer of a turn with a schema) as code, because Markdown would interpret its characters."""
     if block.kind is not BlockKind.ANSWER or not block.text.lstrip().startswith(("{", "[")):
         return block
     try:
         json.loads(block.text)
-    except ValueError:  # of a text that only begins so
+    except ValueError:  # it only begins like JSON
         return block
     return block._replace(text=f"```json\n{block.text}\n```")
 
 
 def _unbracketed(text: str) -> str:
-    """A request's line with the mark of what waits, in place of the brackets that `out.txt` tells our words by."""
+    """A request's line with `!` instead of the brackets that mark our own lines in `out.txt`."""
     return f"! {text[1:-1]}" if text.startswith("[") and text.endswith("]") else text
 
 

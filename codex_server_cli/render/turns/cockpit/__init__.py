@@ -1,1 +1,1 @@
-"""What the keys of `watch` do: a pure machine, and the pages that it shows beside the board."""
+"""The key bindings of `watch`: a pure state machine, and the pages that it shows besides the board."""

@@ -1,7 +1,7 @@
-"""What comes to a cockpit from elsewhere: a page that was made, what a turn asks, what became of it.
+"""Events for the cockpit that are not keys: a page is ready, a turn's request, the result of a decision.
 
-Owns what may take the place of what the user is at, and that the next request comes up by itself only there where the
-one before it was decided, before any other key. Pure: no clock, no files.
+Owns when they may replace what the user is looking at, and that the next request appears by itself only in place of the
+one that was just decided, before any other key. Pure: no clock, no files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _BEFORE = "the one before"
 
 
 def to_board(state: Cockpit, message: str = "") -> Cockpit:
-    """The state with the board in the place of a page, a question or what was typed."""
+    """The state with the board instead of a page, a question or typed text."""
     state = state._replace(asked=None, typing=None, confirming_cancel=None, message=message)
     return state._replace(pane=Pane.BOARD, top=0, is_following=False)
 
@@ -30,9 +30,9 @@ def told(state: Cockpit, message: str) -> Cockpit:
 
 
 def told_of(state: Cockpit, turn_id: str, name: str, message: str) -> Cockpit:
-    """What became of something that was done to a turn.
+    """The result of an action on a turn.
 
-    Below the next request of that turn it must not read as if it were of this one.
+    If the next request of that turn is shown, the message must not seem to be about that one.
 
     Args:
         name: of the turn.
@@ -42,14 +42,14 @@ def told_of(state: Cockpit, turn_id: str, name: str, message: str) -> Cockpit:
 
 
 def opened(state: Cockpit, pane: Pane, turn_id: str) -> Cockpit:
-    """A page of a turn is there; not shown where the user is at something else by now."""
+    """A page of a turn is ready; it is not shown if the user has moved on."""
     if not _may_change(state) or state.selected != turn_id:
         return state
     return state._replace(pane=pane, top=0, is_following=pane is Pane.TAIL, message="")
 
 
 def asked_for(state: Cockpit, look: Look, entry: Entry | None) -> Cockpit:
-    """What a turn asks was looked up; None where nothing waits."""
+    """A turn's request was read; None if nothing is pending."""
     if not _may_change(state) or state.selected != look.turn_id:
         return state
     if entry is None:
@@ -62,10 +62,10 @@ def asked_for(state: Cockpit, look: Look, entry: Entry | None) -> Cockpit:
 
 
 def went_on(state: Cockpit, pending: Sequence[Entry], name: str) -> Cockpit:
-    """Where the request that the user has just decided waits no more, the next of its turn comes up.
+    """Show the next request of a turn, if the one that the user has just decided is no longer pending.
 
     Args:
-        pending: what waits in that turn, oldest first.
+        pending: the pending requests of that turn, oldest first.
         name: of the turn.
     """
     decided = state.decided
@@ -86,16 +86,16 @@ def _asking(state: Cockpit, asked: OpenRequest) -> Cockpit:
 
 
 def fits(intent: Intent, entry: Entry) -> bool:
-    """Whether a request can be decided so."""
+    """Whether a request can be decided in this way."""
     return intent is Intent.DECLINE or (intent is Intent.REPLY) == approval_text.wants_words(entry)
 
 
 def withdrawn(state: Cockpit, outcome: str | None, end: State | None = None) -> Cockpit:
-    """The request that is shown waits no more, or is another by now.
+    """The request that is shown is no longer pending, or has changed.
 
     Args:
-        outcome: how it ended, of `decisions`; None where that is not known.
-        end: how its turn ended; None where it runs.
+        outcome: how it ended, as in `decisions`; None if unknown.
+        end: how its turn ended; None if it runs.
     """
     if outcome == TAKEN_BACK or outcome is None:
         why = f"its turn has ended: {end}" if end is not None else outcome or "it waits no more, or has changed"
@@ -104,7 +104,7 @@ def withdrawn(state: Cockpit, outcome: str | None, end: State | None = None) -> 
 
 
 def acknowledged(state: Cockpit) -> Cockpit:
-    """What was told has been read: its line is that of the keys again, and no request comes up by itself any more."""
+    """The message was read: its line shows the keys again, and no request appears by itself any more."""
     return state._replace(message="", decided=None)
 
 
@@ -114,5 +114,5 @@ def deleted(state: Cockpit, name: str) -> Cockpit:
 
 
 def _may_change(state: Cockpit) -> bool:
-    """Whether the user is at nothing that a page must not replace."""
+    """Whether a page may replace what the user is doing."""
     return state.typing is None and state.confirming_cancel is None and state.pane in (Pane.BOARD, Pane.TAIL, Pane.DIFF)

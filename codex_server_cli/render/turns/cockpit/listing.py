@@ -13,14 +13,14 @@ from codex_server_cli.render.turns.states import state_words
 
 
 def rank(view: TurnView) -> int:
-    """How soon a turn matters: 0 waits for the user, 1 runs, 2 is queued, 3 has ended."""
+    """The priority of a turn: 0 waits for the user, 1 runs, 2 is queued, 3 has ended."""
     if view.state is not State.RUNNING:
         return 3
     return 0 if is_waiting(view) else 2 if view.phase is Phase.QUEUED else 1
 
 
 def tokens_of(view: TurnView) -> int | None:
-    """How many tokens a turn has used; None where that is not known."""
+    """How many tokens a turn has used; None if unknown."""
     usage = view.result.get("usage") or view.live.get("usage")
     tokens = usage.get("total_tokens") if isinstance(usage, dict) else None
     return tokens if isinstance(tokens, int) else None
@@ -34,11 +34,11 @@ _KEYS: dict[Sorting, Callable[[TurnView], tuple[int, ...]]] = {
 
 
 def arranged(views: Sequence[TurnView], sorting: Sorting, wanted: str, titles: Mapping[str, str]) -> list[TurnView]:
-    """The turns that hold the text, in their order: those that wait for the user first.
+    """The turns that match the text, in order: those that wait for the user first.
 
     Args:
-        wanted: in the title, the directory, the state or the id, in any case of letters; "" for all.
-        titles: by turn id; those of all turns where `wanted` is not empty.
+        wanted: a part of the title, the directory, the state or the id, case-insensitive; "" for all.
+        titles: by turn id; of all turns if `wanted` is not empty.
     """
     sought = wanted.casefold()
     found = [view for view in views if not sought or sought in _text(view, titles)]
@@ -52,12 +52,12 @@ def _text(view: TurnView, titles: Mapping[str, str]) -> str:
 
 
 def index_of(selected: str | None, turns: Sequence[TurnView]) -> int:
-    """Where the selected turn is; 0 for one that is not there."""
+    """The index of the selected turn; 0 if it is missing."""
     return next((number for number, view in enumerate(turns) if view.turn_id == selected), 0)
 
 
 def kept(state: Cockpit, before: Sequence[TurnView], now: Sequence[TurnView]) -> Cockpit:
-    """The state with the selection on its turn; on a neighbour where that has left the board's list."""
+    """The state with the selection on its turn; on a neighbour if that has left the board's list."""
     if state.pane is not Pane.BOARD or state.selected is None or any(view.turn_id == state.selected for view in now):
         return state
     place = min(index_of(state.selected, before), len(now) - 1)
@@ -65,12 +65,12 @@ def kept(state: Cockpit, before: Sequence[TurnView], now: Sequence[TurnView]) ->
 
 
 def window(heights: Sequence[int], index: int, first: int, room: int) -> tuple[int, int]:
-    """The first turn on the screen, and the one after the last: the one at `index` is among them.
+    """The range of turns in the viewport, which includes the one at `index`: the first, and the one after the last.
 
     Args:
         heights: rows of each turn.
-        first: the first one until now: no more is scrolled than necessary.
-        room: rows.
+        first: the current first one: it scrolls as little as possible.
+        room: rows of the viewport.
     """
     first = max(min(first, index), 0)
     while first < index and sum(heights[first : index + 1]) > room:

@@ -1,7 +1,7 @@
-"""What each key of `watch` does: from what is shown to what is shown next, and what the caller is to do for it.
+"""The state machine of `watch`: each key maps the state to a new one, and to an action for the caller.
 
-Owns that nothing is decided, answered or cancelled which was not shown: a request is opened first, and a second key,
-once its end was on the screen, decides that one. Pure: no clock, no files.
+Owns that nothing can be decided, answered or cancelled before it was shown: a key opens a request, and only a second
+key, after the request's end was on the screen, decides it. Pure: no clock, no files.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from codex_server_cli.render.turns.cockpit.typing import typed, with_text
 Step = tuple[Cockpit, Act | None]
 
 HASTE_S = 0.5
-"""A key that is pressed so soon after a question came up was not meant for it."""
+"""A key pressed within this time after a question appeared was not meant for it."""
 
 FOLLOWING_HASTE_S = 1.0
-"""The same where a request came up by itself: longer than a key is held until it repeats itself."""
+"""The same if the request appeared by itself: longer than the delay of a key's autorepeat."""
 
 _INTENTS = {"a": Intent.APPROVE, "x": Intent.DECLINE, "r": Intent.REPLY}
 _LEAVE = ("q", "escape")
@@ -44,7 +44,7 @@ _HASTY = "too soon: "
 
 
 def press(state: Cockpit, key: str, seen: OnScreen) -> Step:
-    """The state after a key, and what is to be done.
+    """The state after a key, and the action for the caller.
 
     Args:
         key: a character, or a name: `enter`, `escape`, `up`, `page_down`, `ctrl-l`.
@@ -64,7 +64,7 @@ def press(state: Cockpit, key: str, seen: OnScreen) -> Step:
 
 
 def paste(state: Cockpit, text: str) -> Cockpit:
-    """The state after a paste: text for the line that is being typed, and never keys."""
+    """The state after a paste: it is text for the line being typed, and never keys."""
     if state.typing is None:
         return state._replace(message="a paste is no command")
     return _with_typing(state, with_text(state.typing, text))
@@ -129,7 +129,7 @@ def _is_too_soon(seen: OnScreen, asked: OpenRequest | None) -> bool:
 
 
 def _unread(seen: OnScreen, key: str, asked: OpenRequest | None = None, scrolls: str = "") -> str:
-    """Why a key cannot be meant for the question that is shown, for people; empty where it can.
+    """Why a key cannot be meant for the question that is shown, for people; empty if it can.
 
     Args:
         scrolls: the keys that lead to the end of the request.
@@ -140,7 +140,7 @@ def _unread(seen: OnScreen, key: str, asked: OpenRequest | None = None, scrolls:
 
 
 def _of_turn(state: Cockpit, key: str, seen: OnScreen) -> Step:
-    """The keys that are about the selected turn."""
+    """The keys that act on the selected turn."""
     if key not in (*_INTENTS, "enter", "d", "c"):
         return state, None
     view = _selected(state, seen)
@@ -157,7 +157,7 @@ def _of_turn(state: Cockpit, key: str, seen: OnScreen) -> Step:
 
 
 def _selected(state: Cockpit, seen: OnScreen) -> TurnView | None:
-    """The turn that is meant: a page stays one of its turn, though a filter or a limit may hide that."""
+    """The turn that keys act on: for a page its own turn, even if a filter or a limit hides that on the board."""
     if state.pane is Pane.BOARD:
         return seen.turns[index_of(state.selected, seen.turns)] if seen.turns else None
     return next((view for view in seen.turns if view.turn_id == state.selected), None)
@@ -195,7 +195,7 @@ def _with_typing(state: Cockpit, line: LineBuffer) -> Cockpit:
 
 
 def _answered(state: Cockpit, seen: OnScreen, line: LineBuffer) -> Step:
-    """The line is the answer to the question that is shown; the last one sends them all."""
+    """Take the line as the answer to the question that is shown; the last answer sends them all."""
     asked = state.asked
     assert asked is not None
     if unread := _unread(seen, "Enter", asked, "PgDn"):
@@ -218,7 +218,7 @@ def _answered(state: Cockpit, seen: OnScreen, line: LineBuffer) -> Step:
 
 
 def _moved(key: str, at: int, last: int, page: int) -> int | None:
-    """Where a key moves to, from 0 to `last`; None for one that moves nowhere."""
+    """The position that a key moves to, from 0 to `last`; None if it is not a movement key."""
     match key:
         case "j" | "down":
             at += 1
@@ -238,7 +238,7 @@ def _moved(key: str, at: int, last: int, page: int) -> int | None:
 
 
 def top_of(state: Cockpit, rows: int, room: int) -> int:
-    """The first row that is shown of a page of so many rows."""
+    """The first visible row of a page with so many rows."""
     last = max(rows - room, 0)
     return last if state.is_following else min(state.top, last)
 
@@ -252,6 +252,6 @@ def _scrolled(state: Cockpit, key: str, seen: OnScreen) -> Cockpit | None:
 
 
 def drawn(state: Cockpit, seen: OnScreen) -> Cockpit:
-    """The state once it is on the screen: a request whose last row is there has been seen."""
+    """The state after drawing: a request whose last row is visible has been seen."""
     is_end = seen.room > 0 and top_of(state, seen.rows, seen.room) + seen.room >= seen.rows
     return state._replace(asked=state.asked._replace(is_seen=True)) if state.asked is not None and is_end else state

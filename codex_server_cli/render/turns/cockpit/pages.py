@@ -1,4 +1,4 @@
-"""The lines around what a cockpit shows: the head of a page, the last line with its keys, the help."""
+"""The lines around a cockpit's content: the head of a page, the last line with its keys, the help."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from codex_server_cli.render.turns.titles import title
 
 _GAP = "  "
 _CURSOR = "▏"
-_SHORTER = {"approve it": "approve", "decline it": "decline", "for this turn": "whole turn"}  # of what a key does
+_SHORTER = {"approve it": "approve", "decline it": "decline", "for this turn": "whole turn"}  # descriptions of keys
 _HELP = (
     ("↑ ↓ j k", "another turn; g G first, last; PgUp PgDn"),
     ("Enter", "its text, as it grows"),
@@ -53,12 +53,12 @@ def help_rows(width: int) -> list[str]:
 
 
 def cut_row(text: str, width: int) -> str:
-    """A row of plain text in a width."""
+    """A row of plain text, cut to a width."""
     return "".join(piece for piece, _ in cut([(text, Style.PLAIN)], width))
 
 
 def page_head(view: TurnView, prompt: str, short_id: str, page: str, width: int, *, is_timed: bool = True) -> Line:
-    """The first line of a page: which turn, and how it stands; with `is_timed` also for how long."""
+    """The first line of a page: the turn and its state; with `is_timed` also its elapsed time."""
     glyph, style = look(view)
     since = [clock(view.elapsed_s)] if is_timed and view.elapsed_s is not None else []
     facts = " · ".join(["", *since, short_id, page])
@@ -68,7 +68,7 @@ def page_head(view: TurnView, prompt: str, short_id: str, page: str, width: int,
 
 
 def page_name(state: Cockpit, now_ms: int, place: tuple[int, int] = (1, 1)) -> str:
-    """What a page shows, in a few words; of a request also which of several it is, and how long it waits yet.
+    """The name of a page; for a request also its number and its remaining time.
 
     Args:
         place: its number among the requests of its turn, from 1 on, and how many these are.
@@ -83,13 +83,13 @@ def page_name(state: Cockpit, now_ms: int, place: tuple[int, int] = (1, 1)) -> s
 
 
 def prompt_rows(prompt: str, width: int, ink: Ink) -> list[str]:
-    """What a turn was asked, above its text."""
+    """A turn's prompt, above its text."""
     rows = barred(neutralise(prompt.strip()), width) if prompt.strip() else []
     return [*(ink(row, Style.DIM) for row in rows), *([""] if rows else [])]
 
 
 def diff_rows(diff: str, changes_of: str | None, width: int, *, is_running: bool, ink: Ink) -> list[str]:
-    """What a turn changed, after what is to be known about it."""
+    """What a turn changed, after notes about it."""
     notes = [doubt_note(changes_of, is_running=is_running)]
     if not diff:
         notes.insert(0, "it has changed no file" + (" so far" if is_running else ""))
@@ -98,7 +98,7 @@ def diff_rows(diff: str, changes_of: str | None, width: int, *, is_running: bool
 
 
 def asked_rows(asked: OpenRequest, width: int, ink: Ink) -> list[str]:
-    """What a turn asks, whole, patches in their colours; of questions the one that is to be answered now."""
+    """A turn's whole request, with coloured patches; of its questions the one to answer now."""
     if not wants_words(asked.entry):
         return asked_lines(request_rows(asked.entry), width, ink)
     first = 0 if asked.intent is Intent.DECLINE else asked.questions
@@ -108,17 +108,17 @@ def asked_rows(asked: OpenRequest, width: int, ink: Ink) -> list[str]:
 
 
 def foot_height(state: Cockpit) -> int:
-    """How many lines `foot` takes."""
+    """How many lines `foot` returns."""
     is_typing = state.asked is not None and state.typing is not None
     return 2 if is_typing or (state.message and _is_answering(state)) else 1
 
 
 def foot(state: Cockpit, seen: OnScreen, view: TurnView | None, hidden: tuple[int, int], width: int) -> list[Line]:
-    """The last lines: what the next key answers, and above it a message; else that alone, or the keys there are.
+    """The last lines: what the next key answers, below a message if any; else the message or the available keys.
 
     Args:
-        view: the selected turn, or that of the page; None where there is none.
-        hidden: how many turns or rows are above and below what is shown.
+        view: the selected turn, or that of the page; None if there is none.
+        hidden: how many turns or rows are above and below the viewport.
     """
     message = [cut([(one_line(neutralise(state.message), 1000), Style.WARNING)], width)] if state.message else []
     if state.confirming_cancel is not None:
@@ -132,12 +132,12 @@ def foot(state: Cockpit, seen: OnScreen, view: TurnView | None, hidden: tuple[in
 
 
 def _is_answering(state: Cockpit) -> bool:
-    """Whether the next key decides, answers or is typed: never is that hidden."""
+    """Whether the next key decides, answers or is typed, so that a message must not hide it."""
     return state.confirming_cancel is not None or state.typing is not None or state.asked is not None
 
 
 def _keys_line(state: Cockpit, view: TurnView | None, hidden: tuple[int, int], width: int) -> Line:
-    """The keys, with what each does; where they do not fit, the last ones without it: each key that works is named."""
+    """The keys with descriptions; if they do not fit, the last ones without: each active key is always shown."""
     keys = _keys(state, view)
     shorter = [(key, _SHORTER.get(what, what)) for key, what in keys]
     tries = [_hints(keys, hidden, len(keys)), *(_hints(shorter, hidden, n) for n in range(len(keys), -1, -1))]
@@ -145,7 +145,7 @@ def _keys_line(state: Cockpit, view: TurnView | None, hidden: tuple[int, int], w
 
 
 def _hints(keys: Sequence[tuple[str, str]], hidden: tuple[int, int], worded: int) -> Line:
-    """What is hidden above and below, and the keys: so many of the first ones with what they do."""
+    """How much is hidden above and below, and the keys: the first `worded` ones with descriptions."""
     arrows = [f"{arrow} {count} more" for arrow, count in zip("↑↓", hidden, strict=True) if count]
     parts: list[Line] = [[(" ".join(arrows), Style.BOLD)]] if arrows else []
     parts += [[(key, Style.BOLD), (f" {what}", Style.DIM)] for key, what in keys[:worded]]
@@ -155,7 +155,7 @@ def _hints(keys: Sequence[tuple[str, str]], hidden: tuple[int, int], worded: int
 
 
 def _typed_line(state: Cockpit, line: LineBuffer, width: int) -> Line:
-    """The end of what is typed, with the cursor in it; an answer that is a secret is not shown."""
+    """The end of the typed line, with the cursor in it; a secret answer is not shown."""
     asked = state.asked
     prompt, shown = "/", line.text
     if asked is not None:
@@ -171,7 +171,7 @@ def _typed_line(state: Cockpit, line: LineBuffer, width: int) -> Line:
 
 
 def _keys(state: Cockpit, view: TurnView | None) -> Sequence[tuple[str, str]]:
-    """The keys that may be pressed now, the most useful first."""
+    """The active keys, the most useful first."""
     if state.asked is not None:
         return _verdict_keys(state.asked)
     if state.pane is Pane.HELP:

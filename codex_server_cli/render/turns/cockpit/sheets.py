@@ -1,4 +1,4 @@
-"""The rows of a page at any width. Owns that they are made once for each."""
+"""The rows of a page at any width. Owns that they are made only once per width."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 
 class Sheet:
-    """A page that stays as it is.
+    """A page whose content does not change.
 
     Args:
-        make: its rows at a width in cells: safe, and none wider.
+        make: returns its rows for a width in cells: safe, and none wider.
     """
 
     def __init__(self, make: Callable[[int], list[str]]) -> None:
@@ -18,10 +18,10 @@ class Sheet:
         self._rows: list[str] = []
 
     def read(self, *, is_over: bool) -> None:
-        """Read what has come since, where it grows; `is_over`: for the last time."""
+        """Read new content, if the page grows; `is_over`: for the last time."""
 
     def close(self) -> None:
-        """Let go of what it reads; it is shown no more."""
+        """Close the file that it reads, if any; the page is no longer shown."""
 
     def rows(self, width: int) -> list[str]:
         """All rows."""

@@ -1,4 +1,4 @@
-"""What a cockpit shows and waits for, and what it asks its caller to do. Data only; `machine` owns the rules."""
+"""What a cockpit shows and waits for, and its actions for the caller. Data only; `machine` owns the rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Entry = dict[str, Any]
 
 
 class Pane(StrEnum):
-    """What fills the screen."""
+    """The content of the screen."""
 
     BOARD = auto()
     TAIL = auto()
@@ -30,7 +30,7 @@ class Sorting(StrEnum):
 
 
 class Intent(StrEnum):
-    """What a request was opened for."""
+    """The intended decision when a request was opened."""
 
     APPROVE = auto()
     DECLINE = auto()
@@ -42,7 +42,7 @@ class LineBuffer(NamedTuple):
 
     Attributes:
         text: so far.
-        at: where the cursor is, in characters.
+        at: the position of the cursor, in characters.
     """
 
     text: str = ""
@@ -50,16 +50,16 @@ class LineBuffer(NamedTuple):
 
 
 class OpenRequest(NamedTuple):
-    """A request that is open before the user.
+    """A request that is open on the screen.
 
     Attributes:
         turn_id: of its turn.
         entry: of `pending.json`, as it was shown.
-        intent: what it was opened for.
-        is_seen: whether its last line was on the screen: nothing before that is consent.
-        answers: to its questions, by their ids, so far.
+        intent: the intended decision.
+        is_seen: whether its last line was on the screen: no key before that counts as consent.
+        answers: to its questions so far, by question id.
         questions: how many of its questions are answered.
-        before: how many requests of its turn were decided right before it; where there are any, it came up by itself.
+        before: how many requests of its turn were decided right before it; if above 0, it appeared by itself.
     """
 
     turn_id: str
@@ -72,20 +72,20 @@ class OpenRequest(NamedTuple):
 
 
 class Cockpit(NamedTuple):
-    """All that the keys change.
+    """The whole state that keys change.
 
     Attributes:
         pane: what is shown.
-        selected: the turn's id; None for the first one, whichever that is.
+        selected: the turn's id; None for the first one.
         sorting: of the board.
-        filter: what a turn's title, directory or state must hold; "" for any.
-        typing: the filter or the answer that is being typed; None where keys are commands.
+        filter: what a turn's title, directory or state must contain; "" for any.
+        typing: the filter or the answer that is being typed; None if keys are commands.
         asked: the request of the request pane.
         decided: the request that was decided by the last key.
-        confirming_cancel: the turn that is cancelled if the user confirms it; None where none is asked about.
-        top: the first row that is shown of a page.
+        confirming_cancel: the turn to cancel if the user confirms it; None if no confirmation is pending.
+        top: the first visible row of a page.
         is_following: whether a page stays at its end as it grows.
-        message: for the last line; gone at the next key.
+        message: for the last line; removed by the next key.
     """
 
     pane: Pane = Pane.BOARD
@@ -106,7 +106,7 @@ class OnScreen(NamedTuple):
 
     Attributes:
         turns: the board's, in its order, filtered.
-        rows: of the page, all of them.
+        rows: of the whole page.
         room: rows that fit on the screen.
         shown_s: how long the page has been on the screen.
         short_ids: by the whole ones.
@@ -119,7 +119,7 @@ class OnScreen(NamedTuple):
     short_ids: Mapping[str, str] = {}
 
     def short(self, turn_id: str) -> str:
-        """What a turn is called in a message."""
+        """The short id of a turn, for messages."""
         return self.short_ids.get(turn_id, turn_id)
 
 
@@ -128,7 +128,7 @@ class Quit(NamedTuple):
 
 
 class Redraw(NamedTuple):
-    """Draw the whole screen anew: something else has written on it."""
+    """Redraw the whole screen: another program has written on it."""
 
 
 class OpenPage(NamedTuple):
@@ -139,17 +139,17 @@ class OpenPage(NamedTuple):
 
 
 class Look(NamedTuple):
-    """Look for what a turn asks, to show it."""
+    """Read a turn's request, to show it."""
 
     turn_id: str
     intent: Intent
 
 
 class Decide(NamedTuple):
-    """Send the answer to the request as it was shown, and to no other.
+    """Send the decision on exactly the request that was shown.
 
     Attributes:
-        is_for_session: of an approval: for the rest of the turn, too.
+        is_for_session: for an approval: it holds for the rest of the turn.
     """
 
     asked: OpenRequest
@@ -163,4 +163,4 @@ class Cancel(NamedTuple):
 
 
 Act = Quit | Redraw | OpenPage | Look | Decide | Cancel
-"""What the caller is to do."""
+"""An action for the caller."""

@@ -1,14 +1,14 @@
-"""The line editor of a cockpit: what each key does to a line that is being typed."""
+"""The line editor of a cockpit: the effect of each key on the line being typed."""
 
 from __future__ import annotations
 
 from codex_server_cli.render.turns.cockpit.state import LineBuffer
 
-_WHOLE = 10_000  # characters: no prompt, a word to find or an answer
+_WHOLE = 10_000  # characters: enough for a filter or an answer
 
 
 def typed(line: LineBuffer, key: str) -> LineBuffer:
-    """The line after a key; any other than those of editing leaves it."""
+    """The line after a key; only editing keys change it."""
     text, at = line
     match key:
         case "left":
@@ -35,7 +35,7 @@ def typed(line: LineBuffer, key: str) -> LineBuffer:
 
 
 def with_text(line: LineBuffer, text: str) -> LineBuffer:
-    """The line with a text put in, as by a paste: its line ends become blanks, and it is not sent by them."""
+    """The line with a text inserted, as by a paste: line ends become blanks, so that they do not send the line."""
     blank = "".join(char if char.isprintable() else " " for char in text)
     added = blank[: max(_WHOLE - len(line.text), 0)]
     return LineBuffer(line.text[: line.at] + added + line.text[line.at :], line.at + len(added))
