@@ -1,7 +1,7 @@
 """Running one command line: parse it, load the verb's module, and turn errors into exit codes, in one place.
 
-Only the module of the requested verb is imported, and typer only for what `light_parser` leaves to it, because start-up
-is a feature. Must never hold a verb's own logic.
+Only the module of the requested verb is imported, and typer only for what `light_parser` declines, to start fast. Must
+never contain a verb's own logic.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def run(arguments: list[str], launch: object = None, *, is_stdout_closed: bool =
     Args:
         arguments: the arguments after the program's name.
         launch: the worker that is being prepared, for a verb that starts a turn.
-        is_stdout_closed: the caller has closed it, and the null device stands in for it.
+        is_stdout_closed: the caller has closed it, and it is replaced by the null device.
     """
     if is_completing():
         return _complete()
@@ -63,7 +63,7 @@ def run(arguments: list[str], launch: object = None, *, is_stdout_closed: bool =
 
 
 def _complete() -> int:
-    """Answer a shell at TAB; where that fails, offer nothing: what is said would stand in the line of who types."""
+    """Answer a shell at TAB; on an error offer nothing: a message would appear in the line being typed."""
     try:
         from codex_server_cli.cli.completion.shells import answer
 
@@ -73,7 +73,7 @@ def _complete() -> int:
 
 
 def _error_of_system(error: OSError) -> CodexServerError:
-    """The error for a system call that failed, where the verb itself did not handle it."""
+    """The error for a failed system call that the verb itself did not handle."""
     try:
         os.getcwd()  # noqa: PTH109 — only to see whether it exists
     except OSError:
@@ -107,13 +107,13 @@ def parse(arguments: list[str], verb: str | None) -> tuple[str, dict[str, Any]] 
 
     Args:
         arguments: those after the program's name.
-        verb: the one that they begin with, if they do.
+        verb: the one that they begin with, if any.
 
     Returns:
-        The verb and the values of its parameters; None where typer has done all: help, the version.
+        The verb and the values of its parameters; None if typer has done everything: help, the version.
 
     Raises:
-        UsageError: it is no valid command line.
+        UsageError: the command line is invalid.
     """
     if verb is not None:
         given = light_parser.parse(VERBS[verb].parameters, arguments[len(verb.split()) :])
@@ -127,8 +127,8 @@ def parse(arguments: list[str], verb: str | None) -> tuple[str, dict[str, Any]] 
 
 
 def _fail(error: CodexServerError, verb: str | None, arguments: list[str]) -> int:
-    """Report a failure; as JSON where the verb would have printed that: flags are looked for in words, for the line may
-    be none that can be parsed.
+    """Report a failure; as JSON if the verb would have printed that. Flags are searched in the words, because the line
+    may not be parsable.
     """
     if isinstance(error, UsageError) and not error.hint:
         error.hint = f"Try: codex-server {verb} --help" if verb else "Try: codex-server --help"

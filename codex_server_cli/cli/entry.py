@@ -13,7 +13,7 @@ from codex_server_cli.settings.environment import UTF8, import_path, make_paths_
 
 STARTING_VERBS = ("new", "continue", "review")
 _GC_THRESHOLD = 100_000
-"""The default of 700 makes the collector rescan the freshly imported classes: 5 ms of each command."""
+"""The default of 700 makes the garbage collector rescan newly imported classes: 5 ms for each command."""
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
         sys.exit("codex-server: Windows is supported through WSL only")
     gc.set_threshold(_GC_THRESHOLD)
     sys.path[:] = import_path()  # before any other import: a `calendar.py` on PYTHONPATH must not be imported
-    if sys.getfilesystemencoding() != "utf-8":  # PYTHONUTF8=0, or a legacy locale: the prompt may have umlauts
+    if sys.getfilesystemencoding() != "utf-8":  # PYTHONUTF8=0, or a legacy locale: the prompt may be non-ASCII
         os.execv(sys.executable, [sys.executable, *UTF8, *sys.orig_argv[1:]])
     if sys.warnoptions:  # PYTHONWARNINGS=error is for the user's own programs
         import warnings
@@ -87,13 +87,13 @@ def _leave(code: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError):  # its reader is gone, or it is closed; the write has reported that
+        except (OSError, ValueError):  # its reader is gone, or it is closed: already reported by the write
             continue
     os._exit(code)
 
 
 def _open_standard_streams() -> bool:
-    """Open the null device where the caller closed one (`>&-`): else one of our pipes would take its number.
+    """Replace a standard stream that the caller closed (`>&-`) by the null device: else a pipe would get its number.
 
     Returns:
         Whether stdout was closed.

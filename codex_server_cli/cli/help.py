@@ -1,7 +1,7 @@
-"""The pages of `--help`, made from the table: the program's, a group's, a verb's. Owns what stands on them.
+"""The pages of `--help`, made from the table: for the program, a group, a verb. Owns their content.
 
-The layout is that of `render.style.definitions`: rich's panels, which typer would print, cut flags and break choices in
-mid-word on a narrow terminal. Must never be imported where no help is asked for.
+`render.style.definitions` does the layout: rich's panels, which typer would print, cut flags and break choices in
+mid-word on a narrow terminal. Must never be imported unless help is requested.
 """
 
 from __future__ import annotations
@@ -83,10 +83,10 @@ def _of_verb(name: str) -> Iterable[str]:
 
 
 def _width() -> int:
-    """Columns of the terminal, also where a pager shows the page, or of `COLUMNS`; 80 where none is known."""
+    """Columns of the terminal (also of a pager), or of `COLUMNS`; 80 if unknown."""
     columns = 80
     for fd in (2, 0):
-        with suppress(OSError):  # it is no terminal
+        with suppress(OSError):  # it is not a terminal
             columns = os.get_terminal_size(fd).columns
             break
     return min(get_terminal_size((columns, 24)).columns, _MOST_COLUMNS)
@@ -102,7 +102,7 @@ def _section(title: str, rows: Rows) -> str:
 
 
 def _examples(name: str) -> str:
-    """The examples, each a line of its own that can be copied: what it does is said above it."""
+    """The examples, each on its own line, so that it can be copied, with its description above."""
     ink = output.ink()
     lines = [
         f"{ink(wrap(what, _width(), '  # '), Style.DIM)}\n  codex-server {command}"
@@ -124,7 +124,7 @@ def _flag(parameter: Parameter) -> str:
 
 
 def _explanation(parameter: Parameter) -> str:
-    """Its line of help, what may be given, and what holds where it is not given."""
+    """The help line of a parameter, its possible values, and its default."""
     parts = [parameter.help or ""]
     if issubclass(parameter.type, StrEnum):
         parts.append(f"One of: {', '.join(parameter.type)}.")

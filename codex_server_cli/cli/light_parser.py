@@ -1,7 +1,7 @@
-"""The plain cases of a command line, without typer, whose import takes as long as all else that `status` does.
+"""The plain cases of a command line, without typer, whose import would double the time of `status`.
 
-Owns nothing that `typer_parser` does not do as well: it returns the same values for the same line, or None, and then
-typer decides, which also words every error. A test compares the two over generated lines.
+Owns no grammar of its own: it returns the same values as `typer_parser`, or None, and then typer decides and words
+every error. A test compares the two with generated lines.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def parse(parameters: Sequence[Parameter], arguments: Sequence[str]) -> dict[str
     """The values of a verb's parameters, by name; None for a line that is not plain.
 
     Args:
-        parameters: what the verb takes.
+        parameters: of the verb.
         arguments: the command line after the verb.
     """
     by_flag = {flag: each for each in parameters for flag in each.flags}
@@ -51,7 +51,7 @@ def parse(parameters: Sequence[Parameter], arguments: Sequence[str]) -> dict[str
 
 
 def _value(parameter: Parameter, text: str | None) -> Any:
-    """What a text stands for; None where it is missing, or not plainly valid."""
+    """The value of a text; None if it is missing, or not plainly valid."""
     if text is None or parameter.type is str:
         return text
     if issubclass(parameter.type, StrEnum):
@@ -61,7 +61,7 @@ def _value(parameter: Parameter, text: str | None) -> Any:
 
 
 def _place(words: list[str], arguments: list[Parameter], given: dict[str, Any]) -> bool:
-    """Give each argument its words; False where one is missing or too many are given."""
+    """Assign words to arguments; False if one is missing or there are too many."""
     for argument in arguments:
         if argument.is_required and not words:
             return False

@@ -1,7 +1,7 @@
-"""What a verb that lists says where `CODEX_SERVER_HOME` names no directory, and where there is nothing to list.
+"""Messages of listing verbs if `CODEX_SERVER_HOME` is not a directory, and if there is nothing to list.
 
-Both, because only one of them is told: that nothing runs is no news of a home that is not there. What names or waits
-for a turn fails in place of this (`read.check_home`).
+In one module, because only one of them is printed: an empty list is meaningless without a home. Verbs that name or wait
+for a turn fail instead (`read.check_home`).
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from codex_server_cli.settings.places import Settings
 
 
 def note_absent_home(settings: Settings) -> None:
-    """Say on stderr that there is no such home, and what to do; nothing where there is one."""
+    """Print on stderr that the home does not exist, and what to do; nothing if it exists."""
     problem = read.absent_home(settings)
     if problem is not None:
         output.note_problem(problem)
 
 
 def say_nothing(settings: Settings, text: str) -> None:
-    """Print on stdout that there is nothing; not where there is no home either."""
+    """Print on stdout that there is nothing, unless the home does not exist."""
     if read.absent_home(settings) is None:
         output.say(text)

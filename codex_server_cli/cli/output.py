@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from codex_server_cli.render.style.wrap import Display
 
 _NAME = "codex-server:"
-"""Our messages on stderr begin with it."""
+"""The beginning of our messages on stderr."""
 
 
 StyleName = Literal["PLAIN", "RED", "YELLOW"]
 
 
 class ReaderGoneError(Exception):
-    """The reader of our stdout has closed it. No failure: `tail | head` has seen enough."""
+    """The reader of our stdout has closed it. Not a failure: `tail | head` has read enough."""
 
 
 def is_terminal() -> bool:
@@ -43,16 +43,16 @@ def width() -> int:
 
 
 def wants_json(*asked: object) -> bool:
-    """Whether a verb that tells programs JSON and people words is to print JSON.
+    """Whether a verb prints JSON, which is for programs, instead of text for people.
 
     Args:
-        asked: the values of `--json`, `--full` and `--fields`, as far as it has them.
+        asked: the values of `--json`, `--full` and `--fields`, if the verb has them.
     """
     return any(asked) or not is_terminal()
 
 
 def display() -> Display:
-    """What a text for stdout, a terminal, is laid out for."""
+    """The layout settings of stdout, a terminal."""
     import time
 
     from codex_server_cli.render.style.wrap import Display  # a pipe needs none of it
@@ -61,7 +61,7 @@ def display() -> Display:
 
 
 def error_display() -> Display | None:
-    """The same for stderr; None where that is no terminal."""
+    """The same for stderr; None if that is not a terminal."""
     if not sys.stderr.isatty():
         return None
     return display()._replace(width=_error_width(), ink=err_ink())
@@ -90,21 +90,21 @@ def can_redraw() -> bool:
 
 
 def ink() -> Ink:
-    """What colours a short text for stdout: colours on a terminal that has them, unless `NO_COLOR` is set."""
+    """The colours for short texts on stdout: only on a terminal that supports them, unless `NO_COLOR` is set."""
     from codex_server_cli.render.style.ink import Ink  # a pipe needs none of it
 
     return Ink(is_coloured=can_redraw() and terminal.has_color())
 
 
 def err_ink() -> Ink:
-    """The same for stderr, which may be a terminal where stdout is none."""
+    """The same for stderr, which may be a terminal even if stdout is not."""
     from codex_server_cli.render.style.ink import Ink
 
     return Ink(is_coloured=sys.stderr.isatty() and terminal.can_redraw() and terminal.has_color())
 
 
 def say(text: str) -> None:
-    """Print a message of ours on stdout; on a terminal wrapped at words.
+    """Print one of our messages on stdout; on a terminal wrapped at words.
 
     Args:
         text: with its last line end.
@@ -119,7 +119,7 @@ def _wrapped(text: str, columns: int) -> str:
 
 
 def show_styled(text: str) -> None:
-    """Print text on stdout that is already safe, with the sequences of `ink` in it.
+    """Print text on stdout that is already safe, with the escape sequences of `ink`.
 
     Raises:
         ReaderGoneError: see `show_bytes`.
@@ -135,7 +135,7 @@ def draw(text: str) -> None:
 
 
 def is_reader_gone() -> bool:
-    """Whether stdout is a pipe without a reader, found without writing; False where it is no pipe."""
+    """Whether stdout is a pipe without a reader, checked without writing; False if it is not a pipe."""
     import select
 
     poll = select.poll()
@@ -144,7 +144,7 @@ def is_reader_gone() -> bool:
 
 
 def show_line(line: bytes) -> None:
-    """Print one line of a JSON stream: JSON escapes its control characters already."""
+    """Print one line of a JSON stream; JSON already escapes its control characters."""
     show(line.decode("utf-8", "replace") + "\n")
 
 
@@ -172,24 +172,24 @@ def note_styled(text: str) -> None:
 
 
 def note_told(text: str) -> None:
-    """Print the first line of a message whose rest is in the JSON on stdout; all of it where a person looks."""
+    """Print only the first line of a message if the JSON on stdout has the rest; on a terminal all of it."""
     note(text if is_terminal() else text.partition("\n")[0], "RED")
 
 
 def note_if(problem: str | None) -> None:
-    """Print a problem that is no failure on stderr; nothing for None."""
+    """Print a problem that is not a failure on stderr; nothing for None."""
     if problem is not None:
         note(f"{_NAME} {problem}", "YELLOW")
 
 
 def note_problem(problem: CodexServerError, style: StyleName = "YELLOW") -> None:
-    """Print an error on stderr that is none of the command's own, and its hint."""
+    """Print an error that does not fail the command on stderr, with its hint."""
     note(f"{_NAME} {problem.message}" + (f"\n{problem.hint}" if problem.hint else ""), style)
 
 
 def show_error(error: CodexServerError, *, as_json: bool) -> None:
-    """Report a failure: one line and its hint on stderr. With `as_json` the line, and the contract's JSON on stdout,
-    which has the hint.
+    """Report a failure: one line and its hint on stderr. With `as_json` only the line, and the contract's JSON on
+    stdout, which has the hint.
     """
     hint = "" if as_json else error.hint
     if as_json:
@@ -203,17 +203,17 @@ def show_error(error: CodexServerError, *, as_json: bool) -> None:
 
 
 def abandon_stdout() -> None:
-    """Point stdout at the null device once its reader is gone: the interpreter's last flush would fail."""
+    """Redirect stdout to the null device after its reader is gone: the interpreter's last flush would fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def refuse_stdout() -> None:
-    """Let every write to stdout fail, which its caller has closed."""
+    """Make every write to stdout fail, because the caller has closed it."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdout.fileno())
 
 
 def show_bytes(data: bytes) -> None:
-    """Print bytes on stdout as they are: for what never goes to a terminal."""
+    """Print bytes on stdout unchanged: they must be safe for a terminal, or never go to one."""
     # Bytes, because the locale may be ASCII while answers are not; an unencodable surrogate becomes "?".
     try:
         sys.stdout.flush()

@@ -1,7 +1,7 @@
 """Declarations of flags and arguments: one `Parameter` each, and those that several verbs share.
 
-Both parsers of the command line are made from them: `light_parser` and `typer_parser`. Must import next to nothing: it
-is loaded at every start.
+Both parsers of the command line use them: `light_parser` and `typer_parser`. Must import next to nothing: it is loaded
+at every start.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from codex_server_cli.core.model.turn import State
 
 
 class Offer(StrEnum):
-    """What a shell completes a value with; `cli.completion.values` finds it."""
+    """The kind of values for shell completion; `cli.completion.values` finds them."""
 
     TURNS = "turns"
     RUNNING = "running turns"
@@ -38,17 +38,17 @@ class Parameter(NamedTuple):
     """One flag or argument of a verb.
 
     Attributes:
-        name: the keyword that the verb's function takes it by.
-        flags: the flags that give it, as typed; none for an argument, which is given by its place.
+        name: the keyword argument of the verb's function.
+        flags: the flags, as typed; empty for a positional argument.
         help: one line for `--help`.
-        type: what its text becomes: `bool` for a flag without a value, `str`, `int`, or an enumeration whose values may
-            be given.
+        type: the type of its value: `bool` for a flag without a value, `str`, `int`, or an enumeration of the possible
+            values.
         metavar: its value in `--help`; None for the parser's own word.
-        default: its value where it is not given; a list is then empty.
+        default: its value if it is not given; for a list always empty.
         minimum: the least value of an `int`.
         is_list: it may be given several times, and becomes a list.
         is_required: it must be given.
-        offers: what the shell completes it with, besides the values of an enumeration; None for nothing.
+        offers: the values for shell completion, besides those of an enumeration; None for nothing.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Parameter(NamedTuple):
 
 
 def argument(name: str, *, help: str, **more: Any) -> Parameter:
-    """What is given by its place."""
+    """A positional argument."""
     return Parameter(name, (), help, **more)
 
 
@@ -81,12 +81,12 @@ def number(
 
 
 def switch(name: str, *flags: str, help: str) -> Parameter:
-    """A flag without a value: False where it is not given."""
+    """A flag without a value: False if it is not given."""
     return Parameter(name, flags, help, bool, default=False)
 
 
 def defaults_of(parameters: Iterable[Parameter]) -> dict[str, Any]:
-    """The values of parameters of which none is given, by name."""
+    """The default values of parameters, by name."""
     return {each.name: [] if each.is_list else each.default for each in parameters}
 
 
@@ -256,7 +256,7 @@ SERVER_FLAGS = (
     option("server_token_env", "--server-token-env", help="A variable that holds its token.", metavar="NAME"),
     switch("insecure", "--insecure", help=_INSECURE_HELP),
 )
-"""Which app-server a verb uses, and how it is let in; `actions.start.options.server_of` reads them."""
+"""Which app-server a verb uses, and its authentication; `actions.start.options.server_of` reads them."""
 _OF_ONE_TURN = (
     switch("ephemeral", "--ephemeral", help="Leave no Codex session; cannot be continued."),
     option("name", "--name", help="A name to call the turn by.", metavar="N"),
@@ -288,9 +288,9 @@ START_FLAGS = (
 )
 """The flags of a turn with a prompt."""
 REVIEW_FLAGS = (_MODEL, _EFFORT, _CWD, *_CONFIG, *SERVER_FLAGS, *_OF_ONE_TURN)
-"""Those of a review: without what Codex accepts in `turn/start` only."""
+"""The flags of a review: without those that Codex accepts only in `turn/start`."""
 CHAT_FLAGS = (
     *(_MODEL, _EFFORT, _CWD, *_SANDBOX, *_CONFIG),
     *(_CHAT_APPROVAL, _APPROVAL_TIMEOUT, _QUESTIONS, _NO_QUESTIONS, _NESTED, *SERVER_FLAGS),
 )
-"""Those of a chat: it has many turns, whose prompts come from its editor, and shows them as they run."""
+"""The flags of a chat, which has many turns with prompts from its editor, and shows them as they run."""

@@ -14,7 +14,7 @@ STDIN = "-"
 
 
 def read_prompt(given: Iterable[str | None], file: str | None = None, inputs: Iterable[str | None] = ()) -> str:
-    """Read the prompt and append what was piped in, after a blank line.
+    """Read the prompt and append piped input after a blank line.
 
     Args:
         given: the arguments: a text, `-` for stdin, or both; None for one that is missing.
@@ -44,7 +44,7 @@ def read_prompt(given: Iterable[str | None], file: str | None = None, inputs: It
 
 
 def warn_of_unread_stdin(reason: str) -> None:
-    """Warn where something is piped into a command that does not read it."""
+    """Warn if something is piped into a command that does not read it."""
     from codex_server_cli.actions.start.piped import holds_something
 
     if holds_something():

@@ -1,4 +1,4 @@
-"""What `status` shows a person: one turn as a card, several as a line each. Loaded only where stdout is a terminal."""
+"""What `status` shows people: one turn as a card, several as a line each. Loaded only if stdout is a terminal."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _NOTHING = "Nothing runs. What has ended: codex-server list-turns\n"
 
 
 def show_card(settings: Settings, view: TurnView) -> None:
-    """Show one turn, with what it asks in full."""
+    """Show one turn, with its pending requests in full."""
     display = output.display()
     short_id = shortened(settings, [view.turn_id])[view.turn_id]
-    called = view._replace(turn_id=short_id)  # its commands are what a user would type
+    called = view._replace(turn_id=short_id)  # for short commands
     asked = [pending_text(called, entry, display.now_ms, display.width, display.ink) for entry in pending_of(view)]
     output.show_styled(card.card(view, short_id, read.prompt_beginning(view), asked, display))
 
 
 def show_rows(settings: Settings, views: list[TurnView]) -> None:
-    """Show turns, a line each, and how to see what they ask; that nothing runs where there are none."""
+    """Show turns, a line each, and how to see their requests; a message if there are none."""
     if not views:
         say_nothing(settings, _NOTHING)
         return

@@ -21,10 +21,10 @@ from codex_server_cli.settings.places import Settings
 
 @contextlib.contextmanager
 def leaving_running(*turn_ids: str, options: str = "") -> Iterator[None]:
-    """Ctrl-C ends this command, not the turns: say so, and print the command that resumes.
+    """Ctrl-C ends this command, not the turns: print that, and the command that resumes.
 
     Args:
-        options: those of the wait for several turns; they begin with a space.
+        options: of the `wait` for several turns; they begin with a space.
     """
     try:
         yield
@@ -55,16 +55,16 @@ def show_text(
     is_end_told: bool = False,
     is_below: bool = False,
 ) -> None:
-    """Show what a turn has said so far, and with `follows` to its end: rendered for a person, raw into a pipe.
+    """Show a turn's text so far, and with `follows` to its end: rendered on a terminal, raw in a pipe.
 
     Args:
-        last_lines: begin where so many of its last lines begin.
-        is_raw: as `out.txt` has it, at a terminal, too.
-        is_end_told: whether the caller tells why the turn failed.
-        is_below: whether a line of ours stands above.
+        last_lines: show only so many of its last lines.
+        is_raw: as in `out.txt`, also on a terminal.
+        is_end_told: whether the caller reports why the turn failed.
+        is_below: whether one of our lines is above.
     """
     if output.is_terminal() and not is_raw:
-        from codex_server_cli.cli.terminal import turn_text  # rich: for a person alone
+        from codex_server_cli.cli.terminal import turn_text  # rich: only for a terminal
 
         if follows:
             turn_text.follow_turn(directory, last_lines=last_lines, is_below=is_below)
@@ -79,11 +79,11 @@ def show_text(
 
 
 def show_answer(view: TurnView, max_chars: int | None = None, *, is_raw: bool = False) -> None:
-    """Show the answer of an ended turn, rendered for a person, raw into a pipe; nothing where there is none.
+    """Show the answer of an ended turn, rendered on a terminal, raw in a pipe; nothing if there is none.
 
     Args:
         max_chars: only so many of its first characters, and then where the rest is.
-        is_raw: as the model wrote it, at a terminal, too.
+        is_raw: as the model wrote it, also on a terminal.
     """
     text = view.answer
     if not text:
@@ -103,7 +103,7 @@ def show_answer(view: TurnView, max_chars: int | None = None, *, is_raw: bool = 
 def wait_for_end(
     settings: Settings, selector: str, *, timeout_s: float | None = None, cwd: str | None = None
 ) -> TurnView:
-    """Sleep until a turn has ended, or the time runs out."""
+    """Sleep until a turn has ended, or the timeout."""
     directory = read.find(settings, selector, cwd)
     with leaving_running(directory.turn_id):
         return read.wait(directory, timeout_s)
@@ -111,7 +111,7 @@ def wait_for_end(
 
 def wait_for_end_or_request(settings: Settings, selector: str) -> TurnView:
     """The same, with a note on stderr once the turn waits for an approval or an answer."""
-    from codex_server_cli.actions.read import wait  # 2 ms that a turn without approvals need not spend
+    from codex_server_cli.actions.read import wait  # 2 ms that a turn without approvals does not need
 
     directory = read.find(settings, selector)
     with leaving_running(directory.turn_id):
@@ -122,7 +122,7 @@ def wait_for_end_or_request(settings: Settings, selector: str) -> TurnView:
 
 
 def show_growing(pieces: Iterable[bytes], read_view: Callable[[], TurnView]) -> None:
-    """Show a turn's text to its end; on a terminal with a spinner while nothing comes.
+    """Show a turn's text to its end; on a terminal with a spinner while there is no output.
 
     Args:
         pieces: the text.
@@ -138,9 +138,9 @@ def show_growing(pieces: Iterable[bytes], read_view: Callable[[], TurnView]) -> 
 
 
 def show_pieces(pieces: Iterable[bytes], show: Callable[[str], None] = output.show) -> None:
-    """Show text as it comes; a character that is split between two pieces waits for its rest.
+    """Show text as it arrives; a character that is split between two pieces is shown when it is complete.
 
-    On a terminal an unfinished last line is ended, so that our next message begins on a line of its own.
+    On a terminal an unfinished last line is ended, so that our next message begins on a new line.
     """
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     text = ""
@@ -152,10 +152,10 @@ def show_pieces(pieces: Iterable[bytes], show: Callable[[str], None] = output.sh
 
 
 def report_end(view: TurnView, *, is_told: bool = False) -> Exit:
-    """Say on stderr why a turn did not complete.
+    """Report on stderr why a turn did not complete.
 
     Args:
-        is_told: the JSON on stdout has told it, and what to do next: a program gets one line more.
+        is_told: the JSON on stdout has it, with the next step: a program gets only one line here.
 
     Returns:
         The turn's own exit code.

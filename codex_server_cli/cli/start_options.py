@@ -17,7 +17,7 @@ from codex_server_cli.settings.places import Settings
 
 
 def read_options(flags: dict[str, Any]) -> StartOptions:
-    """Check the flags of a verb that starts a turn, and read its prompt where it takes one.
+    """Check the flags of a verb that starts a turn, and read its prompt if it has one.
 
     Raises:
         UsageError: they contradict each other, or the prompt is missing.
@@ -47,7 +47,7 @@ def check_one_thread(*, last: bool, thread: str | None, turn: str | None) -> Non
 
 
 def show_started(started: Started, options: StartOptions, flags: dict[str, Any]) -> Exit:
-    """Show a started turn as its flags say: its id, or how it goes on, to its end."""
+    """Show a started turn according to its flags: its id, or its text to its end."""
     for warning in started.warnings:
         output.note(f"codex-server: {warning}", "YELLOW")
     view, is_json = started.view, output.wants_json(flags["json"], flags["full"])
@@ -60,7 +60,7 @@ def show_started(started: Started, options: StartOptions, flags: dict[str, Any])
         else:
             _show_start(started)
         if not started.is_existing:
-            output.note_if(warn_of_surroundings(Settings.load()))  # after the id, which somebody waits for
+            output.note_if(warn_of_surroundings(Settings.load()))  # after the id, which the caller waits for
         return Exit.OK
     from codex_server_cli.cli.show_turn import (
         follow_text,
@@ -84,7 +84,7 @@ def show_started(started: Started, options: StartOptions, flags: dict[str, Any])
 
 
 def _show_start(started: Started) -> None:
-    """Say on stdout, a terminal, that a turn was started, and what to do now."""
+    """Print on stdout, a terminal, that a turn was started, and what to do now."""
     from codex_server_cli.actions.read import for_people
     from codex_server_cli.render.turns import card  # a pipe needs none of these
 
@@ -96,7 +96,7 @@ def _show_start(started: Started) -> None:
 
 
 def _note_start(view: TurnView) -> None:
-    """Say on stderr which turn is shown from now on."""
+    """Print on stderr which turn is shown from now on."""
     display = output.error_display()
     if display is None:
         output.note(f"turn {view.turn_id}")

@@ -1,4 +1,4 @@
-"""The table of verbs: what each takes, and where its function is. Owns the text of `--help`, with `tables`.
+"""The table of verbs: their parameters, and where their functions are. Owns the text of `--help`, with `tables`.
 
 Both parsers of the command line read it. Must never import a verb's own module: only the one that is run is loaded.
 """
@@ -14,7 +14,7 @@ from codex_server_cli.cli.verb import Verb
 VERBS: Final[dict[str, Verb]] = (
     start.VERBS | read.VERBS | control.VERBS | system.VERBS | server.VERBS | remote.VERBS | rpc.VERBS | serve.VERBS
 )
-"""By name, in the order of `--help`. A name has one word, or two, of which the first is a group's."""
+"""By name, in the order of `--help`. A name has one word, or two, of which the first is a group."""
 
 GROUPS: Final[dict[str, str]] = server.GROUPS | remote.GROUPS
 """The first words of verbs of two words, each with its text in `--help`."""
@@ -28,12 +28,12 @@ READING_VERBS: Final = frozenset(
     {*(read.VERBS.keys() - {"tail", "wait", "status"}), "pending", "limits", "models", "usage", "version"}
     | {"server status", "server logs", "remote status", "remote clients"}
 )
-"""Verbs that do nothing but print: where what they print is lost they have failed. Of the others something was done, or
-their exit code alone answers what they were asked, as that of `tail --follow` or `doctor` does."""
+"""Verbs that only print: they fail if their output is lost. The others have an effect, or their exit code alone is an
+answer, as for `tail --follow` or `doctor`."""
 
 
 def verb_of(arguments: Sequence[str]) -> str | None:
-    """The verb that a command line begins with; None where it begins with none."""
+    """The verb that a command line begins with; None if there is none."""
     words = arguments[:2] if arguments and arguments[0] in GROUPS else arguments[:1]
     name = " ".join(words)
     return name if name in VERBS else None

@@ -1,6 +1,6 @@
-"""The command line as typer reads it, made from the table: help, completion, errors, and everything unusual.
+"""The command line parsed by typer, made from the table: help, completion, errors, and everything unusual.
 
-Must never run a verb: it returns what was asked for, as `light_parser` does.
+Must never run a verb: it returns the verb and its parameters, like `light_parser`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
 class _HelpPage:
-    """The help of a command or a group of typer's, which is ours: see `cli.help`."""
+    """Replaces typer's help of a command or a group by ours: see `cli.help`."""
 
     def format_help(self, context: Any, formatter: Any) -> None:
         """Write the page into typer's formatter; called for `--help`, and for a group without a verb."""
@@ -57,13 +57,14 @@ def parse(arguments: list[str], verb: str | None) -> tuple[str, dict[str, Any]] 
 
     Args:
         arguments: those after the program's name.
-        verb: the verb that they begin with, if they do.
+        verb: the verb that they begin with, if any.
 
     Returns:
-        The verb and the values of its parameters, by name; None where all was done: help, the version, completion.
+        The verb and the values of its parameters, by name; None if typer has done everything: help, the version,
+        completion.
 
     Raises:
-        UsageError: it is no valid command line.
+        UsageError: the command line is invalid.
         KeyboardInterrupt: Ctrl-C.
     """
     if not arguments or (len(arguments) == 1 and arguments[0] in GROUPS):
@@ -104,7 +105,7 @@ def build(verb: str | None) -> typer.Typer:
 
 
 def _command(name: str, verb: Verb) -> Callable[..., tuple[str, dict[str, Any]]]:
-    """What typer calls for a verb. Its signature is where typer reads the parameters from."""
+    """The function that typer calls for a verb. Typer reads the parameters from its signature."""
 
     def command(**given: Any) -> tuple[str, dict[str, Any]]:
         return name, {

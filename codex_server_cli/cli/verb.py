@@ -13,8 +13,8 @@ class Verb(NamedTuple):
     """One verb of the command line.
 
     Attributes:
-        target: its function, as `module:function` below `codex_server_cli.cli`; it takes the `parameters` as keywords,
-            and returns an exit code, or None for 0.
+        target: its function, as `module:function` below `codex_server_cli.cli`; it takes the `parameters` as keyword
+            arguments, and returns an exit code, or None for 0.
         panel: the heading under which `--help` lists it.
         help: what it does, in one or two sentences.
         parameters: its flags and arguments, in the order of `--help`.

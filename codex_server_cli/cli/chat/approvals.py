@@ -1,7 +1,7 @@
 """Inline approvals and questions of a turn: one request at a time, one question of it at a time.
 
 Owns which request is shown to the user, and the answers so far. A line decides only the request that was shown when it
-was typed. Must never decide anything by itself: an unanswered request is ended by the worker.
+was typed. Must never decide anything by itself: the worker ends an unanswered request.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Editor(Protocol):
         """Save the draft and empty the editor."""
 
     def bring_back(self, *, was_secret: bool = False) -> None:
-        """Restore the draft; a half-typed secret must not be taken for other input."""
+        """Restore the draft; a half-typed secret must not be used as other input."""
 
     def begin_reading(self) -> None:
         """A request was just shown: input typed before is not an answer to it."""
@@ -46,7 +46,7 @@ class ApprovalDialog:
     """The requests of one turn.
 
     Args:
-        say: lets blocks scroll by.
+        say: prints blocks above the editor.
         pass_on: called with the text for Codex that came with a decision.
 
     Attributes:
@@ -74,7 +74,7 @@ class ApprovalDialog:
 
     @property
     def hint(self) -> str:
-        """What may be typed now, in one line; empty where no request is shown."""
+        """What may be typed now, in one line; empty if no request is shown."""
         if self.entry is None:
             return ""
         return (
@@ -187,7 +187,7 @@ class ApprovalDialog:
             self._begin_questions(entry)
 
     async def _decide(self, call: Callable[[], object]) -> bool:
-        """Send a decision; where that fails while the request is pending, it stays the shown one."""
+        """Send a decision; if that fails while the request is pending, it remains the shown one."""
         entry, failure = self.entry, None
         assert entry is not None
         self._decided.add(entry["id"])

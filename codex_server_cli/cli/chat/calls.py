@@ -1,6 +1,6 @@
 """Blocking calls in threads beside the event loop of a chat. Owns the threads, which must never delay the exit.
 
-They are daemon threads because asyncio's executor is joined at the end: quitting would wait for a worker that hangs.
+They are daemon threads because asyncio joins its executor at the end: quitting would wait for a hanging worker.
 """
 
 from __future__ import annotations

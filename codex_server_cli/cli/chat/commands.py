@@ -34,7 +34,7 @@ _MARKS = {"commandExecution": "$ ", "fileChange": "± ", "error": "✗ "}
 
 
 class SlashCommands:
-    """The commands of one chat."""
+    """The slash commands of one chat."""
 
     def __init__(self, chat_: ChatState) -> None:
         self._chat = chat_
@@ -49,7 +49,7 @@ class SlashCommands:
         }
 
     async def do(self, command: Command) -> None:
-        """Run a command, or say that it does not exist."""
+        """Run a command, or report that it does not exist."""
         name = _OTHER_NAMES.get(command.name, command.name)
         run = self._commands.get(name)
         if run is None:
@@ -70,7 +70,7 @@ class SlashCommands:
         self._chat.note(f"{where} in {short_path(self._chat.cwd, str(self._chat.settings.user_home), 60)} · /help")
 
     def show_entries(self, entries: Sequence[ThreadEntry]) -> None:
-        """Show the last entries of an earlier conversation; of a long message its beginning and its end."""
+        """Show the last entries of an earlier conversation; only the beginning and end of a long message."""
         shown = [
             each._replace(text=bounded(each.text).rstrip("\n")) if each.type == _SAID else each for each in entries
         ]

@@ -1,6 +1,6 @@
 """A conversation at a terminal: reads lines, runs turns, shows blocks. Owns the order of events.
 
-Everything runs on one event loop, blocking calls in threads beside it. A turn goes on when this program exits. Must
+Everything runs on one event loop, blocking calls in threads beside it. A turn continues when this program exits. Must
 never know how a block is rendered, or what codex is.
 """
 
@@ -95,11 +95,11 @@ class Chat:
             self.screen.application.create_background_task(work)  # it first runs after the first redraw
 
     async def _check_login(self) -> None:
-        """Say before the first message what would refuse it."""
+        """Report before the first message why it would be refused."""
         try:
             await off_loop(lambda: chat_terms.check_login(self.settings, self.options, self.target))
         except CodexServerError as error:
-            if self.chat_turn is None and not self.turn_start:  # which says so itself
+            if self.chat_turn is None and not self.turn_start:  # a start reports it itself
                 self.complain(error)
         except Exception as error:
             self._fail(error)
@@ -109,12 +109,12 @@ class Chat:
 
     @property
     def cwd(self) -> str:
-        """Where the next turn works."""
+        """The working directory of the next turn."""
         choice = self.target.choice
         return self.options.cwd or (choice.cwd if choice is not None else None) or str(Path.cwd())
 
     async def _work(self) -> None:
-        """Run the queued calls one by one; a defect of ours ends the program and is reported."""
+        """Run the queued calls one by one; an internal error ends the program and is reported."""
         while True:
             call = await self._todo.get()
             try:
@@ -162,7 +162,7 @@ class Chat:
         """Queue a line; it answers only the request that was shown when it was typed.
 
         Returns:
-            Whether the line stays in the editor: it came too soon, or is for a shell.
+            Whether the line stays in the editor: it came too soon, or is a shell command.
         """
         self._is_warned = False
         dialog = self.dialog
@@ -211,12 +211,12 @@ class Chat:
             self.note("/quit or Ctrl-D leaves; so does Ctrl-C once more")
 
     def _escape(self) -> None:
-        """Interrupt the turn, as in Codex's own program; never quits, clears nothing."""
+        """Interrupt the turn, as in Codex's own program; never quits or clears the editor."""
         if self.chat_turn is not None or self.turn_start:
             self._interrupt("")
 
     def quit(self) -> None:
-        """Quit; a running turn goes on."""
+        """Quit; a running turn continues."""
         if self._is_open:
             self.screen.application.exit()
 
@@ -232,7 +232,7 @@ class Chat:
             self._interrupt("")
 
     async def switch_to(self, target: ChatTarget) -> None:
-        """Switch to a thread: show which it is, and follow the turn that runs there."""
+        """Switch to a thread: show its id and directory, and follow the turn that runs there."""
         self.target, self.view, self.meta, self.chat_blocks = target, None, {}, ChatBlocks()
         self._commands.note_location()
         if target.choice is not None:
@@ -243,7 +243,7 @@ class Chat:
             self.follow(target.running)
 
     async def begin_turn(self, call: Callable[[], ChatTurn]) -> bool:
-        """Start a turn and follow it; returns whether it has begun, else the reason was shown."""
+        """Start a turn and follow it; returns whether it has begun; if not, the reason was shown."""
         return await self.messages.begin(call)
 
     def follow(self, chat_turn: ChatTurn) -> None:
@@ -279,7 +279,7 @@ class Chat:
             self._fail(error)
 
     def say_new(self, blocks: list[Block]) -> None:
-        """Print all blocks but the warnings that were printed before: some come with every turn."""
+        """Print all blocks except warnings that were printed before: some come with every turn."""
         known = [block for block in blocks if block.kind is BlockKind.WARNING and block.text in self._warned]
         self._warned |= {block.text for block in blocks if block.kind is BlockKind.WARNING}
         self.say(*(block for block in blocks if block not in known))

@@ -1,7 +1,7 @@
-"""What the user tells Codex in a chat: a message begins a turn, or goes into the one that runs.
+"""The user's messages in a chat: a message starts a turn, or steers the running one.
 
-Owns what waits to be sent, and that no message is lost: one that is refused goes back into the editor. Lines are the
-editor's: their pastes are folded until they are sent.
+Owns the messages that wait to be sent, and that none is lost: a refused one goes back into the editor. Lines are as in
+the editor: their pastes are folded until they are sent.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class Messages:
     """The messages of one chat.
 
     Args:
-        pastes: what is folded in them.
+        pastes: the pastes that are folded in them.
     """
 
     def __init__(self, chat: ChatState, pastes: Pastes) -> None:
         self._chat, self._pastes = chat, pastes
-        self._waiting: list[str] = []  # what `steer` did not take
-        self._told: dict[str, str] = {}  # what it took, whole: as it was typed; of the running turn
+        self._waiting: list[str] = []  # refused by `steer`
+        self._told: dict[str, str] = {}  # accepted by it for the running turn: the unfolded text → as it was typed
 
     async def send(self, line: str) -> None:
         """Start the next turn; if it is refused, the line goes back into the editor."""
@@ -53,7 +53,7 @@ class Messages:
         """Start a turn and follow it.
 
         Returns:
-            Whether it has begun; else the reason was shown.
+            Whether it has begun; if not, the reason was shown.
         """
         chat = self._chat
         chat.turn_start.is_unwanted = False
@@ -72,7 +72,7 @@ class Messages:
         return True
 
     async def steer(self, line: str, chat_turn: ChatTurn) -> None:
-        """Send a line to the running turn, else to the next one. It is shown when Codex reports it."""
+        """Send a line to the running turn, or else the next one. It is shown when Codex reports it."""
         text = self._pastes.expand(line)
         self._told[text.strip("\n")] = self._pastes.labelled(line)
         try:
@@ -85,11 +85,11 @@ class Messages:
                 self._chat.note(f"{error.message}; this is the next message: {self._pastes.labelled(line)}")
 
     def as_typed(self, text: str) -> str:
-        """A message as Codex reports it: with its pastes folded where it is one of ours, else only its ends if long."""
+        """A message reported by Codex: with its pastes folded if it is one of ours, else truncated if long."""
         return self._told.get(text.strip("\n")) or bounded(text).rstrip("\n")
 
     def next_after(self, view: TurnView) -> str | None:
-        """The line to send now that a turn has ended; after any other end than a complete one it is edited first."""
+        """The line to send after the end of a turn; it goes back into the editor if that is not complete."""
         waiting, self._waiting = "\n\n".join(self._waiting), []
         self._told.clear()  # an ended turn repeats nothing more
         if not waiting or view.state is State.COMPLETE:

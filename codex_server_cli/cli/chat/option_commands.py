@@ -1,4 +1,4 @@
-"""The slash commands that choose what the next messages are asked with: model, effort, sandbox."""
+"""The slash commands for the options of the next messages: model, effort, sandbox."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DEFAULT = "default"
 
 
 class OptionCommands:
-    """Those of one chat.
+    """The option commands of one chat.
 
     Attributes:
         commands: by name; each takes its argument.

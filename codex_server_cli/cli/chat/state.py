@@ -23,7 +23,7 @@ class ChatState(Protocol):
     """One chat.
 
     Attributes:
-        options: those of the next turn, without its prompt.
+        options: of the next turn, without its prompt.
         target: the thread of the next turn.
         chat_turn: the running turn, if any; `dialog` holds its requests.
         chat_blocks: what has been shown of it.
@@ -31,7 +31,7 @@ class ChatState(Protocol):
         tokens: the sum of all ended turns.
         meta: of the newest turn that has reported it.
         limits: the account's limits, as last reported.
-        cwd: where the next turn works.
+        cwd: the working directory of the next turn.
         turn_start, interrupting: calls in progress beside the loop; false if there is none.
     """
 
@@ -57,7 +57,7 @@ class ChatState(Protocol):
         """Print blocks above the editor."""
 
     def say_new(self, blocks: list[Block]) -> None:
-        """Print all blocks but the warnings that were printed before."""
+        """Print all blocks except warnings that were printed before."""
 
     def note(self, text: str) -> None:
         """Print a note."""
@@ -66,13 +66,13 @@ class ChatState(Protocol):
         """Print an error and the next step."""
 
     async def switch_to(self, target: ChatTarget) -> None:
-        """Switch to another thread: show which it is, and follow the turn that runs there."""
+        """Switch to another thread: show its id and directory, and follow the turn that runs there."""
 
     async def begin_turn(self, call: Callable[[], ChatTurn]) -> bool:
-        """Start a turn and follow it; returns whether it has begun, else the reason was shown."""
+        """Start a turn and follow it; returns whether it has begun; if not, the reason was shown."""
 
     def follow(self, chat_turn: ChatTurn) -> None:
         """Show a turn from its first event to its end."""
 
     def quit(self) -> None:
-        """Quit; a running turn goes on."""
+        """Quit; a running turn continues."""

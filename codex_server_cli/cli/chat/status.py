@@ -31,10 +31,10 @@ def status_of(chat: ChatState) -> Status:
 
 
 def status_facts(chat: ChatState, last: TurnView | None) -> dict[str, str]:
-    """What `/status` tells, in its order.
+    """The facts of `/status`, in order.
 
     Args:
-        last: the newest turn of the conversation; None where it has none here.
+        last: the newest turn of the conversation; None if it has none here.
     """
     choice, status = chat.target.choice, status_of(chat)
     thread_id, cwd = (choice.thread_id, choice.cwd) if choice is not None else (None, None)

@@ -1,6 +1,6 @@
 """Starting and interrupting a chat's turns: slow calls that survive the cancellation of their caller.
 
-Owns the calls in progress. Must never show anything by itself but that an interruption failed.
+Owns the calls in progress. Must never show anything itself, except that an interruption failed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.errors import BusyError, CodexServerError
 
 LEAVE_S = 5.0
-"""How long quitting waits at most to learn which turn was being started."""
+"""How long quitting waits at most for a turn that is being started."""
 
 
 def hint_in_chat(error: CodexServerError) -> str | None:
@@ -31,7 +31,7 @@ class TurnStart:
     """The one start that may be in progress.
 
     Attributes:
-        is_unwanted: the turn is to be interrupted once it has begun.
+        is_unwanted: interrupt the turn once it has begun.
     """
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Interrupting:
     Args:
         note: shows a note.
         complain: shows an error.
-        fail: ends the program with a defect.
+        fail: ends the program with an internal error.
     """
 
     def __init__(

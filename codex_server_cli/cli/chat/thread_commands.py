@@ -1,4 +1,4 @@
-"""The slash commands about the conversation itself: another one, a copy, a shorter one, and what it changed."""
+"""The slash commands about the conversation itself: switch, fork, compact, and show its changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NOTHING_YET = "there is no conversation yet"
 
 
 class ThreadCommands:
-    """Those of one chat.
+    """The thread commands of one chat.
 
     Attributes:
         commands: by name; each takes its argument.
@@ -59,7 +59,7 @@ class ThreadCommands:
             await self._chat.switch_to(target)
 
     async def _pick_thread(self) -> str | None:
-        """The id of the thread that the user chooses of the newest ones, wherever they were."""
+        """The id of the thread that the user chooses from the newest ones of all directories."""
         settings, choice = self._chat.settings, self._chat.target.choice
         here = choice.thread_id if choice is not None else None
         found = await off_loop(lambda: actions.resumable(settings, _LISTED, here))
@@ -92,7 +92,7 @@ class ThreadCommands:
         await self._chat.begin_turn(lambda: actions.compact(settings, options, choice, is_fork=is_fork))
 
     async def _diff(self, _argument: str) -> None:
-        """The changes of the newest turn of this conversation that has any."""
+        """Show the changes of the newest turn of this conversation that has any."""
         settings, view, choice = self._chat.settings, self._chat.view, self._chat.target.choice
         thread_id = (view.thread_id if view is not None else None) or (choice.thread_id if choice is not None else None)
         found = await off_loop(lambda: _last_changes(settings, thread_id)) if thread_id is not None else None

@@ -17,7 +17,7 @@ from codex_server_cli.settings.places import Settings
 
 
 def chat(*, prompt: str | None, last: bool, thread: str | None, turn: str | None, **flags: Any) -> None:
-    """Converse at a terminal: each exchange is an ordinary turn that any other shell can follow.
+    """Converse on a terminal: each exchange is an ordinary turn that any other shell can follow.
 
     Args:
         flags: the values of `parameters.CHAT_FLAGS`, for every turn.
@@ -66,7 +66,7 @@ def _run_chat(settings: Settings, options: StartOptions, target: actions.ChatTar
 
 
 def _note_follow_up(running: actions.ChatTurn | None, target: actions.ChatTarget) -> None:
-    """Print which turn goes on, and the command that returns to the chat."""
+    """Print which turn continues, and the command that returns to the chat."""
     if running is not None:
         turn_id = running.directory.turn_id
         output.note(f"turn {turn_id} goes on: codex-server tail {turn_id} --follow")

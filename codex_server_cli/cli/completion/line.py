@@ -1,7 +1,7 @@
-"""Where in a command line the cursor is, and what can come there: verbs, flags, the value of a flag, an argument.
+"""Where in a command line the cursor is, and what can follow: verbs, flags, the value of a flag, an argument.
 
-Made from the table, as the parsers are. Owns no values: `values` finds them. Must never fail for a line that is wrong:
-then nothing is offered.
+Made from the table, like the parsers. Owns no values: `values` finds them. Must never fail for an invalid line: it then
+offers nothing.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from codex_server_cli.cli.table import GROUPS, VERBS, verb_of
 
 
 class Candidate(NamedTuple):
-    """One word that can come, and what it stands for, as one line; "" where the word says it."""
+    """One word that can follow, and its description in one line; "" if it needs none."""
 
     word: str
     what: str = ""
 
 
 class CursorContext(NamedTuple):
-    """What can come at the cursor.
+    """What can follow at the cursor.
 
     Attributes:
-        words: fixed words, whether or not they begin with what is typed.
+        words: fixed words, whether or not they begin with the typed text.
         offers: values to look up; None for none.
-        typed: what is typed of it.
-        prefix: what stands before it in the same word of the shell, like `--model=`.
+        typed: the typed beginning of it.
+        prefix: the text before it in the same shell word, like `--model=`.
         others: the flags and arguments of this line with a value, by name.
     """
 
@@ -40,16 +40,16 @@ class CursorContext(NamedTuple):
 
 
 def fitting(here: CursorContext, values: Iterable[Candidate] = ()) -> list[Candidate]:
-    """Of the words that can come at a place those that begin as typed, each with the place's prefix.
+    """The words for a context that begin with the typed text, each with the context's prefix.
 
     Args:
-        values: what was looked up for it.
+        values: the values that were looked up for it.
     """
     found = (*here.words, *values)
     return [
         each._replace(word=here.prefix + each.word)
         for each in found
-        if each.word.startswith(here.typed) and each.word.isprintable()  # a file may be named with a line end
+        if each.word.startswith(here.typed) and each.word.isprintable()  # a file name may contain a line end
     ]
 
 
@@ -63,7 +63,7 @@ _HELP = Candidate("--help", "show the help")
 
 
 def context_at(before: Sequence[str], typed: str) -> CursorContext:
-    """What can come after some words of a line.
+    """What can follow after some words of a line.
 
     Args:
         before: the words after the program's name and before the cursor's.
@@ -137,7 +137,7 @@ def _flag_at(
 
 
 def _flags(parameters: Sequence[Parameter], given: dict[str, str]) -> list[Candidate]:
-    """The flags that were not given yet, by their long names."""
+    """The flags that are not in the line yet, by their long names."""
     free = (each for each in parameters if each.flags and (each.is_list or each.name not in given))
     return [*(Candidate(max(each.flags, key=len), each.help or "") for each in free), _HELP]
 

@@ -1,6 +1,6 @@
 """The scripts that make a shell ask at TAB, and where they are installed: `--install-completion`, `--show-completion`.
 
-Owns both, in typer's places, so that a script of an earlier version is replaced. The answers are `shells`'s.
+Owns both, with typer's paths, so that a script of an earlier version is replaced. `shells` makes the answers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BASH = r"""_codex_server_completion() {
 }
 complete -o default -F _codex_server_completion codex-server
 """
-# Called by its file's name it answers at once: typer's script only registers itself, and the first TAB does nothing.
+# It answers at once when autoloaded by its file name: with typer's script, which only registers, the first TAB fails.
 _ZSH = r"""#compdef codex-server
 _codex_server_completion() {
     eval "$(env _TYPER_COMPLETE_ARGS="${words[1,$CURRENT]}" _CODEX_SERVER_COMPLETE=complete_zsh codex-server)"
@@ -39,7 +39,7 @@ _FISH = (
     f' codex-server)" --condition "{_FISH_ASKS.format("is-args")}(commandline -cp) codex-server"\n'
 )
 _SCRIPTS: Final = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
-_STARTUP: Final = {  # what reads it at each start of the shell; fish looks by itself
+_STARTUP: Final = {  # the line that loads it at each start of the shell; fish finds it by itself
     "bash": "source ~/.bash_completions/codex-server.sh",
     "zsh": "fpath+=~/.zfunc; autoload -Uz compinit; compinit",
 }
@@ -49,7 +49,7 @@ def current_shell() -> str:
     """The shell that this command was typed into: `bash`, `zsh` or `fish`.
 
     Raises:
-        UsageError: it is another, or none.
+        UsageError: it is another shell, or none.
     """
     try:
         name, _ = shellingham.detect_shell()
@@ -67,10 +67,10 @@ def script(shell: str) -> str:
 
 
 def install(shell: str, folders: ShellFolders) -> Path:
-    """Put the script where new shells of the user read it; a second time changes nothing else.
+    """Install the script where new shells of the user read it. Idempotent.
 
     Returns:
-        Where it is.
+        Its path.
 
     Raises:
         OSError: it cannot be written.
@@ -92,7 +92,7 @@ def install(shell: str, folders: ShellFolders) -> Path:
 
 
 def _add_line(file: Path, line: str, known: set[str]) -> None:
-    """Append a line to a file of the user's, unless it has one of those that are known."""
+    """Append a line to a user's file, unless it has one of the known lines."""
     text = file.read_bytes() if file.exists() else b""
     if not known.intersection(each.decode("utf-8", "replace").strip() for each in text.splitlines()):
         with file.open("ab") as stream:

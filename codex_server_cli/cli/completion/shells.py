@@ -1,7 +1,7 @@
-"""Answering a shell at TAB, in its own language. Owns the quoting: no shell may run anything of what it is told.
+"""Answering a shell at TAB, in its own language. Owns the quoting: no shell may execute any part of an answer.
 
-The scripts in the shells are in `scripts`. Typer, which could answer too, takes longer, and its answer to zsh is
-evaluated twice: a prompt with `$(` in it would be run. Must never say anything on stderr.
+The scripts in the shells are in `scripts`. Typer, which could answer too, is slower, and zsh evaluates its answer
+twice: a prompt with `$(` in it would be run. Must never write to stderr.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SPECIAL = re.compile(r"([^\w@%+=:,./~-])", re.ASCII)
 
 
 class Findings(NamedTuple):
-    """What can come: these words; or else what the shell itself can find, files or directories."""
+    """What can follow: these words; or else what the shell itself can find, files or directories."""
 
     words: Sequence[Candidate]
     offers: Offer | None = None
@@ -35,7 +35,7 @@ def answer() -> int:
     """Answer the request in the environment.
 
     Returns:
-        The exit code; 1 for a shell that is not known, and where fish is to offer files.
+        The exit code; 1 for an unknown shell, and if fish should offer files.
     """
     request = read_request()
     if request is None:
@@ -53,13 +53,13 @@ def _find(request: TabRequest) -> Findings:
         return Findings((), here.offers, here.typed, here.prefix)
     if here.offers is None:
         return Findings(fitting(here))
-    from codex_server_cli.cli.completion.values import looked_up  # half of the time, where a turn is not asked for
+    from codex_server_cli.cli.completion.values import looked_up  # half of the time if no turns are needed
 
     return Findings(fitting(here, looked_up(here)))
 
 
 def directories(typed: str) -> list[str]:
-    """The directories whose path begins like this, each with a slash at its end; hidden ones only where a dot is typed.
+    """The directories whose path begins like this, with a trailing slash; hidden ones only if a dot is typed.
 
     Args:
         typed: a path, which may begin with `~`.
@@ -67,7 +67,7 @@ def directories(typed: str) -> list[str]:
     head, tail = os.path.split(typed)
     start = head + "/" * (bool(head) and not head.endswith("/"))
     found = []
-    # RuntimeError: nobody has the name after the `~`
+    # RuntimeError: no user has the name after the `~`
     with suppress(OSError, RuntimeError), os.scandir(Path(head or ".").expanduser()) as entries:
         found = [entry.name for entry in entries if entry.name.startswith(tail) and entry.is_dir()]
     return sorted(
@@ -76,13 +76,13 @@ def directories(typed: str) -> list[str]:
 
 
 def _for_bash(found: Findings) -> str:
-    """One word a line; nothing at all where bash is to offer files, an empty line where it is to offer none."""
+    """One word per line; no output if bash should offer files, an empty line if it should offer nothing."""
     if found.offers is Offer.FILES:
         return ""
     words = [each.word for each in found.words]
     if found.offers is Offer.DIRECTORIES:
         words = directories(found.typed)
-        if len(words) == 1:  # with what is in it, so that bash puts no blank after it
+        if len(words) == 1:  # with its content, so that bash adds no blank after it
             words += directories(words[0])
     return "\n".join(_SPECIAL.sub(r"\\\1", word) for word in words) + "\n"
 
@@ -105,7 +105,7 @@ def _zsh_quoted(candidate: Candidate) -> str:
 
 
 def _for_fish(found: Findings) -> str:
-    """A word a line, and after a tab what it stands for."""
+    """One word per line, and its description after a tab."""
     words = [Candidate(f"{found.prefix}{each}") for each in directories(found.typed)]
     shown = words if found.offers is Offer.DIRECTORIES else found.words
     return "".join(f"{word}\t{what}\n" if what else f"{word}\n" for word, what in shown)

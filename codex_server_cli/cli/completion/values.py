@@ -1,6 +1,6 @@
-"""The values that a shell can complete with: turns, threads, models, directories. Owns how each is named and explained.
+"""The values for shell completion: turns, threads, models, directories. Owns how each is named and described.
 
-What a value stands for is text of a user, a model or a file name: it is made safe here, before any shell gets it.
+A description is text of a user, a model or a file name: it is made safe here, before any shell gets it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _SERVERS = (
 
 
 def looked_up(context: CursorContext) -> list[Candidate]:
-    """The values that the context offers, whether or not they begin as typed; none where they cannot be read."""
+    """The values for a context, whether or not they begin with the typed text; none if they cannot be read."""
     if context.offers is None:
         return []
     try:
         return list(_FINDERS[context.offers](Settings.load(), context))
-    except (CodexServerError, OSError):  # who presses TAB wants no error in the line
+    except (CodexServerError, OSError):  # an error would appear in the line being typed
         return []
 
 
@@ -48,7 +48,7 @@ def complete_turn(incomplete: str) -> list[tuple[str, str]]:
 
 
 def _turns(views: list[TurnView], settings: Settings, typed: str, *, has_last: bool = False) -> Iterator[Candidate]:
-    """Each by its name, else its short id; with something typed by whatever begins like it."""
+    """Each turn by its name, else its short id; with typed text by each name or id that begins with it."""
     shorts = short_ids((view.turn_id for view in views), offered.turn_ids(settings))
     seen: set[str] = set()
     count = 0
@@ -56,7 +56,7 @@ def _turns(views: list[TurnView], settings: Settings, typed: str, *, has_last: b
         name = str(view.meta.get("name") or "")
         words = [word for word in (name, shorts[view.turn_id], view.turn_id) if word and word not in seen]
         offered_words = [word for word in words if word.startswith(typed)] if typed else words[:1]
-        seen.add(name)  # an older turn of this name is meant by its id alone
+        seen.add(name)  # an older turn with this name can only be selected by its id
         if not offered_words or count == _MOST:
             continue
         count += 1
@@ -108,7 +108,7 @@ def _models(settings: Settings, _context: CursorContext) -> Iterable[Candidate]:
 
 
 def _efforts(settings: Settings, context: CursorContext) -> Iterable[Candidate]:
-    """Those of the model that the line names, else of all."""
+    """The efforts of the model that the line names, else of all models."""
     models = offered.models(settings)
     named = [model for model in models if model.name == context.others.get("model")]
     return map(Candidate, dict.fromkeys(effort for model in named or models for effort in model.efforts))

@@ -1,4 +1,4 @@
-"""The verbs that act on a turn: what each takes."""
+"""The verbs that act on a turn: their parameters."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The examples of `--help`: for each verb two commands that work as they stand, each with what it does.
+"""The examples of `--help`: for each verb two commands that work verbatim, each with a description.
 
-Must never be imported but by `cli.help`: a start that shows no help need not read them.
+Must only be imported by `cli.help`: a start without help does not need them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The verbs that read turns and threads: what each takes."""
+"""The verbs that read turns and threads: their parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs about remote control of the shared app-server: what each takes."""
+"""The verbs about remote control of the shared app-server: their parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs that talk to an app-server as it is: what each takes."""
+"""The verbs that talk directly to an app-server: their parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs about the app-servers that we start, on a socket or a TCP port: what each takes."""
+"""The verbs about the app-servers that we start, on a socket or a TCP port: their parameters."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ LISTEN_FLAGS: Final = (
         type=int,
     ),
 )
-"""Of `server start`; each has the name of its field in `ListenFlags`."""
+"""The flags of `server start`; each has the name of its field in `ListenFlags`."""
 
 VERBS: Final[dict[str, Verb]] = {
     "server start": Verb(

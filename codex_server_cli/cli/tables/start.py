@@ -1,4 +1,4 @@
-"""The verbs that start turns: what each takes."""
+"""The verbs that start turns: their parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs about the account and this installation: what each takes."""
+"""The verbs about the account and this installation: their parameters."""
 
 from __future__ import annotations
 

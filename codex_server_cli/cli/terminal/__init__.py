@@ -1,1 +1,1 @@
-"""What draws on the terminal: spinner, full screen, board; and restoring the terminal afterwards."""
+"""Drawing on the terminal: spinner, full screen, board; and restoring the terminal afterwards."""

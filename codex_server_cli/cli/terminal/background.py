@@ -1,4 +1,4 @@
-"""What the keys of `watch` ask for and takes time: each in a thread of its own, so that the screen never freezes.
+"""The slow actions of `watch`: each runs in its own thread, so that the screen never freezes.
 
 Owns that a decision is sent only for the request that was shown. Must never draw.
 """
@@ -27,16 +27,16 @@ _PROMPT_BYTES = 4000
 
 
 class Results(Protocol):
-    """Where the results go. Called by the controller's own thread alone."""
+    """The receiver of the results. Called only by the controller's own thread."""
 
     def tell(self, turn_id: str, message: str) -> None:
-        """Show a message about a turn: what came of a decision, or why something failed."""
+        """Show a message about a turn: the result of a decision, or why something failed."""
 
     def open(self, act: OpenPage, view: TurnView, sheet: Sheet) -> None:
         """Show a page of a turn."""
 
     def show_request(self, look: Look, entry: Entry | None) -> None:
-        """Show what a turn asks; None where it asks nothing."""
+        """Show a turn's request; None if nothing is pending."""
 
 
 def _fail(error: Exception) -> None:
@@ -44,20 +44,20 @@ def _fail(error: Exception) -> None:
 
 
 class BackgroundTasks:
-    """Does what the machine asks for.
+    """Runs the actions of the state machine.
 
     Args:
-        post: has a call made by the controller's thread.
+        post: schedules a call on the controller's thread.
     """
 
     def __init__(
         self, settings: Settings, controller: Results, post: Callable[[Callable[[], None]], None], ink: Ink
     ) -> None:
         self._settings, self._controller, self._post, self._ink = settings, controller, post, ink
-        self._sent: list[tuple[threading.Thread, str]] = []  # decisions that may be on their way, and their turns
+        self._sent: list[tuple[threading.Thread, str]] = []  # decisions that may still be sending, and their turns
 
     def run(self, act: OpenPage | Look | Decide | Cancel) -> None:
-        """Begin it, and return at once."""
+        """Start an action, and return at once."""
         turn_id = act.asked.turn_id if isinstance(act, Decide) else act.turn_id
         thread = threading.Thread(target=self._run, args=(act, turn_id), name="background", daemon=True)
         thread.start()
@@ -65,10 +65,10 @@ class BackgroundTasks:
             self._sent = [*((each, of) for each, of in self._sent if each.is_alive()), (thread, turn_id)]
 
     def finish(self, timeout_s: float) -> list[str]:
-        """Wait for the decisions that are on their way, so that none ends with the process.
+        """Wait for decisions that are being sent, so that none is lost when the process exits.
 
         Returns:
-            The ids of the turns for which that takes longer.
+            The ids of the turns whose decisions are not sent at the timeout.
         """
         end_s = time.monotonic() + timeout_s
         for thread, _ in self._sent:
@@ -84,12 +84,12 @@ class BackgroundTasks:
             )
         except OSError as error:  # the same: a file that cannot be read
             result = partial(self._controller.tell, turn_id, str(error))
-        except Exception as error:  # a fault of ours: for the thread that can end the board and report it
+        except Exception as error:  # an internal error: for the thread that can end the board and report it
             result = partial(_fail, error)
         self._post(result)
 
     def _result(self, act: OpenPage | Look | Decide | Cancel, turn_id: str) -> Callable[[], None]:
-        """The call that hands over the result."""
+        """The call that passes on the result."""
         match act:
             case OpenPage(Pane.TAIL):
                 return self._text(act)
@@ -121,7 +121,7 @@ class BackgroundTasks:
         return partial(self._controller.open, act, found.view, Sheet(make))
 
     def _entry(self, act: Look) -> Entry | None:
-        """The oldest request that the key may be meant for, else the oldest."""
+        """The oldest request that fits the key, else the oldest."""
         pending = approvals.pending_of(read.readable(read.find(self._settings, act.turn_id)))
         fitting = [entry for entry in pending if act.intent is Intent.DECLINE or arrivals.fits(act.intent, entry)]
         return next(iter([*fitting, *pending]), None)

@@ -2,7 +2,7 @@
 
 Two threads. The main one follows the monitor's stream, which ends only at a signal. The other owns the controller and
 redraws it: at once after a key; after an event, but for at most 1 % of its time; else once a second while any turn
-runs, more often while the text of one is shown, and now and then for the ages.
+runs, more often while the text of one is shown, and occasionally to update ages.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _MIN_PAUSE_S = 0.1
 _MAX_SHARE = 0.01
 """The largest share of CPU time that drawing may take."""
 _ESCAPE_S = 0.05
-"""How long an Esc may be the beginning of another key."""
+"""How long an Esc may be the beginning of a key sequence."""
 _DECISION_S = 5.0
-"""How long a decision may take to arrive after the user has left."""
+"""How long to wait for a decision to be sent after the user has left."""
 
 
 def show_board(settings: Settings, selection: Selection, limit: int | None) -> None:
@@ -60,7 +60,7 @@ def show_board(settings: Settings, selection: Selection, limit: int | None) -> N
 
 
 class _PaintThread(threading.Thread):
-    """The thread that draws, and takes the keys.
+    """The thread that draws, and handles the keys.
 
     Attributes:
         has_ended: whether it interrupted the main thread: q was pressed, or drawing failed.
@@ -78,7 +78,7 @@ class _PaintThread(threading.Thread):
         self._failure: Exception | None = None
 
     def post(self, call: Callable[[], None]) -> None:
-        """Have something done by this thread before it draws again."""
+        """Schedule a call on this thread, before it draws again."""
         self._posts.put(call)
         self._screen.wake()
 
@@ -101,7 +101,7 @@ class _PaintThread(threading.Thread):
             _thread.interrupt_main()
 
     def tell_rest(self) -> None:
-        """Tell on stderr what came of the decisions that were on their way at the end."""
+        """Report on stderr the results of decisions that were being sent at the end."""
         for message in self._controller.finish(_DECISION_S, self._catch_up):
             output.note(message)
 
@@ -110,7 +110,7 @@ class _PaintThread(threading.Thread):
             self._posts.get()()
 
     def _post_result(self, call: Callable[[], None]) -> None:
-        """The same for what the user waits for."""
+        """The same for a result that the user waits for."""
         self._posts.put(call)
         self._has_result = True  # after it: the other order could leave the call waiting for the next tick
         self._screen.wake()
@@ -128,7 +128,7 @@ class _PaintThread(threading.Thread):
                 return
 
     def _wait_until_due(self, pause_s: float) -> bool:
-        """Sleep until the next redraw: after a tick, a key, or the pause once something happens.
+        """Sleep until the next redraw: after a tick, a key, or a pause after an event.
 
         Returns:
             False if the user wants to quit.
@@ -153,7 +153,7 @@ class _PaintThread(threading.Thread):
         return False
 
     def _keys_of(self, data: bytes) -> list[str | Pasted]:
-        """The keys that these bytes complete, or Esc once nothing has followed it for long enough."""
+        """The keys that these bytes complete, or Esc after its timeout."""
         now_s = time.monotonic()
         if data:
             self._fed_s = now_s

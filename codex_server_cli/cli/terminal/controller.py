@@ -1,7 +1,7 @@
 """What is on the screen of `watch`: the board, or a page of one turn. Belongs to one thread.
 
-Owns the state of the keys, what is drawn for it, and looking after the page that is shown: its text grows, its turn is
-deleted, its request is answered elsewhere. What takes time is done by `background`.
+Owns the state of the keys, how it is drawn, and updating the page that is shown: its text grows, its turn is deleted,
+its request is answered elsewhere. `background` runs slow actions.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from codex_server_cli.settings.places import Settings
 _MIN_LINES_FOR_WORDS = 12
 _TITLE = 400
 _MESSAGE_S = 8.0
-"""How long a message takes the place of the keys."""
+"""How long a message replaces the keys."""
 _KEYS = ("? help  q quits", "? help q", "? help")
 
 
@@ -51,8 +51,8 @@ class Controller:
 
     Args:
         limit: the largest number of turns; None for all.
-        post: has a call made by this controller's thread, from any other.
-        forget: has the whole screen drawn anew.
+        post: schedules a call on this controller's thread, from any other.
+        forget: causes a redraw of the whole screen.
     """
 
     def __init__(
@@ -75,9 +75,9 @@ class Controller:
         self._place = (1, 1)  # of the request that is shown, among those of its turn
         self._attention = Attention()
         self._told_s = 0.0
-        self._late: list[str] | None = None  # what was told after the end of the board
+        self._late: list[str] | None = None  # messages after the end of the board
         self._message = ""
-        self._is_framed = False  # a frame was made for the present state
+        self._is_framed = False  # a frame was made for the current state
 
     @property
     def is_live(self) -> bool:
@@ -93,10 +93,10 @@ class Controller:
         return self.state.pane is Pane.TAIL and self._view is not None and self._view.state is State.RUNNING
 
     def take(self, key: str | Pasted) -> bool:
-        """Do what a key asks for.
+        """Handle a key.
 
         Returns:
-            False where the user wants to leave.
+            False if the user wants to leave.
         """
         if isinstance(key, Pasted):
             self.state = machine.paste(self.state, key.text)
@@ -118,21 +118,21 @@ class Controller:
                 self._background.run(act)
         return True
 
-    # --- what the background tasks bring
+    # --- results of background tasks
 
     def tell(self, turn_id: str, message: str) -> None:
-        """Show a message, of a failure too, in the last line; after the end of the board keep it for `finish`."""
+        """Show a message or an error in the last line; after the end of the board keep it for `finish`."""
         name = self.short(turn_id)
         if self._late is not None:
             self._late.append(f"{name}: {message}")
         self.state = arrivals.told_of(self.state, turn_id, name, message)
 
     def finish(self, timeout_s: float, catch_up: Callable[[], None]) -> list[str]:
-        """What came of the decisions that were on their way when the user left: messages for people.
+        """The results of decisions that were being sent when the user left: messages for people.
 
         Args:
             timeout_s: how long to wait for them.
-            catch_up: makes the calls that were posted and not made.
+            catch_up: makes the calls that were posted but not made yet.
         """
         self._late = []
         unknown = self._background.finish(timeout_s)
@@ -141,7 +141,7 @@ class Controller:
         return [*self._late, *(f"{short}: {look} {short}" for short in map(self.short, unknown))]
 
     def show_request(self, look: Look, entry: Entry | None) -> None:
-        """Show what a turn asks; None where it asks nothing."""
+        """Show a turn's request; None if nothing is pending."""
         self.state = arrivals.asked_for(self.state, look, entry)
 
     def open(self, act: OpenPage, view: TurnView, sheet: Sheet) -> None:
@@ -153,13 +153,13 @@ class Controller:
             self._view, self._sheet = view, sheet
 
     def short(self, turn_id: str) -> str:
-        """What a turn is called."""
+        """The short id of a turn."""
         return self._board.short_ids.get(turn_id, turn_id)
 
-    # --- looking after a page
+    # --- updating a page
 
     def refresh(self) -> None:
-        """Look again at what the page is about."""
+        """Update the page that is shown."""
         self._forget_message()
         self._go_on()
         if self.state.pane in (Pane.BOARD, Pane.HELP):
@@ -183,7 +183,7 @@ class Controller:
             self.state = arrivals.went_on(self.state, approvals.pending_of(view), self.short(decided.turn_id))
 
     def _look_after(self, asked: OpenRequest, view: TurnView) -> None:
-        """Keep where a request stands among those of its turn; close one that waits no more."""
+        """Update the number of a request among those of its turn; close one that is no longer pending."""
         pending = approvals.pending_of(view)
         if asked.entry in pending:
             self._place = (asked.before + pending.index(asked.entry) + 1, asked.before + len(pending))
@@ -193,7 +193,7 @@ class Controller:
         self.state = arrivals.withdrawn(self.state, outcome, None if is_running else view.state)
 
     def _forget_message(self) -> None:
-        """Give the last line back to the keys after a while."""
+        """Show the keys in the last line again after a while."""
         now_s = time.monotonic()
         if self.state.message != self._message:
             self._message, self._told_s = self.state.message, now_s
@@ -211,7 +211,7 @@ class Controller:
         return self._page_frame(turns, columns, lines)
 
     def note_drawn(self) -> None:
-        """What was drawn is on the screen; nothing was while the process is being stopped, so nothing was seen."""
+        """Note that the frame is on the screen; without one (the process is being stopped) nothing was seen."""
         if not self._is_framed:
             return
         self._is_framed = False
@@ -219,7 +219,7 @@ class Controller:
         self.state = machine.drawn(self.state, self._seen)
 
     def _turns(self) -> tuple[list[TurnView], int]:
-        """The board's turns in their order, and how many more the limit hides."""
+        """The board's turns in order, and how many more the limit hides."""
         views, wanted = self._board.turn_views, self.state.filter
         titles = {view.turn_id: self._words(view) for view in views} if wanted else {}
         found = arranged(views, self.state.sorting, wanted, titles)
@@ -227,7 +227,7 @@ class Controller:
         return turns, len(found) - len(turns)
 
     def _words(self, view: TurnView) -> str:
-        """What a filter looks for in a turn beside its facts: its name and what it was asked."""
+        """The text of a turn that a filter searches besides its facts: its name and its prompt."""
         return f"{title(view, '', _TITLE)}\n{self._board.prompt(view)}"
 
     def _board_frame(self, turns: list[TurnView], more: int, columns: int, lines: int) -> list[str]:
@@ -287,11 +287,11 @@ class Controller:
         return pages.page_head(self._view, prompt, name, page, columns, is_timed=self.state.asked is None)
 
     def _room(self, lines: int) -> int:
-        """The lines between the first and the last ones."""
+        """The number of lines between head and foot."""
         return max(lines - 1 - pages.foot_height(self.state), 0)
 
     def _framed(self, head: str, body: list[str], foot: list[Line], lines: int) -> list[str]:
-        """The whole screen; the last line, which tells what the next key answers, is the last to be left out."""
+        """The whole screen; if it is too small, the last line, which shows what the next key answers, is kept."""
         room = self._room(lines)
         filled = [*body[:room], *[""] * (room - len(body))]
         return [head, *filled, *(painted(line, self._ink) for line in foot)][-lines:]

@@ -1,7 +1,7 @@
-"""The terminal's own `^C` and `^Z` for keys that control a job: not shown while text is followed, which they would cut.
+"""The terminal's echo of control keys (`^C`, `^Z`): off while text is followed, because it would break lines.
 
-Owns that the terminal's modes are restored on every way out, and only where it is still ours. What else is typed is
-echoed as ever.
+Owns that the terminal's modes are restored on every exit path, and only if we are still in the foreground. Other keys
+are echoed as usual.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import os
 import sys
 import termios
 
-_MODES = 3  # the local ones, in what `tcgetattr` returns
+_MODES = 3  # index of the local modes in the result of `tcgetattr`
 
 
 def is_foreground() -> bool:
-    """Whether we are the foreground job; a background job shares the terminal with what the user types."""
+    """Whether we are the foreground job; a background job shares the terminal with the user's shell."""
     try:
         return os.tcgetpgrp(sys.stdout.fileno()) == os.getpgrp()
     except OSError:  # a terminal without job control
@@ -37,7 +37,7 @@ class ControlEcho:
         self.is_hidden = False
 
     def hide(self) -> None:
-        """Turn it off, where the terminal has it; nothing in the background, whose terminal is another job's."""
+        """Turn it off, if the terminal has it; does nothing in the background, where another job has the terminal."""
         if not is_foreground():
             return
         try:
@@ -47,7 +47,7 @@ class ControlEcho:
             raise
 
     def restore(self) -> None:
-        """Turn it on again, where it was on."""
+        """Turn it on again, if it was on."""
         if self.is_hidden and is_foreground():
             self._set(is_on=True)
         self.is_hidden = False

@@ -21,7 +21,7 @@ from codex_server_cli.cli.terminal.restore import restore_at_signals
 
 _READ_BYTES = 4096
 _CLEAR, _ERASE_LINE, _ERASE_BELOW = "\x1b[H\x1b[J", "\x1b[K", "\x1b[J"
-_TAKE = "\x1b[?1049h\x1b[?25l\x1b[?2004h"  # the alternate screen, without a cursor; pastes in brackets are no keys
+_TAKE = "\x1b[?1049h\x1b[?25l\x1b[?2004h"  # the alternate screen, no cursor, bracketed pastes
 _RESTORE = "\x1b[?2004l\x1b[?25h\x1b[?1049l"
 
 
@@ -35,7 +35,7 @@ class FullScreen:
         self._modes: list[Any] | None = None
         self._is_taken = False
         self._size = (0, 0)
-        self._shown: list[str] | None = None  # None: anything
+        self._shown: list[str] | None = None  # None: unknown
 
     def __enter__(self) -> FullScreen:
         with contextlib.ExitStack() as stack:
@@ -60,10 +60,10 @@ class FullScreen:
         self._stack.close()
 
     def draw(self, make: Callable[[int, int], list[str]]) -> None:
-        """Show the lines that `make` returns for the current columns and lines, in which they must fit; nothing while
-        the process is stopped.
+        """Show the lines that `make` returns for the current columns and lines, into which they must fit; does nothing
+        while the process is stopped.
 
-        Only the lines that changed are written: over a slow connection the rest would be seen to flicker.
+        Only changed lines are written: over a slow connection the others would visibly flicker.
         """
         with self._lock:
             if not self._is_taken:
@@ -79,7 +79,7 @@ class FullScreen:
                 self._write(written)
 
     def forget(self) -> None:
-        """Draw everything anew the next time."""
+        """Redraw everything the next time."""
         with self._lock:
             self._shown = None
 
@@ -99,7 +99,7 @@ class FullScreen:
 
     def wake(self) -> None:
         """End a `wait`, from any thread."""
-        with contextlib.suppress(BlockingIOError):  # a wake-up is pending already
+        with contextlib.suppress(BlockingIOError):  # a wake-up is already pending
             os.write(self._waker_fd, b"\0")
 
     def _write(self, text: str) -> None:
@@ -126,7 +126,7 @@ class FullScreen:
 
 
 def _changes(before: list[str] | None, now: list[str]) -> str:
-    """What to write so that these lines are shown; `before` is None where what is there is not known."""
+    """The output that shows these lines; `before` is None if the current content is unknown."""
     written = [f"\x1b[{number};1H{_ERASE_LINE}{line}" for number, line in enumerate(now, 1)]
     if before is None:
         return "".join([_CLEAR, *written])

@@ -1,6 +1,6 @@
 """Keys of a terminal, from its bytes: characters, names of other keys, pastes. Owns the names.
 
-Written here because prompt_toolkit's parser, the one that would serve, takes 0.1 s and 15 MB to import.
+Own code, because prompt_toolkit's parser, the only alternative, takes 0.1 s and 15 MB to import.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _CONTROLS = {0x0A: "enter", 0x0D: "enter", 0x08: "backspace", 0x7F: "backspace",
 
 
 class Pasted(NamedTuple):
-    """A text that was pasted."""
+    """A pasted text."""
 
     text: str
 
 
 class KeyReader:
-    """Makes keys of bytes, however these are split."""
+    """Parses bytes into keys, however the bytes are split."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -35,12 +35,12 @@ class KeyReader:
 
     @property
     def may_be_escape(self) -> bool:
-        """Whether what came last is the Esc key, unless more follows at once."""
+        """Whether the last byte is the Esc key, unless more bytes follow immediately."""
         return self._rest == b"\x1b" and not self._is_pasting
 
     def feed(self, data: bytes) -> list[str | Pasted]:
-        """The complete keys: a character, or a name like `up`, `enter`, `ctrl-l`; unknown ones are left out."""
-        if self._is_flushed and _SEQUENCE.match(b"\x1b" + data):  # it was no Esc: its key, or a paste, came late
+        """The complete keys: a character, or a name like `up`, `enter`, `ctrl-l`; unknown ones are dropped."""
+        if self._is_flushed and _SEQUENCE.match(b"\x1b" + data):  # it was not Esc: the rest of a sequence came late
             data = b"\x1b" + data
         self._is_flushed = False
         self._rest += data
@@ -54,14 +54,14 @@ class KeyReader:
         return found
 
     def flush(self) -> list[str | Pasted]:
-        """The Esc key, where nothing followed it; a longer beginning waits for its rest, which must not become keys."""
+        """The Esc key, if nothing followed it; a longer incomplete sequence waits for its rest, which is not keys."""
         if not self.may_be_escape:
             return []
         self._rest, self._is_flushed = b"", True
         return ["escape"]
 
     def _next(self) -> str | Pasted | None:
-        """The next key, taken off; "" for one without a name, None where it is not complete."""
+        """Remove and return the next key; "" for one without a name, None if it is incomplete."""
         if self._is_pasting:
             return self._paste()
         if self._rest[0] == _ESCAPE:
@@ -75,7 +75,7 @@ class KeyReader:
         return char.decode("utf-8", "replace")[:1]
 
     def _sequence(self) -> str | None:
-        if self._rest[1:2] not in (b"", b"[", b"O"):  # Esc, and a key after it; as which Alt is sent, too
+        if self._rest[1:2] not in (b"", b"[", b"O"):  # Esc, and a key after it; Alt chords are sent in the same way
             self._rest = self._rest[1:]
             return "escape"
         match = _SEQUENCE.match(self._rest)
@@ -86,7 +86,7 @@ class KeyReader:
         return _NAMES.get(match.group()[2:], "")
 
     def _begun(self) -> str | None:
-        """Nothing, where the rest of a sequence may come yet; one that was broken off is left out."""
+        """None if the rest of a sequence may still come; an aborted sequence is dropped."""
         begun = _BEGUN.match(self._rest)
         if begun is None or begun.end() == len(self._rest):
             return None
@@ -102,5 +102,5 @@ class KeyReader:
 
 
 def _utf8_size(first: int) -> int:
-    """How many bytes a character has that begins with this one; 1 for what begins none."""
+    """The length of a character that begins with this byte; 1 if none does."""
     return next((size for size, lead in ((4, 0xF0), (3, 0xE0), (2, 0xC0)) if lead <= first < 0xF8), 1)

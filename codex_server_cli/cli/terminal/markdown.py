@@ -1,7 +1,7 @@
-"""Renders a block of a conversation for a terminal: Markdown and colours, as text with no escapes but our own.
+"""Renders a block of a conversation for a terminal: Markdown and colours, as text with only our own escape sequences.
 
 Made for copying: no frames, no trailing blanks, code without a margin and never wrapped by us. The text of models and
-commands is neutralised before and after rendering, so that none of its escapes gets through.
+commands is neutralised before and after rendering, so that no escape sequence of theirs gets through.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from codex_server_cli.render.turns.asked import asked_lines
 
 CODE_THEME = "ansi_dark"  # the terminal's own colours, and no background
 MAX_STYLED_LINES, MAX_STYLED_CHARS = 2000, 50_000
-"""A longer block is shown as it is, and so are those after it that come at once: layout would block the screen."""
+"""A longer block is shown without layout, like those after it in the same call: layout would block the screen."""
 _STYLES = {
     BlockKind.EDIT: "yellow",
     BlockKind.THOUGHT: "dim italic",
@@ -73,7 +73,7 @@ class _Code(CodeBlock):
 
 
 class _Table(TableElement):
-    """A table without a frame (nor its blank line above), with long cells folded and not cut."""
+    """A table without a frame (and its blank line above), with long cells folded instead of cut."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for table in super().__rich_console__(console, options):
@@ -112,7 +112,7 @@ class Painter:
     """Renders blocks as terminal output, at the current width.
 
     Args:
-        console: knows the terminal's colours.
+        console: provides the terminal's colours.
     """
 
     def __init__(self, console: Console) -> None:
@@ -121,7 +121,7 @@ class Painter:
         console.push_theme(_THEME)
 
     def paint(self, blocks: Iterable[Block], width: int) -> str:
-        """Render blocks one below the other, a blank line before each but a command's output."""
+        """Render blocks one below the other, with a blank line before each except a command's output."""
         width = max(width, 10)
         painted: list[str] = []
         room = MAX_STYLED_CHARS
@@ -163,7 +163,7 @@ def _has_many_lines(text: str) -> bool:
 
 
 def _trimmed(line: Iterable[Segment]) -> list[Segment]:
-    """The line without trailing blanks, with which tables and lists pad their columns."""
+    """The line without the trailing blanks that pad columns of tables and lists."""
     segments = [segment for segment in line if not segment.control]
     while segments and not segments[-1].text.rstrip(" "):
         segments.pop()
@@ -215,7 +215,7 @@ def _output(text: str) -> Text:
 
 def tail_rows(text: str, width: int, height: int) -> list[str]:
     """The last rows of a raw text at this width: at most `height` of them, neutralised."""
-    text = neutralise(text[-8 * width * height :]).expandtabs(4)  # more than fits, also where escapes were made visible
+    text = neutralise(text[-8 * width * height :]).expandtabs(4)  # more than fits, even with escapes made visible
     rows: list[str] = []
     for line in reversed(text.split("\n")):
         rows[:0] = broken(line, width - 1)

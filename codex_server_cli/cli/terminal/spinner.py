@@ -1,9 +1,9 @@
-"""The spinner: what a turn does, shown after its text on a terminal while nothing comes. Owns that it is fully erased.
+"""The spinner: a turn's phase, shown after its text on a terminal while there is no output. Owns its full erasure.
 
 It is drawn to the right of the cursor, which it never moves: one write saves the cursor, writes the line without
-wrapping, and restores the cursor. So what comes next (text, a resized window, the shell's prompt) begins where the text
-ended, and one sequence erases it: "erase from the cursor to the end of the screen". Text that still grows stands in
-rows of its own between the two, for which the screen is scrolled first. Must never be imported for a pipe.
+wrapping, and restores the cursor. So later output (text, a resized window, the shell's prompt) begins where the text
+ended, and one sequence erases the spinner: "erase from the cursor to the end of the screen". Text that still grows has
+its own rows between the two, for which the screen is scrolled first. Must never be imported for a pipe.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from codex_server_cli.render.spinner import column_after, is_waiting, spinner_li
 from codex_server_cli.settings.terminal import has_color
 
 SILENCE_S = 0.5
-"""How long the silence lasts before it is shown."""
+"""The silence before the spinner is shown."""
 
 _FRAME_S = 0.125
 _FRAMES_PER_READ = 4
@@ -33,18 +33,18 @@ _FRAMES_PER_READ = 4
 _MIN_COLUMNS = 12
 _GAP = "  "  # between an unfinished line of text and the spinner
 _BEGIN, _END = "\x1b7\x1b[?7l", "\x1b[J\x1b[?7h\x1b8"  # save, do not wrap; erase the rest, wrap, restore
-_ERASE = "\x1b7 \x1b[J\x1b8\x1b[K"  # in two steps: what clears a whole screen, tmux scrolls into its history
+_ERASE = "\x1b7 \x1b[J\x1b8\x1b[K"  # in two steps: tmux scrolls a screen that is cleared as a whole into its history
 _MAX_ROWS = 10
-"""Of text that grows: few, so that little is left where a window is shrunk to less than they take."""
+"""Of growing text: few, so that little garbage remains when a window becomes smaller than they are."""
 _DIM, _BOLD, _YELLOW, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[33m", "\x1b[0m"
 
 
 class Spinner:
-    """A context in which `show` takes the place of another way to show text.
+    """A context in which `Spinner.show` replaces another function that prints text.
 
     Args:
-        read_view: reads the turn's current state; it is called from another thread.
-        show: that way.
+        read_view: reads the turn's current state; called from another thread.
+        show: that function.
     """
 
     def __init__(self, read_view: Callable[[], TurnView], show: Callable[[str], None] = output.show) -> None:
@@ -52,7 +52,7 @@ class Spinner:
         self._show = show
         self._growing = ""  # the text that still grows, raw
         self._status = ""  # the line of the last frame, with its style
-        self._line: list[str] = []  # what was shown since the last line end
+        self._line: list[str] = []  # the text since the last line end
         self._shown_s = time.monotonic()
         self._is_drawn = False
         self._frame = 0
@@ -83,7 +83,7 @@ class Spinner:
 
     @property
     def hides_keys(self) -> bool:
-        """Whether the terminal shows no `^C` where one is pressed."""
+        """Whether the terminal does not echo `^C`."""
         return self._echo.is_hidden
 
     def show(self, text: str) -> None:
@@ -98,7 +98,7 @@ class Spinner:
             self._shown_s = time.monotonic()
 
     def grow(self, text: str) -> None:
-        """Show the end of a raw text that is not complete yet, in the place of what was shown so before."""
+        """Show the end of a raw text that is not complete yet; it replaces the previous one."""
         with self._lock, contextlib.suppress(OSError):  # the terminal is gone
             self._growing = text
             self._redraw()
@@ -153,10 +153,10 @@ class Spinner:
         output.draw(f"{room}{_BEGIN}" + "\x1b[K\r\n".join(shown) + _END)
 
     def _rows(self) -> list[str]:
-        """The last rows of the text that grows, below a blank one."""
+        """The last rows of the growing text, below a blank one."""
         if not self._growing:
             return []
-        from codex_server_cli.cli.terminal.markdown import tail_rows  # loaded already where there is such a text
+        from codex_server_cli.cli.terminal.markdown import tail_rows  # already loaded if there is such a text
 
         size = os.get_terminal_size(sys.stdout.fileno())
         if size.columns < _MIN_COLUMNS:  # also a terminal that does not know its size

@@ -1,7 +1,7 @@
-"""The text of one turn as a page that grows: Markdown rendered as `tail` does it, folded to the width of the screen.
+"""The text of one turn as a growing page: Markdown rendered as in `tail`, folded to the width of the screen.
 
-Owns that only what is new is rendered, and that laying it out anew takes no longer than a key may wait. It imports
-rich, so it must be imported only once a text is opened.
+Owns that only new text is rendered, and that a new layout is fast enough for a key press. It imports rich, so it must
+be imported only when a text is opened.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from codex_server_cli.render.turns.cockpit.sheets import Sheet
 from codex_server_cli.render.turns.told import ToldBlocks
 
 _BLOCKS, _CHARS = 100, 40_000
-"""So many of the last blocks, and characters of them, are shown, twice as many at the most: a resize renders them all
-again, which takes 1 ms a block and up to 10 µs a character of code."""
+"""At least so many of the last blocks or characters are shown, and at most twice as many: a resize renders all of them
+again, which takes 1 ms per block and up to 10 µs per character of code."""
 _TAB = 4
 _SGR = re.compile(r"\x1b\[[\d;]*m")
 
@@ -50,10 +50,10 @@ class TextSheet(Sheet):
         self._painter = Painter(self._console)
 
     def read(self, *, is_over: bool) -> None:
-        """Read what has come since.
+        """Read new events.
 
         Args:
-            is_over: whether the turn had ended before this call: then nothing more comes.
+            is_over: whether the turn had ended before this call, so that nothing more comes.
         """
         if self._is_over:
             return
@@ -64,7 +64,7 @@ class TextSheet(Sheet):
             self._add([*self._told.end(), *self._told.rest(follow.whole_text(self._directory))])
 
     def _add(self, blocks: list[Block]) -> None:
-        """Keep blocks; of all only the last ones, where there are too many."""
+        """Add blocks; keeps only the last ones if there are too many."""
         self._blocks += blocks
         self._chars += sum(len(block.text) for block in blocks)
         if len(self._blocks) <= 2 * _BLOCKS and self._chars <= 2 * _CHARS:
@@ -82,7 +82,7 @@ class TextSheet(Sheet):
         self._events.close()
 
     def rows(self, width: int) -> list[str]:
-        """All rows: those above, the blocks that are complete, and plain what still grows."""
+        """All rows: those above the text, the complete blocks, and the growing text without layout."""
         if width != self._width:
             self._shown = 0
         rows = super().rows(width)
@@ -97,11 +97,11 @@ class TextSheet(Sheet):
         return [*rows, *([""] if grows and rows and rows[-1] else []), *grows]
 
     def _earlier(self, width: int) -> list[str]:
-        """What stands in the place of what is not shown."""
+        """The rows in place of omitted text."""
         return broken(f"… earlier: {of_turn('tail', self._directory.turn_id)}", width)
 
     def _rows_of(self, block: Block, width: int) -> list[str]:
-        """A block, after a blank line where it has one; of one that is too long its end, as it is."""
+        """The rows of a block, with its blank line if any; of a block that is too long only its end, without layout."""
         if len(block.text) > _CHARS:
             lines = neutralise(block.text[-_CHARS:]).split("\n")
             rows = [row for line in lines for row in broken(line.expandtabs(_TAB), width)]
@@ -110,7 +110,7 @@ class TextSheet(Sheet):
         return [row for line in painted.split("\n") for row in self._fold(line.expandtabs(_TAB), width)]
 
     def _fold(self, line: str, width: int) -> list[str]:
-        """A line with colours in rows: code is not wrapped by its renderer."""
+        """A coloured line folded into rows: the renderer does not wrap code."""
         if cells(_SGR.sub("", line)) <= width:
             return [line]
         text, ends, end = Text.from_ansi(line), [], 0

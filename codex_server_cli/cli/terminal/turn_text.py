@@ -1,7 +1,7 @@
-"""A turn's text for a person at a terminal: Markdown rendered, in colour, wrapped; the same blocks as in a chat.
+"""A turn's text for a terminal: Markdown rendered, in colour, wrapped; the same blocks as in a chat.
 
-What is complete is printed for good; what still grows is shown below it where the terminal can redraw, and else once
-it is complete. Must never be imported for a pipe, which gets the files' bytes: it imports rich.
+Complete blocks are printed; the growing block is shown below them if the terminal can redraw, and else when it is
+complete. Must never be imported for a pipe, which gets the files' bytes: it imports rich.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from codex_server_cli.settings.places import Settings
 
 
 class _Printer:
-    """Paints blocks at the terminal's present width, one below the other.
+    """Paints blocks at the terminal's current width, one below the other.
 
     Args:
-        is_below: whether a line of ours stands above: then the first one has a blank line before it, too.
+        is_below: whether one of our lines is above: then there is a blank line before the first block, too.
     """
 
     def __init__(self, *, is_below: bool = False) -> None:
@@ -35,7 +35,7 @@ class _Printer:
         self._is_first = not is_below
 
     def paint(self, blocks: Iterable[Block], width: int | None = None) -> str:
-        """The blocks as safe text; a blank line before each but the very first.
+        """The blocks as safe text, with a blank line before each except the first.
 
         Args:
             width: in cells; by default the terminal's.
@@ -43,7 +43,7 @@ class _Printer:
         return "".join(self.painted(blocks, width))
 
     def painted(self, blocks: Iterable[Block], width: int | None = None) -> Iterator[str]:
-        """The same block by block: a long text is to be seen as it is laid out."""
+        """The same block by block, so that a long text appears while it is laid out."""
         for block in blocks:
             text = self._painter.paint([block], width or get_terminal_size().columns)
             yield text.removeprefix("\n") if self._is_first else text
@@ -51,7 +51,7 @@ class _Printer:
 
 
 def markdown_rows(text: str, width: int) -> list[str]:
-    """A whole text of Codex laid out for so many cells, as safe lines."""
+    """A whole text of Codex laid out for a width in cells, as safe lines."""
     return _Printer().paint(answer_blocks(text), width).rstrip("\n").split("\n")
 
 
@@ -66,11 +66,11 @@ def _show_all(painted: Iterable[str], show: Callable[[str], None] = output.show_
 
 
 def show_turn(directory: Any, *, last_lines: int | None = None, is_end_told: bool = False) -> None:
-    """Print what a turn has said so far.
+    """Print a turn's text so far.
 
     Args:
         last_lines: only so many of the last lines of its text.
-        is_end_told: whether the caller tells why it failed.
+        is_end_told: whether the caller reports why it failed.
     """
     view = read.readable(directory)  # before its events: the other order can miss the last ones (law 2)
     blocks, printer = _blocks(directory, last_lines, is_end_told=is_end_told), _Printer()
@@ -82,11 +82,11 @@ def show_turn(directory: Any, *, last_lines: int | None = None, is_end_told: boo
 
 
 def follow_turn(directory: Any, *, last_lines: int | None = None, is_below: bool = False) -> None:
-    """Show a turn to its end, and how it ended where it is complete: the caller tells of a failure.
+    """Show a turn to its end, and how it ended if it is complete: the caller reports a failure.
 
     Args:
-        last_lines: begin where so many of its last lines begin.
-        is_below: whether a line of ours stands above.
+        last_lines: show only so many of its last lines.
+        is_below: whether one of our lines is above.
     """
     read.readable(directory)
     blocks, printer = _blocks(directory, last_lines, is_end_told=True), _Printer(is_below=is_below)
@@ -94,7 +94,7 @@ def follow_turn(directory: Any, *, last_lines: int | None = None, is_below: bool
         _follow(directory, blocks, printer, output.show_styled, lambda _text: None, lambda: "\n")
         return
     turn_id = directory.turn_id
-    short_id = shortened(Settings.load(), [turn_id])[turn_id]  # so that a command with it fits on a narrow terminal
+    short_id = shortened(Settings.load(), [turn_id])[turn_id]  # a command with it fits on a narrow terminal
     with Spinner(lambda: read.status(directory)._replace(turn_id=short_id), output.show_styled) as spinner:
         _follow(directory, blocks, printer, spinner.show, spinner.grow, lambda: "" if spinner.hides_keys else "\n")
 
@@ -112,17 +112,17 @@ def _follow(
     grow: Callable[[str], None],
     after_key: Callable[[], str],
 ) -> None:
-    """Show what is complete, and what grows.
+    """Show complete blocks, and the growing text.
 
     Args:
-        after_key: what stands between a Ctrl-C and the text: a line end below the terminal's ^C, where it shows that.
+        after_key: returns the separator after a Ctrl-C: a line end if the terminal echoes `^C`.
     """
     try:
         for events in follow.messages(directory, follows=True):
             _show_all(printer.painted(block for event in events for block in blocks.feed(event)), show)
             grow(blocks.live_text)
     except KeyboardInterrupt:
-        show(after_key() + printer.paint(blocks.end()))  # what was shown stays
+        show(after_key() + printer.paint(blocks.end()))  # what was shown remains
         raise
     view = read.status(directory)
     ends = [end_block(view)] if view.state is State.COMPLETE else []

@@ -1,4 +1,4 @@
-"""The verbs about the account: `account`, `login`, `logout`, `limits`, `models`. A key is never taken from the argv."""
+"""The verbs about the account: `account`, `login`, `logout`, `limits`, `models`. A key is never read from argv."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAX_KEY_CHARS = 4096
 
 
 def account(*, refresh: bool, json: bool, full: bool) -> Exit:
-    """Show who is logged in; end with 2 where no turn could start."""
+    """Show who is logged in; exit code 2 if no turn could start."""
     report = actions.read_account(Settings.load(), refreshes=refresh)
     problem = report.problem
     if json or full:

@@ -28,7 +28,7 @@ Entry = dict[str, Any]
 
 
 def pending(*, turn: str | None, json: bool, full: bool, fields: str | None, cwd: str | None) -> None:
-    """Show what waits for your answer, in full, with the commands that give it."""
+    """Show pending requests in full, with the commands that decide them."""
     settings = Settings.load()
     names = read_fields(fields, turn_documents.pending_keys(), is_full=full)
     if turn is None:
@@ -61,21 +61,21 @@ def _show_waiting(settings: Settings, waiting: list[tuple[TurnView, Entry]], now
 
 
 def approve(*, turn: str, request: str | None, session: bool, json: bool, full: bool) -> None:
-    """Allow what a turn asks for: a command, a patch, permissions, a tool."""
+    """Allow a turn's request: a command, a patch, permissions, a tool."""
     directory = approvals.find_waiting(Settings.load(), turn)
     decided = approvals.approve(directory, request, is_for_session=session)
     _show_decided(read.status(directory), "approve", decided, is_json=output.wants_json(json, full), is_full=full)
 
 
 def decline(*, turn: str, request: str | None, json: bool, full: bool, cwd: str | None) -> None:
-    """Refuse what a turn asks for; the turn goes on without it."""
+    """Decline a turn's request; the turn continues without it."""
     directory = read.find(Settings.load(), turn, cwd)
     decided = approvals.decline(directory, request)
     _show_decided(read.status(directory), "decline", decided, is_json=output.wants_json(json, full), is_full=full)
 
 
 def reply(*, turn: str, request: str | None, answer: list[str], json: bool, full: bool) -> None:
-    """Answer what a turn asks in words: one --answer for each question, or several where several may be chosen."""
+    """Answer a turn's questions: one --answer for each question, or several for a multiple choice."""
     if not answer or any(is_blank(each) for each in answer):
         raise UsageError("an answer is missing", hint="--answer Q=A; codex-server pending shows the questions.")
     directory = approvals.find_waiting(Settings.load(), turn)
@@ -87,7 +87,7 @@ def reply(*, turn: str, request: str | None, answer: list[str], json: bool, full
 def steer(
     *, turn: str, text: str | None, stdin: str | None, file: str | None, json: bool, full: bool, cwd: str | None
 ) -> None:
-    """Give a running turn more to consider; Codex breaks off the response under way for it."""
+    """Give a running turn more to consider; Codex aborts the current response for it."""
     from codex_server_cli.cli.prompts import read_prompt
 
     directory = read.find(Settings.load(), turn, cwd)
@@ -101,7 +101,7 @@ def steer(
 
 
 def _show_decided(view: TurnView, op: str, request: Entry, *, is_json: bool, is_full: bool) -> None:
-    """Tell what was decided: the request, and what comes next."""
+    """Show what was decided: the request, and what to do next."""
     if is_json:
         output.show_json(turn_documents.decided(view, op, request, is_full=is_full))
     else:
@@ -109,7 +109,7 @@ def _show_decided(view: TurnView, op: str, request: Entry, *, is_json: bool, is_
 
 
 def _show_done(view: TurnView, what: str, about: str) -> None:
-    """Tell a person what was done to a running turn, and how to follow it."""
+    """Show on a terminal what was done to a running turn, and how to follow it."""
     from codex_server_cli.actions.read.for_people import shortened
     from codex_server_cli.render.turns import card
 
@@ -119,7 +119,7 @@ def _show_done(view: TurnView, what: str, about: str) -> None:
 
 
 def _questions(entries: list[Entry], request: str | None) -> list[str]:
-    """The ids of the questions of the selected request; none where it is ambiguous, which the worker then reports."""
+    """The ids of the questions of the selected request; empty if it is ambiguous, which the worker then reports."""
     meant = [entry for entry in entries if request in (None, entry.get("id"))]
     if len(meant) != 1:
         return []
@@ -132,11 +132,11 @@ def _by_question(given: list[str], known: list[str]) -> dict[str, list[str]]:
     longest_first = sorted(known, key=len, reverse=True)
     for answer in given:
         id_, has_id, text = answer.partition("=")
-        for one in longest_first:  # an id may hold a `=`
+        for one in longest_first:  # an id may contain a `=`
             if answer.startswith(f"{one}="):
                 id_, text = one, answer[len(one) + 1 :]
                 break
-        if not has_id or (id_ not in known and _ID.fullmatch(id_) is None):  # a sentence may hold a `=`
+        if not has_id or (id_ not in known and _ID.fullmatch(id_) is None):  # a sentence may contain a `=`
             if len(known) > 1:
                 message = f"--answer {answer!r} does not say which question it answers"
                 raise UsageError(message, hint=f"--answer Q=A, where Q is one of: {', '.join(known)}")

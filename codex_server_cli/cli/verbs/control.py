@@ -18,13 +18,13 @@ from codex_server_cli.settings.places import Settings
 
 
 def cancel(*, turns: list[str], is_all: bool, json: bool, full: bool, cwd: str | None) -> Exit:
-    """Interrupt turns: their commands die too, what was received is kept. An ended turn stays as it is."""
+    """Interrupt turns and kill their commands; what was received is kept. An ended turn is not changed."""
     if is_all and turns:
         raise UsageError("--all cancels all that run: it takes no TURN")
     if not (is_all or turns):
         raise UsageError("Missing argument 'TURN...'", hint="Or --all. Try: codex-server cancel --help")
     settings = Settings.load()
-    # Those that are named: all or none, for a typo must cancel nothing.
+    # Named turns: all or none, because a typo must not cancel anything.
     views = _cancel_all(settings, cwd) if is_all else control.cancel(read.find_all(settings, turns, cwd))
     if not output.wants_json(json, full):
         _show_cancelled(settings, views)
@@ -57,7 +57,7 @@ def _cancel_all(settings: Settings, cwd: str | None) -> list[TurnView]:
 
 
 def _show_cancelled(settings: Settings, views: list[TurnView]) -> None:
-    """Say on a terminal how the turns have ended; the others are told on stderr."""
+    """Show on a terminal how the turns have ended; others are reported on stderr."""
     from codex_server_cli.actions.read.for_people import shortened
     from codex_server_cli.render.turns import card
 
@@ -73,7 +73,7 @@ def _show_cancelled(settings: Settings, views: list[TurnView]) -> None:
 
 
 def apply(*, turn: str, json: bool, full: bool, cwd: str | None) -> Exit:
-    """Bring back what a turn changed in its worktree; end with 1 where that conflicts."""
+    """Apply the changes in a turn's worktree to the user's files; exit code 1 on conflicts."""
     from codex_server_cli.actions.control.apply import apply as bring_back  # runs git, which `cancel` does not need
 
     settings = Settings.load()
@@ -95,7 +95,7 @@ def apply(*, turn: str, json: bool, full: bool, cwd: str | None) -> Exit:
 
 
 def recover(*, turn: str, json: bool, full: bool, cwd: str | None) -> Exit:
-    """Ask Codex's own record for what an ended turn did not get; end with the turn's code."""
+    """Recover what an ended turn lacks from Codex's own record; returns the turn's exit code."""
     from codex_server_cli.actions.control.recover import (
         recover as ask,
     )  # imports a Codex client, which `cancel` does not need

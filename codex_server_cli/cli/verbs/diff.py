@@ -44,8 +44,8 @@ def diff(*, turn: str, stat: bool, name_only: bool, json: bool, full: bool, cwd:
 
 
 def _show_diff(found: Changed) -> None:
-    """How much changed, and the diff in colour."""
-    from codex_server_cli.render.style.diff import diff_lines  # for a terminal alone
+    """Show how much changed, and the diff in colour."""
+    from codex_server_cli.render.style.diff import diff_lines  # only for a terminal
 
     ink = output.ink()
     output.show_styled(shown_stat(found.entries, ink, output.width()))

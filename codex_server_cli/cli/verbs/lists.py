@@ -59,7 +59,7 @@ def list_turns(
 
 
 def _show_rows(settings: Settings, rows: list[tuple[TurnView, str]], *, is_long: bool) -> None:
-    """Turns on a terminal, or with every column."""
+    """Show turns on a terminal, or with every column."""
     from codex_server_cli.render.turns.rows import long_turn_rows, turn_rows
 
     if is_long:
@@ -99,7 +99,7 @@ def list_(
 
 
 def _show_threads(settings: Settings, found: list[Any]) -> None:
-    """Threads on a terminal, in short."""
+    """Show threads on a terminal, with short ids."""
     from codex_server_cli.actions.read.for_people import shortened_threads
     from codex_server_cli.render.turns.threads import ThreadRow, thread_rows
 
@@ -133,7 +133,7 @@ def show(*, which: str, lines: int, json: bool, full: bool, cwd: str | None) -> 
 
 
 def _show_in_words(settings: Settings, shown: ShownTurn | ThreadView) -> None:
-    """A turn or a thread on a terminal."""
+    """Show a turn or a thread on a terminal."""
     from codex_server_cli.actions.read.for_people import shortened
     from codex_server_cli.actions.start import threads
     from codex_server_cli.cli.terminal.turn_text import markdown_rows

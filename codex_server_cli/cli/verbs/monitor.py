@@ -1,4 +1,4 @@
-"""`tail --all`: the stream of all turns, for a monitor or for a person. Shown line by line, as it comes."""
+"""`tail --all`: the stream of all turns, for a monitor or for people. Shown line by line, as events arrive."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def show_all(*, follows: bool, as_json: bool, is_full: bool, after: int | None, 
     """Show the events of all turns; with `follows` also new ones, until Ctrl-C or until the reader of stdout is gone.
 
     Args:
-        after: the cursor to resume from; None for all kept events, with `follows` for those of the running turns.
+        after: the cursor to resume from; None for all stored events, with `follows` for those of the running turns.
         forbidden: the flags that do not apply here, by name, and whether each was given.
 
     Raises:

@@ -38,7 +38,7 @@ def tail(
     raw: bool,
     cwd: str | None,
 ) -> Exit:
-    """Show what turns have said so far, or one as it goes on; or what happens to all."""
+    """Show the text of turns so far, or follow one; or show the events of all."""
     if is_all:
         from codex_server_cli.cli.verbs.monitor import show_all
 
@@ -98,7 +98,7 @@ def wait(
     raw: bool,
     cwd: str | None,
 ) -> Exit:
-    """Sleep until turns have ended; print them and end with their code."""
+    """Sleep until turns have ended; print them and return their exit code."""
     if is_any and is_all:
         raise UsageError("--any and --all exclude each other")
     if json and printed not in (None, Printed.JSON):
@@ -123,7 +123,7 @@ def wait(
 
 
 class _PrintOptions(NamedTuple):
-    """What is printed of a turn: `--print`, the options for the command that waits further, `--full` and `--raw`."""
+    """How a turn is printed: `--print`, the options of the command that continues to wait, `--full` and `--raw`."""
 
     printed: Printed | None
     options: str
@@ -132,7 +132,7 @@ class _PrintOptions(NamedTuple):
 
     @property
     def has_json(self) -> bool:
-        """Whether the state of a turn is told as JSON: a program reads it, or a person has asked for that."""
+        """Whether the state of a turn is printed as JSON: for a program, or on request."""
         is_text = self.printed in (Printed.NONE, Printed.ANSWER) or (
             self.printed is Printed.OUT and output.is_terminal()
         )
@@ -140,10 +140,10 @@ class _PrintOptions(NamedTuple):
 
 
 def _wait_for_one(directory: Any, until: Until, timeout_s: float | None) -> Sequence[tuple[TurnView, list[Entry]]]:
-    """Wait, and return the turn, with its pending requests where `until` asks for them."""
+    """Wait, and return the turn, with its pending requests if `until` includes them."""
     if until is not Until.ATTENTION:
         return [(read.wait(directory, timeout_s), [])]
-    from codex_server_cli.actions.read import wait  # 2 ms that the kernel's wait need not spend
+    from codex_server_cli.actions.read import wait  # 2 ms that the kernel's wait does not need
 
     return wait.wait([directory], is_any=False, timeout_s=timeout_s)
 
@@ -174,7 +174,7 @@ def _wait_for_several(
 
 
 def _report_those_that_ended(views: Iterable[TurnView], shown: _PrintOptions) -> list[Exit]:
-    """Say on stderr why they did not complete; their own exit codes."""
+    """Report on stderr why ended turns did not complete; returns their exit codes."""
     is_told = shown.printed in (None, Printed.JSON)
     return [report_end(view, is_told=is_told) for view in views if view.state is not State.RUNNING]
 
@@ -191,12 +191,12 @@ def _show_outcome(view: TurnView, shown: _PrintOptions) -> None:
 
 
 def _heading(view: TurnView) -> str:
-    """What tells one text of several from the next."""
+    """The heading of one text among several."""
     return f"==> {view.meta.get('name') or view.turn_id} <==\n"
 
 
 def _report_asked(asked: Sequence[tuple[TurnView, list[Entry]]], ids: list[str], shown: _PrintOptions) -> Exit:
-    """Show the pending requests: in the JSON, or in full on stderr where none is printed, or a person looks."""
+    """Show the pending requests: in the JSON, and in full on stderr if no JSON is printed, or on a terminal."""
     if shown.has_json:
         for view, requests in asked:
             output.show_json(turn_documents.status_with_requests(view, requests, is_full=shown.is_full))
@@ -209,7 +209,7 @@ def _report_asked(asked: Sequence[tuple[TurnView, list[Entry]]], ids: list[str],
 
 
 def _note_asked(view: TurnView, request: Entry) -> None:
-    """Show a request on stderr: on a terminal laid out for it, because a wrapped command would be another."""
+    """Show a request on stderr: on a terminal laid out for it, because a wrapped command would be a different one."""
     now_ms, display = time.time_ns() // 1_000_000, output.error_display()
     if display is None:
         output.note(pending_text(view, request, now_ms, None))
@@ -237,10 +237,10 @@ def _report_one(view: TurnView, shown: _PrintOptions) -> Exit:
 
 
 def _report_ends(views: list[TurnView], shown: _PrintOptions, *, is_any: bool) -> Exit:
-    """Say on stderr why turns did not complete, and which still run.
+    """Report on stderr why turns did not complete, and which still run.
 
     Returns:
-        With `is_any` the code of the first ended turn in the order given, an unreadable one last. Otherwise 0 where all
+        With `is_any` the code of the first ended turn in the order given, an unreadable one last. Otherwise 0 if all
         are complete, else the code of the first in that order that is not.
     """
     ended = [view for view in views if view.state is not State.RUNNING]

@@ -21,7 +21,7 @@ from codex_server_cli.settings.places import Settings
 
 
 def enable(*, server: str | None, json: bool, full: bool) -> None:
-    """Let paired devices use the shared server, now and whenever it is started again."""
+    """Let paired devices use the shared server, now and after each start."""
     _check_server(server)
     found = switch.enable_remote(Settings.load(), shared_server)
     _show(found, as_json=json or full, is_full=full)
@@ -69,7 +69,7 @@ def _show(found: switch.Remote, *, as_json: bool, is_full: bool) -> None:
 
 
 def pair(*, manual_code: bool, wait: bool, timeout: str | None, server: str | None, json: bool, full: bool) -> Exit:
-    """Print a code for one device, and until when it can be used."""
+    """Print a code for one device, and until when it is valid."""
     _check_server(server)
     if timeout is not None and not wait:
         raise UsageError("--timeout goes with --wait")
@@ -135,10 +135,10 @@ def revoke(*, client: str, server: str | None, json: bool, full: bool) -> None:
 
 
 def _check_server(url: str | None) -> None:
-    """Check that the server is the shared one, where one is named.
+    """Check that a given server is the shared one.
 
     Raises:
-        UsageError: it is another.
+        UsageError: it is another one.
     """
     if url is None:
         return

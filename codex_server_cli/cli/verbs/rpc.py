@@ -1,4 +1,4 @@
-"""The verbs that talk to an app-server as it is: `rpc`, `proxy`."""
+"""The verbs that talk directly to an app-server: `rpc`, `proxy`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def rpc(*, method: str, params: str | None, follow: bool, timeout: str | None, *
 
 
 def proxy(**server: Any) -> int:
-    """Connect stdin and stdout to an app-server: JSON-RPC, one message a line."""
+    """Connect stdin and stdout to an app-server: JSON-RPC, one message per line."""
     from codex_server_cli.actions.proxy import REPLY_TIMEOUT_S, TerminatedError, pump
 
     connector = _connector(server, math.inf)
@@ -71,7 +71,7 @@ def _params(text: str | None) -> Any:
     """The parameters of a call.
 
     Raises:
-        BadInputError: they are none.
+        BadInputError: they are invalid.
     """
     if text is None:
         return {}
@@ -82,7 +82,7 @@ def _params(text: str | None) -> Any:
         text = data.decode("utf-8", "surrogateescape")
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
-        # Half a character, or a number that overflowed (1e999): Codex drops either without a word.
+        # A lone surrogate, or a number that overflowed (1e999): Codex silently drops either.
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         hint = "Like: codex-server rpc thread/list '{\"limit\": 5}'"

@@ -1,4 +1,4 @@
-"""The verb `serve`: what was given, with config.json, to the gateway; and what to do where its extra is missing."""
+"""The verb `serve`: passes flags and config.json to the gateway; and the hint if its extra is not installed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _EXTRA = ("starlette", "uvicorn", "prometheus_client", "websockets", "anyio", "h
 
 
 def serve(*, model_alias: Sequence[str], selftest: bool, json: bool, full: bool, **flags: Any) -> int:
-    """Serve HTTP until a signal; or, with `selftest`, only as long as that takes."""
+    """Serve HTTP until a signal; or, with `selftest`, until that has ended."""
     if (json or full) and not selftest:
         raise UsageError("--json and --full are for --selftest", hint="codex-server serve --selftest --json")
     try:
@@ -40,7 +40,7 @@ def serve(*, model_alias: Sequence[str], selftest: bool, json: bool, full: bool,
     table, warnings = checked_table(config.serve, settings.config_path)
     for warning in (*config.warnings, *warnings):
         output.note(warning)
-    # An empty text was given, by a variable that is not set perhaps, and is refused below.
+    # An empty text, perhaps from an unset variable, counts as given, and is refused below.
     given = table | {name: value for name, value in flags.items() if value not in (None, False, [])}
     if model_alias:
         given["model_alias"] = options.parse_aliases(model_alias)
@@ -69,4 +69,4 @@ def _tell_selftest(selftest: Callable[..., int], *, is_json: bool, is_full: bool
 
 
 def _tell(line: str) -> None:
-    output.draw(f"{line}\n")  # who started it need not read it
+    output.draw(f"{line}\n")  # the caller need not read it

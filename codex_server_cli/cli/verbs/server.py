@@ -31,7 +31,7 @@ def _arguments(url: str | None, given: dict[str, Any]) -> list[str]:
     """The further arguments of codex; none for the shared app-server.
 
     Raises:
-        UsageError: the flags are wrong.
+        UsageError: the flags are invalid.
         BadInputError: the token or secret cannot be used.
     """
     if url is not None:
@@ -57,7 +57,7 @@ def stop(*, now: bool, timeout: str | None, json: bool, full: bool) -> None:
 
 
 def restart(*, json: bool, full: bool) -> None:
-    """Start the next generation; the present one runs its turns to their end."""
+    """Start the next generation; the current one runs its turns to their end."""
     report = server.restart(Settings.load())
     if json or full:
         _show_json([report], full=full)
@@ -78,7 +78,7 @@ def status(*, json: bool, full: bool) -> None:
 
 
 def logs(*, lines: int, follows: bool) -> None:
-    """Print what the shared app-server and its keeper have said."""
+    """Print the logs of the shared app-server and its keeper."""
     for piece in server.log_lines(Settings.load(), lines, follows=follows):
         output.show(without_colours(piece.decode("utf-8", "replace")))
 

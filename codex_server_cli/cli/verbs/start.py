@@ -1,7 +1,7 @@
 """The verbs that start turns: `new`, `continue` and `review`.
 
 Each takes, besides its own parameters, `flags`: the values of those in `parameters.START_FLAGS` or `REVIEW_FLAGS`, and
-of the prompt's. And `launch`, the worker that is being prepared, where the entry point has spawned one.
+of the prompt's; and `launch`, the worker that is being prepared, if the entry point has spawned one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from codex_server_cli.settings.places import Settings
 
 
 def new(launch: Any = None, **flags: Any) -> Exit:
-    """Start a turn on a new thread, and show it as its flags say."""
+    """Start a turn on a new thread, and show it according to its flags."""
     options, settings = read_options(flags), Settings.load()
     started = _start(
         settings, options, launch, {"verb": ["new"]}, lambda keyed: start.new(settings, keyed, launch or prepare())
@@ -39,7 +39,7 @@ def continue_(
     fork_if_busy: bool,
     **flags: Any,
 ) -> Exit:
-    """Start the next turn of a thread, and show it as its flags say."""
+    """Start the next turn of a thread, and show it according to its flags."""
     from codex_server_cli.actions.start import threads  # imports the readers, which `new` does not need
 
     options = read_options(flags)
@@ -70,7 +70,7 @@ def review(
     instructions: str | None,
     **flags: Any,
 ) -> Exit:
-    """Start a review of code as a turn, and show it as its flags say."""
+    """Start a review of code as a turn, and show it according to its flags."""
     from codex_server_cli.actions.start import review as reviews
 
     options = read_options(flags)
@@ -94,7 +94,7 @@ def review(
 
 
 def _given(verb: str, **flags: str | bool | None) -> Flags:
-    """What makes a call besides its options: the verb, and these flags where they are given."""
+    """What identifies a call besides its options: the verb, and those of these flags that are given."""
     given = {f"--{name.replace('_', '-')}": value for name, value in flags.items() if value not in (None, False)}
     return {"verb": [verb]} | {flag: [] if value is True else [str(value)] for flag, value in given.items()}
 
@@ -106,7 +106,7 @@ def _start(
     call: Flags,
     begin: Callable[[StartOptions], start.Started],
 ) -> start.Started:
-    """Start a turn; where it has a key, one for all calls with that (`once.only_once`)."""
+    """Start a turn; with a key only one for all calls with it (`once.only_once`)."""
     if options.once is None:
         return begin(options)
     from codex_server_cli.actions.start.once import only_once

@@ -1,4 +1,4 @@
-"""The verb `status`, in a file of its own because its start-up has a budget."""
+"""The verb `status`, in its own file because its start-up has a time budget."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from codex_server_cli.settings.places import Settings
 
 
 def status(*, turns: list[str], json: bool, full: bool, fields: str | None, cwd: str | None) -> Exit:
-    """Print where turns stand: in words on a terminal, else as one JSON object."""
+    """Print the state of turns: in words on a terminal, else as one JSON object."""
     settings = Settings.load()
     names = _names(fields, is_full=full)
     is_json = output.wants_json(json, full, names)
@@ -42,7 +42,7 @@ def status(*, turns: list[str], json: bool, full: bool, fields: str | None, cwd:
 
 
 def _show_words(settings: Settings, views: list[TurnView], *, is_one: bool) -> None:
-    """Show turns to a person; what is missing or unreadable is told on stderr."""
+    """Show turns on a terminal; missing or unreadable ones are reported on stderr."""
     from codex_server_cli.cli import show_status  # a pipe needs none of it
 
     known = [view for view in views if view.state not in (State.MISSING, State.UNREADABLE)]
@@ -77,7 +77,7 @@ def _view(settings: Settings, turn: str, cwd: str | None, *, is_one: bool) -> Tu
     """A missing turn is a result here, not an error; an ambiguous selector is an error."""
     try:
         directory = read.find(settings, turn, cwd)
-        return read.status_after_repair(directory) if is_one else read.status(directory)  # waits of many would add up
+        return read.status_after_repair(directory) if is_one else read.status(directory)  # many waits would add up
     except AmbiguousError:
         raise
     except NotFoundError as error:

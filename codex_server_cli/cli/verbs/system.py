@@ -40,7 +40,7 @@ def setup() -> None:
 
 
 def doctor(*, json: bool, full: bool) -> Exit:
-    """Look at everything a turn needs; end with the code of the first thing that is missing."""
+    """Check everything a turn needs; returns the exit code of the first failed check."""
     checks = diagnosis.doctor(Settings.load())
     if json or full:
         documents = [
@@ -76,7 +76,7 @@ def gc(
     age_s = parse_duration_s(older_than, "--older-than", needs_unit=True) if older_than is not None else None
     max_bytes = parse_size(max_size, "--max-size") if max_size is not None else None
     settings = Settings.load()
-    read.check_home(settings)  # a timer with a mistyped home must not succeed for ever
+    read.check_home(settings)  # a scheduled job with a mistyped home must not always succeed
     collected = system.gc(
         settings,
         age_s,
@@ -109,7 +109,7 @@ def demo(*, keep: bool) -> int:
 
 
 def _say_of_demo(text: str) -> None:
-    """Our own words on stderr: a command that is run as it would be typed, and what comes next."""
+    """Print our own text on stderr: a command as it would be typed, and what comes next."""
     style = Style.CYAN if text.startswith("$ ") else Style.PLAIN
     output.note_styled(f"{output.err_ink()(neutralise(text), style)}\n")
 

@@ -1,4 +1,4 @@
-"""The verb `watch`: one live board of turns, or plain lines where it cannot be drawn."""
+"""The verb `watch`: one live board of turns, or plain lines if it cannot be drawn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from codex_server_cli.settings.places import Settings
 
 
 def watch(*, cwd: str | None, state: State | None, limit: int | None) -> None:
-    """Watch turns on a live board; read, approve, answer, cancel them: ? lists the keys. In a pipe a line a phase."""
+    """Watch turns on a live board; read, approve, answer, cancel them: ? lists the keys. In a pipe a line per phase."""
     settings = Settings.load()
     read.check_home(settings)
     selection = Selection(settings, TurnFilter(state, cwd))

@@ -18,8 +18,8 @@ from codex_server_cli.cli.terminal.restore import restore_at_signals
 
 
 class Output(Vt100_Output):
-    """A terminal that is never queried for its cursor position: a late reply would be taken for keys, and the status
-    line would flicker with it."""
+    """A terminal that is never queried for its cursor position: a late reply would be read as keys, and the status
+    line would flicker."""
 
     @property
     def responds_to_cpr(self) -> bool:
@@ -53,7 +53,7 @@ class EditorApplication(Application[None]):
 
     @contextlib.contextmanager
     def restoring(self) -> Iterator[None]:
-        """Restore the terminal's present modes when a signal stops or ends the process; ours when it continues."""
+        """Restore the terminal's current modes when a signal stops or ends the process; ours when it continues."""
         fd = sys.stdin.fileno()
         before = termios.tcgetattr(fd)
         ours: list[Any] = before

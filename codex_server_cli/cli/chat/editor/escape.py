@@ -1,8 +1,8 @@
 """The Esc key of a chat. Owns how it is distinguished from the Alt key, and that it loses no character typed after it.
 
-A terminal sends Alt-x as Esc and x at once, so the two differ by timing alone, and where a program sends the keys not
-even by that. The Alt chords kept are the common editing ones, where the editor has text; any other character after an
-Esc is a key of its own. Above all `/`: Esc, then `/quit`, is no Alt-/.
+A terminal sends Alt-x as Esc and x at once, so the two differ only by timing, and not at all if a program sends the
+keys. Only the common Alt chords for editing are kept, while the editor has text; any other character after an Esc is a
+separate key. Above all `/`: Esc, then `/quit`, is not Alt-/.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
 ESCAPE_TIMEOUT_S = 0.1
-"""How long a lone Esc waits for the rest of a chord, where Esc has an effect."""
+"""How long a lone Esc waits for the rest of a chord, if Esc has an effect."""
 
 _IDLE_TIMEOUT_S = 1.0  # Esc, then Enter, typed as two keys is a new line
 _BYTES_S = 0.05  # between the bytes of one key
@@ -26,7 +26,7 @@ _NOT_CHORDS = [char for char in f"{ascii_letters}{digits}/-*#_.<>" if char not i
 """Characters that the editor binds as chords, or that are unbound."""
 
 _CUT_KEYS = ("[", "O")
-"""The second byte of escape sequences: one was split, or is unknown. Esc was not pressed."""
+"""The second byte of an escape sequence that was split, or is unknown: Esc was not pressed."""
 
 
 def escape_keys(on_escape: Callable[[], None]) -> KeyBindings:

@@ -1,4 +1,4 @@
-"""Completion of the project's files behind an `@`. Owns which names match what was typed, and their order."""
+"""Completion of the project's files after an `@`. Owns which names match the typed text, and their order."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 MOST = 30
-_FRESH_S = 10.0  # until the project is listed anew
+_FRESH_S = 10.0  # until the project is listed again
 
 
 def word_of_file(before: str) -> str | None:
-    """What was typed behind an `@` that begins the last word of a text; None where there is none."""
+    """The text after an `@` that begins the last word; None if there is none."""
     word = before[max(before.rfind(blank) for blank in " \n\t") + 1 :]
     return word[1:] if word.startswith("@") else None
 
 
 def matching(paths: Iterable[str], typed: str) -> list[str]:
-    """The paths of which parts begin with the typed parts, in their order: `cl/ch` finds `src/cli/chat.py`.
+    """The paths with parts that begin with the typed parts, in order: `cl/ch` finds `src/cli/chat.py`.
 
-    Those whose name matches come first, then the shorter ones.
+    Paths whose file name matches come first, then shorter ones.
     """
     wanted = [piece for piece in typed.lower().split("/") if piece]
     found = [(path, parts) for path in paths if _has(parts := path.lower().split("/"), wanted)]
@@ -36,10 +36,10 @@ def _has(parts: list[str], wanted: list[str]) -> bool:
 
 
 class FileCompleter(Completer):
-    """Replaces `@` and the beginning of a path by the path; to be run in a thread.
+    """Replaces `@` and the beginning of a path by the path. Run it in a thread.
 
     Args:
-        list_files: lists the project, which may take a while.
+        list_files: lists the project, which may be slow.
     """
 
     def __init__(self, list_files: Callable[[], list[str]]) -> None:
@@ -48,7 +48,7 @@ class FileCompleter(Completer):
         self._listed_s = float("-inf")
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        """Completions for the word before the cursor; none where it does not begin with `@`."""
+        """Completions for the word before the cursor; none if it does not begin with `@`."""
         typed = word_of_file(document.text_before_cursor)
         if typed is None:
             return

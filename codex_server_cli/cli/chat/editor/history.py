@@ -1,4 +1,4 @@
-"""The history of a chat's line editor. Owns which lines enter it, and that long pastes are folded in it."""
+"""The history of a chat's line editor. Owns which lines are added, and that long pastes are folded in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from prompt_toolkit.history import History
 
 from codex_server_cli.cli.chat.editor.pastes import Pastes, with_line_feeds
 
-_TIMES = 10  # a line of earlier conversations is folded only where it is so much longer than a short paste
+_TIMES = 10  # a line of earlier conversations is folded only if it is so many times longer than a short paste
 
 
 class LineHistory(History):
@@ -17,7 +17,7 @@ class LineHistory(History):
     Args:
         earlier: returns the stored lines, newest first.
         keep: stores one.
-        pastes: what is folded in the editor; stored lines are whole.
+        pastes: folds long text in the editor; stored lines are unfolded.
     """
 
     def __init__(self, earlier: Callable[[], Iterable[str]], keep: Callable[[str], None], pastes: Pastes) -> None:
@@ -35,9 +35,9 @@ class LineHistory(History):
         return map(self._folded, self._earlier())
 
     def _folded(self, line: str) -> str:
-        """A stored line with its paste folded: all but its first line, which begins with what was typed before it.
+        """A stored line with its paste folded: all except its first line, which begins with the text typed before it.
 
-        One that begins as a command does is folded whole: alone, its first line would be one.
+        A line that begins like a command is folded as a whole: otherwise its first line would be a command.
         """
         line = with_line_feeds(line)
         first, end, rest = line.partition("\n")

@@ -29,7 +29,7 @@ class Shown(NamedTuple):
 
     Attributes:
         live: raw text that is still growing.
-        asked: what the user is asked to type, or "".
+        asked: the hint what to type, or "".
         status: the status line for a number of columns.
         is_secret: whether typed text must not be displayed.
         can_interrupt: whether Esc has an effect.

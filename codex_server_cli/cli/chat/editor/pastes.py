@@ -1,7 +1,7 @@
 """Long pastes in a chat's line editor: each is one character there, shown as `[pasted 200 lines]`.
 
-Owns which text a character stands for. So the editor moves over a paste, deletes it and undoes that as it does with any
-character, while what is sent is whole. Must never change a text that was pasted, but for its line ends.
+Owns which text a character represents. So the editor moves over a paste, deletes it and undoes that like any character,
+but the whole text is sent. Must never change a pasted text, except its line ends.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from prompt_toolkit.layout.utils import explode_text_fragments
 from codex_server_cli.render.escape import neutralise
 
 MOST_LINES, MOST_CHARS = 10, 2000
-"""What is pasted as it is."""
-_FIRST, _LAST = 0xF0000, 0xFFFFD  # of a plane for private use: no keyboard and no font has them
+"""The longest paste that is not folded."""
+_FIRST, _LAST = 0xF0000, 0xFFFFD  # of a private-use plane: no keyboard and no font has them
 
 
 def with_line_feeds(text: str) -> str:
-    """The text with every line end as the editor has it."""
+    """The text with `\\n` line ends, as in the editor."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -31,10 +31,10 @@ class Pastes:
         self._texts: dict[str, str] = {}
 
     def fold(self, text: str, times: int = 1) -> str:
-        """The text as the editor is to hold it: a long one as one character.
+        """The text for the editor: a long one as one character.
 
         Args:
-            times: how much longer than a paste it must be for that; what was typed once may be edited.
+            times: by which factor it must exceed the limits; history lines may be typed text, which stays editable.
         """
         text = with_line_feeds(text)
         is_short = text.count("\n") < times * MOST_LINES and len(text) <= times * MOST_CHARS
@@ -48,7 +48,7 @@ class Pastes:
         return mark
 
     def expand(self, line: str) -> str:
-        """The editor's text with each paste whole: what is sent, and stored."""
+        """The editor's text with each paste unfolded: what is sent, and stored."""
         return "".join(self._texts.get(char, char) for char in line) if self._holds(line) else line
 
     def labelled(self, line: str) -> str:
@@ -56,7 +56,7 @@ class Pastes:
         return "".join(self.label(char) for char in line) if self._holds(line) else line
 
     def label(self, char: str) -> str:
-        """What is shown for a character of the editor."""
+        """The displayed text for a character of the editor."""
         text = self._texts.get(char)
         if text is None:
             return char
@@ -69,7 +69,7 @@ class Pastes:
 
 
 class PasteProcessor(Processor):
-    """Shows the labels in the editor, and what would reorder or hide its text."""
+    """Shows labels in the editor, and makes characters visible that would reorder or hide its text."""
 
     def __init__(self, pastes: Pastes) -> None:
         self._pastes = pastes

@@ -1,6 +1,6 @@
-"""A list in place of the line editor, of which one row is chosen: with the arrows or its number, Esc leaves.
+"""A list in place of the line editor, from which a row is chosen: with the arrows or its number; Esc closes it.
 
-Owns the chosen row and its keys. Must never know what is chosen.
+Owns the chosen row and its keys. Must never know what the rows are.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Rows = Callable[[int], Sequence[str]]
 """The rows for a number of columns: safe text, one line each."""
 
 _HINTS = ("arrows or number, Enter takes · Esc leaves", "Enter takes · Esc leaves", "")
-_MARGIN = 6  # before a row: the mark, its number, and a column that stays free
+_MARGIN = 6  # before a row: the mark, its number, and a free column
 _STEPS = {"up": -1, "c-p": -1, "down": 1, "c-n": 1, "pageup": -10, "pagedown": 10, "home": -(10**6), "end": 10**6}
 
 
@@ -39,10 +39,10 @@ class Picker:
         """Let the user choose a row.
 
         Args:
-            at: the row that is chosen at first.
+            at: the initial row.
 
         Returns:
-            Its index; None where they left.
+            Its index; None if the user closed the list.
         """
         self._title, self._rows, self._at, self._digits = title, rows, at, ""
         self._count = len(rows(80))
@@ -58,7 +58,7 @@ class Picker:
             get_app().invalidate()
 
     def leave(self) -> None:
-        """Close the list where one is open: nothing is chosen."""
+        """Close the list, if one is open, without a choice."""
         self._end(None)
 
     def _end(self, index: int | None) -> None:
@@ -69,7 +69,7 @@ class Picker:
         self._at, self._digits = max(0, min(index, self._count - 1)), ""
 
     def _type(self, digit: str) -> None:
-        """A digit of a row's number; one that begins another number, where no row has the longer one."""
+        """Take a digit of a row's number; it begins a new number if no row has the longer one."""
         for digits in (self._digits + digit, digit):
             if 1 <= int(digits) <= self._count:
                 self._move(int(digits) - 1)

@@ -1,7 +1,7 @@
 """The bottom of a chat's terminal: the text that is still growing, the line editor, one status line; and the keys.
 
-Everything above it is ordinary scrollback, which can be copied and searched. Owns the editor and where text is put;
-must never know of turns. Built on prompt_toolkit, whose whole-line erasing keeps the two apart.
+Everything above it is ordinary scrollback, which can be copied and searched. Owns the editor and where text is printed;
+must never know of turns. Built on prompt_toolkit, which erases whole lines and so keeps the two separate.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from codex_server_cli.cli.terminal.markdown import tail_rows
 MENU_ROWS = 9
 INPUT_ROWS = 10
 LIVE_ROWS = 10
-"""Few, so that little garbage stays when a window is shrunk faster than we redraw."""
+"""Few, so that little garbage remains when a window is shrunk faster than we redraw."""
 READING_S = 0.5
 """How long a question is shown before a line counts as its answer."""
 
@@ -49,12 +49,12 @@ class Screen:
     """The running line editor.
 
     Attributes:
-        picker: the list that may stand in the editor's place.
+        picker: the list that may replace the editor.
 
     Args:
         show: returns what to show; called at every redraw.
-        pastes: what is folded in the editor's text.
-        completers: of commands, which take no time, and of files, which may.
+        pastes: the pastes that are folded in the editor's text.
+        completers: of commands, which is fast, and of files, which may be slow.
         on_line: called with a line, or several typed or pasted as one; returns whether it stays in the editor.
         on_interrupt: Ctrl-C; called with the editor's text.
         on_escape: Esc while no menu is open.
@@ -77,7 +77,7 @@ class Screen:
         self._on_line, self._on_interrupt, self._on_escape, self._on_end = on_line, on_interrupt, on_escape, on_end
         self._draft: str | None = None
         self._reading: asyncio.TimerHandle | None = None
-        self._discards = False  # the rest of a secret that is no longer asked for
+        self._discards = False  # the rest of a secret that is no longer requested
         self.history, self._pastes, self.picker = history, pastes, Picker()
         self._search = HistorySearch(history, lambda: self.buffer.text).toolbar
         commands, files = completers
@@ -132,11 +132,11 @@ class Screen:
         self.history.keeps = self._discards = False
 
     def bring_back(self, *, was_secret: bool = False) -> None:
-        """Restore the draft: the answer is given, or no longer asked for.
+        """Restore the draft: the question was answered, or withdrawn.
 
         Args:
-            was_secret: whether the editor may hold half of a secret. The other half may still be typed: all input up to
-                the next Enter is discarded, undisplayed.
+            was_secret: whether the editor may contain half of a secret. The user may still type the other half: all
+                input up to the next Enter is discarded, without being displayed.
         """
         if was_secret and self.application.is_running:
             self.application.drop_typed_ahead()
@@ -151,7 +151,7 @@ class Screen:
         self.history.keeps = True
 
     def begin_reading(self) -> None:
-        """A question was just drawn: discard input typed before it, and wait until it can have been read."""
+        """A question was just drawn: discard input typed before it, and wait until the user can have read it."""
         if not self.application.is_running:
             return
         self.application.drop_typed_ahead()
@@ -177,7 +177,7 @@ class Screen:
     # --- layout
 
     def _layout(self) -> HSplit:
-        # Styles go on the text, not on a window: that would pad its rows with blanks to the right edge.
+        # Styles are set on the text, not on a window, which would pad its rows with blanks to the right edge.
         live = Window(FormattedTextControl(self._live), dont_extend_height=True)
         asked = Window(
             FormattedTextControl(lambda: [("class:ask", self._show().asked)]), dont_extend_height=True, wrap_lines=True
@@ -268,7 +268,7 @@ class Screen:
         return keys
 
     def _is_completed(self) -> bool:
-        """Whether the menu opens by itself: at the beginning of a command, and behind an `@`."""
+        """Whether the menu opens by itself: at the beginning of a command, and after an `@`."""
         return self.buffer.text.startswith("/") or word_of_file(self.buffer.document.text_before_cursor) is not None
 
     def _has_chosen_file(self) -> bool:

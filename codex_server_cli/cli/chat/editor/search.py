@@ -1,6 +1,6 @@
 """The search through earlier messages in a chat's line editor (Ctrl-R): its line below the editor, and its end.
 
-Owns that a search without a match says so: the editor then holds what it held before. Must never change the history.
+Owns the message for a search without a match: the editor's text is then unchanged. Must never change the history.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class HistorySearch:
     """The search of one editor.
 
     Attributes:
-        toolbar: its line; shown while there is a search.
+        toolbar: its line; shown during a search.
 
     Args:
-        history: what is searched,
-        current: and what the editor holds.
+        history: the lines to search.
+        current: returns the editor's text, which is searched, too.
     """
 
     def __init__(self, history: History, current: Callable[[], str]) -> None:
@@ -34,7 +34,7 @@ class HistorySearch:
         )
 
     def prompt(self, direction: str) -> str:
-        """What stands before the text that is searched for, behind the direction in words."""
+        """The prompt before the search text: the direction in words, and whether there is a match."""
         return f"{direction}: " if self._has_match() else f"{direction}, no match: "
 
     def _has_match(self) -> bool:
@@ -43,7 +43,7 @@ class HistorySearch:
 
 
 def search_keys() -> KeyBindings:
-    """Bindings for the end of a search: what it found goes, what was in the editor before comes back."""
+    """Key bindings that cancel a search: the editor's earlier text is restored."""
     keys = KeyBindings()
 
     @keys.add("escape", filter=is_searching, eager=True)
