@@ -1,4 +1,4 @@
-"""Opening a page in the user's browser. Owns the process that does it; must never be waited for, nor fail a command.
+"""Opening a page in the user's browser. Owns that process; must never block a command, nor make one fail.
 
 Python's `webbrowser` runs in a separate process, because it may block for as long as the browser runs, and the
 browser's output must not reach our stdout.
@@ -29,6 +29,6 @@ def open_page(url: str) -> bool:
             ],
             setsid=True,  # Ctrl-C cancels the login, but must not close the browser
         )
-    except OSError:  # no room for a process: the URL is printed anyway
+    except OSError:  # the process table is full: the URL is printed anyway
         return False
     return True

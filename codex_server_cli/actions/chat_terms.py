@@ -1,6 +1,6 @@
-"""What the next turn of a chat runs with: its login, model and effort, checked before there is a message to lose.
+"""Checks of the login, model and effort of a chat's next turn, before the user has typed a message that could be lost.
 
-Owns no rule: they are those of `start`. Must never start a turn.
+The rules are those of `start`. Must never start a turn.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from codex_server_cli.settings.places import Settings
 
 
 def check_model(settings: Settings, options: StartOptions, target: ChatTarget) -> None:
-    """Check the model and the effort for the next messages; another's server has its own, and its turns tell.
+    """Check the model and the effort for the next messages; on a foreign server only its turns can tell.
 
     Raises:
         BadInputError: as `start.new`, for the options that decide them.
@@ -45,15 +45,15 @@ def check_model(settings: Settings, options: StartOptions, target: ChatTarget) -
 
 
 def is_unlisted(settings: Settings, options: StartOptions, target: ChatTarget) -> bool:
-    """Whether Codex lists no such model, which a provider of one's own may have all the same (`check_model` refuses it
-    with any other); false where that is not known."""
+    """Whether Codex does not list the model; False where that is not known. A custom provider may have it anyway; with
+    any other provider `check_model` refuses it."""
     if not _is_ours(settings, options, target, read_config(settings.config_path)):
         return False
     from codex_server_cli.actions import account  # as in `models`
 
     try:
         return options.model not in [each.name for each in account.read_models(settings)]
-    except CodexServerError:  # the turn will tell
+    except CodexServerError:  # the turn will report it
         return False
 
 
@@ -75,7 +75,7 @@ def check_login(settings: Settings, options: StartOptions, target: ChatTarget) -
 
 
 def models(settings: Settings, options: StartOptions, target: ChatTarget) -> list[Model]:
-    """The models to choose from; `[]` where they are not known: another's server, or a provider of one's own.
+    """The models to choose from; `[]` where they are not known: on a foreign server, or with a custom provider.
 
     Raises:
         CodexServerError: as `account.read_openai_models`.
@@ -94,6 +94,6 @@ def known_efforts(settings: Settings) -> list[str]:
 
 
 def _is_ours(settings: Settings, options: StartOptions, target: ChatTarget, config: Config) -> bool:
-    """Whether the turn runs on a codex of this machine's, so that its login and models can be looked at."""
+    """Whether the turn runs on a codex of this machine, so that its login and models can be read."""
     server = start.choose_server(settings, options, config, target.choice)[1]
     return server is None or server.is_ours

@@ -1,4 +1,4 @@
-"""Which version a codex binary has, asked of it once: every verb that needs it reads the cache of the home first."""
+"""The version of a codex binary, probed once: every verb that needs it reads the cache in the home first."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from codex_server_cli.settings.places import Settings
 
 
 def probe_once(settings: Settings, path: Path) -> CodexBinary:
-    """As `probe`; a binary that was probed before, by any command of this home, is not probed again until it changes.
+    """As `probe`, cached in the home: a binary is not probed again until it changes.
 
     Raises:
         CodexMissingError: it does not run.
     """
-    from codex_server_cli.disk.codex_versions import read_version, write_version  # a pinned codex does without
+    from codex_server_cli.disk.codex_versions import read_version, write_version  # not needed for a pinned codex
 
     version = read_version(settings.home, path)
     if version is not None:

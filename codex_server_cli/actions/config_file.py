@@ -17,14 +17,14 @@ _LOCK_S = 5.0
 
 
 def write_config(settings: Settings, **changes: Any) -> None:
-    """Change these keys of `config.json`, and no other. Nothing is written where they have these values already.
+    """Change only these keys of `config.json`. Nothing is written where they have these values already.
 
     Args:
         changes: by key; a key that is missing counts as False.
 
     Raises:
         BadInputError: the file is broken.
-        HomeError: it cannot be written; it is as it was then.
+        HomeError: it cannot be written, and is unchanged.
         BusyError: another command is writing it.
     """
     path = settings.config_path

@@ -37,18 +37,18 @@ from codex_server_cli.worker.launch import Launch
 HISTORY_BYTES = 256 * 1024
 """How much of the history's end is read."""
 
-_NAMED = 200  # of the newest turns: so many are looked at for the names of conversations
+_NAMED = 200  # how many of the newest turns are searched for the names of conversations
 
 MOST_LINE_CHARS = 64 * 1024
-"""A longer line is not stored: a few of them would be all that the history holds."""
+"""A longer line is not stored: a few of them would fill the history."""
 
 
 class Seen(NamedTuple):
     """One snapshot of a followed turn.
 
     Attributes:
-        view: the turn; an end state only in the last snapshot.
-        events: those since the snapshot before, both directions, in the shape of `events.jsonl`.
+        view: the turn; has an end state only in the last snapshot.
+        events: those since the previous snapshot, in both directions, in the format of `events.jsonl`.
         pending: the requests that wait for a person; see `approvals.pending_of`.
     """
 
@@ -83,7 +83,7 @@ class ChatTurn:
             for _ in wakeups(self.directory.path):
                 if self._is_left:
                     return
-                view = read.status(self.directory)  # before its events: the other order can miss the last ones (law 2)
+                view = read.status(self.directory)  # before the events: the other order can miss the last ones (law 2)
                 events = list(read_events(decoder.feed(file.read_more())))
                 yield Seen(view, events, approvals.pending_of(view))
                 if view.state is not State.RUNNING:
@@ -111,7 +111,7 @@ def begin(settings: Settings, options: StartOptions, choice: ThreadChoice | None
 
 
 def compact(settings: Settings, options: StartOptions, choice: ThreadChoice, *, is_fork: bool = False) -> ChatTurn:
-    """Start a turn in which Codex replaces what the thread holds by a summary of it.
+    """Start a turn in which Codex replaces the content of the thread by a summary.
 
     Raises:
         CodexServerError: as `begin`.
@@ -125,7 +125,7 @@ class ChatTarget(NamedTuple):
     Attributes:
         choice: the thread; None for a new one.
         is_fork: the next exchange goes on from a copy of it.
-        running: a turn that is writing it now, to be followed first.
+        running: a turn that writes the thread now; it is followed first.
     """
 
     choice: ThreadChoice | None = None
@@ -134,14 +134,14 @@ class ChatTarget(NamedTuple):
 
 
 def target_after(settings: Settings, chat_turn: ChatTurn, before: ChatTarget) -> ChatTarget:
-    """The target after an exchange: its thread, unless it left none."""
+    """The target after an exchange: its thread, or the target before it where it left no thread."""
     with contextlib.suppress(CodexServerError):  # it failed before it had one, or was deleted meanwhile
         return ChatTarget(threads.choose_by_turn(settings, chat_turn.directory.turn_id, None))
     return before._replace(running=None)
 
 
 def with_directory(settings: Settings, options: StartOptions) -> StartOptions:
-    """The options for a whole chat: their directory checked, where they name one of this machine.
+    """The options for a whole chat, with the directory checked if it is one of this machine.
 
     Raises:
         CodexServerError: as `start.new`, for the directory and the server.
@@ -216,16 +216,16 @@ def last_entries(settings: Settings, choice: ThreadChoice, limit: int) -> list[T
 
 
 def last_turn(settings: Settings, thread_id: str) -> TurnView | None:
-    """The newest turn of a thread; None where all that was said in it was said elsewhere."""
+    """The newest of our turns on a thread; None where none of its turns is ours."""
     return next(iter(read.list_turns(settings, 1, read.TurnFilter(thread_ids=frozenset([thread_id])))), None)
 
 
 class Resumable(NamedTuple):
-    """A conversation to go on with.
+    """A conversation that can be continued.
 
     Attributes:
-        name: its own in Codex, else that of its newest turn with one.
-        running: the turn that runs in it, if any.
+        name: the thread's name in Codex, else that of its newest named turn.
+        running: the turn that runs on it, if any.
     """
 
     thread: ThreadSummary
@@ -234,10 +234,10 @@ class Resumable(NamedTuple):
 
 
 def resumable(settings: Settings, limit: int, but: str | None) -> list[Resumable]:
-    """The newest conversations, wherever they were; those of others than us, too.
+    """The newest conversations of all directories, including those that other programs started.
 
     Args:
-        but: the thread that is left out.
+        but: a thread to leave out.
 
     Raises:
         HomeError: as `threads.recent`.

@@ -1,7 +1,7 @@
 """The `demo` verb: a whole turn offline. Owns a temporary home and the command that is run in it.
 
-The turn is run by the real `codex-server` and the real codex; only the model is scripted, on loopback. The command is
-run as a user would run it, in a separate process. All that is said fits on a small screen.
+The real `codex-server` and the real codex run the turn; only the model is scripted, on loopback. The command runs as a
+user would run it, in a separate process. The whole output fits on a small screen.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def run_demo(settings: Settings, note: Callable[[str], None], *, keeps_home: boo
     """Run the demo turn; its output goes to our stdout and stderr.
 
     Args:
-        note: takes the command that is run, and what to do next.
+        note: called with the command that is run, and with what to do next.
         keeps_home: do not delete the temporary home.
 
     Returns:

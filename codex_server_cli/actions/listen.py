@@ -1,4 +1,4 @@
-"""An app-server on a TCP port: its flags and the file of its token, looked at before its start; making that file."""
+"""An app-server on a TCP port: checks its flags and token file before it starts, and makes that file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from codex_server_cli.errors import UsageError
 
 
 def checked_arguments(flags: ListenFlags) -> list[str]:
-    """The arguments of `codex app-server`, paths starting from the current directory.
+    """The arguments of `codex app-server`; paths are relative to the current directory.
 
     Raises:
         UsageError: codex would not start with them.
@@ -27,7 +27,7 @@ def make_token_file(path: str) -> NewToken:
     """Make a file with a new token; never overwrites.
 
     Args:
-        path: absolute, or from the current directory.
+        path: absolute, or relative to the current directory.
 
     Raises:
         UsageError: the path is empty.

@@ -1,4 +1,4 @@
-"""`--notify`: the check of the command, or of the bell, before a turn begins. Its run is `worker.notifier`'s."""
+"""`--notify`: checks the command, or the bell, before a turn begins. `worker.notifier` runs it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from codex_server_cli.settings.places import Settings
 
 
 def choose_command(settings: Settings, asked: str | None, config: Config) -> str | None:
-    """The command line that a new turn notifies with: what was asked for, else the one of `config.json`.
+    """The notify command of a new turn: the one that was asked for, else the one of `config.json`.
 
     Its program is resolved now, as the user's shell would, to an absolute path, so that another directory or `PATH`
     cannot change it later. In `config.json` a path must be absolute, because any project's directory may be the current
@@ -22,7 +22,7 @@ def choose_command(settings: Settings, asked: str | None, config: Config) -> str
     `warn_of_pattern`. The word `bell` stands for the terminal of this process; in `config.json` only where it has one.
 
     Raises:
-        BadInputError: there is no such program, or it is no command, or one for a shell.
+        BadInputError: there is no such program, or the line is no command, or one that needs a shell.
         UsageError: `--notify bell` without a terminal.
     """
     if asked == BELL or (asked is None and config.notify == BELL):
@@ -47,7 +47,7 @@ def _own_bell() -> str | None:
             path, found = os.ttyname(fd), os.fstat(fd)
             if stat.S_ISCHR(found.st_mode) and os.stat(path).st_rdev == found.st_rdev and os.access(path, os.W_OK):  # noqa: PTH116
                 return Bell(path, found.st_rdev, found.st_uid).line
-        except OSError:  # closed, no terminal, or one of another mount namespace: the next one may do
+        except OSError:  # closed, no terminal, or one of another mount namespace: try the next
             continue
     return None
 
@@ -90,7 +90,7 @@ def _checked(settings: Settings, text: str, source: str, *, is_flag: bool) -> st
 
 
 def _as_given(command: str, *, is_flag: bool) -> str:
-    """A command line as the user gives it: as a flag for their shell, or as a member of `config.json`."""
+    """A command line in the user's notation: as a flag for their shell, or as a member of `config.json`."""
     if not is_flag:
         return f'"notify": {json.dumps(command, ensure_ascii=False)}'
     from codex_server_cli.core.command_line import quoted

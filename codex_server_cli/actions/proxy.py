@@ -1,8 +1,8 @@
 """Newline-delimited JSON on stdin and stdout, for any client, over any link to an app-server. Owns the pumping.
 
-Both directions go on independently: what the client does not read yet waits in memory, because a server drops a reader
-that is slow; what the server does not read yet is not read from the client either. Must never change a message, nor the
-flags of stdin and stdout, which other processes may share.
+Both directions are independent. Output for a slow client is buffered in memory, because a server drops a slow reader;
+while the server does not read, nothing is read from the client either. Must never change a message, nor the flags of
+stdin and stdout, which other processes may share.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from codex_server_cli.core.protocol.relay import Relay, Relayed
 from codex_server_cli.errors import ServerError
 
 REPLY_TIMEOUT_S = 10.0
-"""For the replies that are still to come when the client has sent all."""
+"""For the outstanding replies after EOF from the client."""
 _READ_BYTES = 1 << 20
 _MOST_HELD_BYTES = 1 << 30
 _MOST_MESSAGE_BYTES = 64 << 20
@@ -33,17 +33,17 @@ class TerminatedError(Exception):
 
 
 def pump(open_link: Callable[[], Link], address: str, *, is_socket: bool, stdin_fd: int = 0, stdout_fd: int = 1) -> int:
-    """Pump until the client has sent all and has its replies, or does not read any more.
+    """Pump until the client has sent EOF and has its replies, or has closed our stdout.
 
     Args:
         open_link, address: see `CodexClient`.
         is_socket: whether the link leads to a socket, whose messages are bounded.
 
     Returns:
-        How many of the client's requests have no reply; 0 where it does not read any more.
+        How many of the client's requests have no reply; 0 where it has closed our stdout.
 
     Raises:
-        CodexServerError: the app-server cannot be reached, or has ended; what it had said is written by then.
+        CodexServerError: the app-server cannot be reached, or has ended; its output has been written before.
         TerminatedError: SIGTERM has come.
         KeyboardInterrupt: Ctrl-C.
     """
@@ -70,9 +70,9 @@ class _Pump:
         self._link, self._address, self._relay = link, address, relay
         self._stdin_fd, self._stdout_fd = stdin_fd, stdout_fd
         self._to_client = bytearray()
-        # A pipe that is ready takes so much without blocking; a file takes all.
+        # A write of at most PIPE_BUF to a ready pipe does not block; a write to a file never does.
         self._piece_bytes = _READ_BYTES if stat.S_ISREG(os.fstat(stdout_fd).st_mode) else select.PIPE_BUF
-        self._until: float | None = None  # once the client has sent all
+        self._until: float | None = None  # set at EOF from the client
         self._is_reader_gone = False
         self._has_spoken = False
 
@@ -88,7 +88,7 @@ class _Pump:
                     break
                 self._flush()
                 error = failure_of(self._link, self._address, is_late=False)
-                error.hint = "" if self._has_spoken else error.hint  # how to reach it is known then
+                error.hint = "" if self._has_spoken else error.hint  # the hint is about reaching it, and it was reached
                 raise error
         self._link.end()
         self._flush()
@@ -99,13 +99,13 @@ class _Pump:
             return True
         if self._until is None:
             return False
-        if self._link.write_fd() is not None:  # its time begins when all is sent
+        if self._link.write_fd() is not None:  # the timeout begins when everything is sent
             self._until = time.monotonic() + REPLY_TIMEOUT_S
             return False
         return not self._relay.unanswered or time.monotonic() >= self._until
 
     def _wait(self) -> dict[int, int]:
-        """What has happened, by descriptor: waits for something."""
+        """Wait for an event; return the poll events by descriptor."""
         poll = select.poll()
         poll.register(self._stdout_fd, select.POLLOUT if self._to_client else 0)
         for fd in self._link.fds():
@@ -114,20 +114,20 @@ class _Pump:
         if write_fd is not None:
             is_read = write_fd in self._link.fds()
             poll.register(write_fd, select.POLLOUT | (select.POLLIN if is_read else 0))
-        elif self._until is None:  # the server keeps up: the client may go on
+        elif self._until is None:  # nothing is pending for the server: read more from the client
             poll.register(self._stdin_fd, select.POLLIN)
         waits = [self._link.tick(), None if self._until is None else self._until - time.monotonic()]
         rest_s = min((wait for wait in waits if wait is not None), default=None)
         return dict(poll.poll(None if rest_s is None else max(0.0, rest_s) * 1000))
 
     def _turn(self, events: dict[int, int]) -> bool:
-        """Do what is possible now.
+        """Read and write what is ready.
 
         Returns:
-            Whether the app-server lives.
+            Whether the app-server is alive.
 
         Raises:
-            BrokenPipeError: it does not.
+            BrokenPipeError: it does not read any more.
         """
         self._write(events.get(self._stdout_fd, 0))
         self._link.send(b"")
@@ -143,7 +143,7 @@ class _Pump:
         return is_alive
 
     def _hear(self, events: Container[int]) -> bool:
-        """Take what the server says; returns whether it lives."""
+        """Read from the server; return whether it is alive."""
         is_alive = True
         for fd in self._link.fds():
             if fd in events:
@@ -154,7 +154,7 @@ class _Pump:
         return is_alive
 
     def _read_to_end(self) -> None:
-        """Take what a server that reads nothing more has still said."""
+        """Read the remaining output of a server that has stopped reading."""
         deadline = time.monotonic() + _READ_TO_END_S
         while (rest_s := deadline - time.monotonic()) > 0:
             ready = select.select(self._link.fds(), [], [], rest_s)[0]
@@ -177,7 +177,7 @@ class _Pump:
             self._is_reader_gone = True
 
     def _flush(self) -> None:
-        """Write what the client has not read yet, however long it takes."""
+        """Write the buffered output to the client; blocks without a timeout."""
         try:
             while self._to_client and not self._is_reader_gone:
                 del self._to_client[: os.write(self._stdout_fd, self._to_client[:_READ_BYTES])]

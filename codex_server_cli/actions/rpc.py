@@ -1,6 +1,6 @@
-"""One raw call of an app-server, and what comes after it. Owns the connection; must never know what a method does.
+"""One raw call of an app-server, and its notifications. Owns the connection; must never know what a method does.
 
-Nothing of a turn's guards applies here: neither sandbox nor consent, nor who pays.
+None of a turn's checks applies here: not the sandbox, not consent, not who pays.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DEFAULT_TIMEOUT_S = 30.0
 
 @contextmanager
 def raw_client(open_link: Callable[[], Link], address: str, timeout_s: float) -> Iterator[CodexClient]:
-    """A client of any app-server, which is past the handshake.
+    """A client of any app-server, after the handshake.
 
     Args:
         open_link, address: see `CodexClient`.
@@ -44,7 +44,7 @@ def call(client: CodexClient, method: str, params: Any, timeout_s: float) -> Any
     Raises:
         RefusalError: the app-server answered with an error.
         LateError: no answer came in time.
-        CodexServerError: the app-server has gone.
+        CodexServerError: the app-server has ended.
     """
     reply = client.call(method, params, timeout_s)
     if reply is None:

@@ -1,4 +1,4 @@
-"""The shared app-server: started, stopped, looked at. Owns what each of these means for its generations."""
+"""Starting, stopping and inspecting the shared app-server. Owns what each of these means for its generations."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ _POLL_S = 0.02
 _MOST_TURNS = 1000
 _PORT_IS_TAKEN = "Address in use"
 STOP_S = 60.0
-"""How long `stop` waits for the turns that run."""
+"""How long `stop` waits for running turns."""
 
 
 def start(settings: Settings, arguments: Sequence[str] = ()) -> tuple[ServerReport, bool]:
     """Start the shared server of this environment.
 
     Args:
-        arguments: further ones of codex, which make it another server, on a TCP port: as its clients are not known,
-            that never stops for idleness.
+        arguments: further ones of codex, which make it a separate server, on a TCP port. It never stops for idleness,
+            because its clients are not known.
 
     Returns:
-        It, and whether it ran already.
+        The server, and whether it ran already.
 
     Raises:
         CodexServerError: it does not start: see `ensure_shared`.
@@ -76,7 +76,7 @@ def start(settings: Settings, arguments: Sequence[str] = ()) -> tuple[ServerRepo
 
 
 def restart(settings: Settings) -> ServerReport:
-    """Start the next generation; the present one runs its turns to their end.
+    """Start the next generation; the present one drains.
 
     Raises:
         CodexServerError: it does not start: see `ensure_shared`.
@@ -102,10 +102,10 @@ def running(settings: Settings) -> list[ServerReport]:
 def stop(
     settings: Settings, *, at_once: bool, timeout_s: float = STOP_S, tell: Callable[[list[ServerReport]], None]
 ) -> list[ServerReport]:
-    """Stop every generation, and wait for its end; end what killed ones have left.
+    """Stop every generation, and wait for its end; clean up after killed ones.
 
     Args:
-        at_once: cancel their turns; else they run to their end.
+        at_once: cancel their turns instead of waiting for them.
         timeout_s: how long to wait.
         tell: called with those whose turns are waited for.
 
@@ -119,7 +119,7 @@ def stop(
     before = running(settings)
     told = _generations(settings)
     if at_once:
-        _cancel_turns(settings, before)  # before it drains: it would go with the last of them, and not be there to tell
+        _cancel_turns(settings, before)  # before it drains: it would end with the last of them, unreported
     for each in told:
         retire(each, at_once=at_once)
     busy = [report for report in before if report.active_turns]
@@ -138,7 +138,7 @@ def stop(
 
 
 def log_lines(settings: Settings, lines: int, *, follows: bool) -> Iterator[bytes]:
-    """The end of the server's log, and with `follows` what is added, endlessly.
+    """The last lines of the server's log, and with `follows` what is appended, endlessly.
 
     Raises:
         NotFoundError: there is none.
@@ -157,12 +157,12 @@ def log_lines(settings: Settings, lines: int, *, follows: bool) -> Iterator[byte
 
 
 def _stop_what_came_of_it(settings: Settings, stopped: Sequence[ServerReport], deadline: float) -> None:
-    """Stop the next generation, if a turn has started it to look for its end: one that goes may not tell of that."""
+    """Stop the next generation, if a turn started it to read its own end, which a stopping server may not report."""
     turns = _turn_dirs(settings, stopped)
     for turn in turns:
         read.wait(turn, max(deadline - time.monotonic(), 0))
     told = [each for each in _generations(settings) if turns and retire(each)]
-    until = min(deadline, time.monotonic() + _ASK_S)  # with new turns it takes longer, and that is theirs
+    until = min(deadline, time.monotonic() + _ASK_S)  # one with new turns may take longer; it is not waited for
     while any(_is_running(each) for each in told) and time.monotonic() < until:
         time.sleep(_POLL_S)
 
@@ -172,8 +172,8 @@ def _turn_dirs(settings: Settings, reports: Sequence[ServerReport]) -> list[Turn
 
 
 def _cancel_turns(settings: Settings, reports: Sequence[ServerReport]) -> None:
-    """End our turns there: one that only loses its server starts the next generation, to look what became of it."""
-    with suppress(HomeError):  # a home that cannot be written: their connections are lost then
+    """Cancel our turns there: a turn that only loses its server starts the next generation, to read its own end."""
+    with suppress(HomeError):  # a home that cannot be written: they lose their connections instead
         cancel(_turn_dirs(settings, reports))
 
 
@@ -186,7 +186,7 @@ def _is_running(generation: Generation) -> bool:
 
 
 def _key_or_none(settings: Settings) -> ServerKey | None:
-    """The key of this environment; None where there is no codex, of which others may run a server all the same."""
+    """The key of this environment; None without a codex: other environments may still run a server."""
     config = read_config(settings.config_path)
     with suppress(CodexServerError):
         return shared_key(settings, config)
@@ -197,7 +197,7 @@ def _report(settings: Settings, generation: Generation, key: ServerKey | None) -
     said = _diagnostics(generation)
     health = _health(generation)
     is_current = generation.is_kept() and read_generation(f"{generation.directory}/{CURRENT}") == generation
-    if is_current and said is not None:  # somebody may have sent it a signal
+    if is_current and said is not None:  # a signal from outside may have started the draining
         is_current = not is_draining(generation.socket_path, _ASK_S)
     is_silent = said is None if health is None else not health.is_ready
     state = ServerState.DRAINING if not is_current else ServerState.SILENT if is_silent else ServerState.READY
@@ -228,14 +228,14 @@ def _report(settings: Settings, generation: Generation, key: ServerKey | None) -
 
 
 def _health(generation: Generation) -> Health | None:
-    """What `/readyz` and `/healthz` say; None for a server on a socket, which has none."""
+    """The results of `/readyz` and `/healthz`; None for a server on a Unix socket, which has neither."""
     if generation.socket_path:
         return None
     return read_health(parse_address(generation.url))
 
 
 def _diagnostics(generation: Generation) -> Diagnostics | None:
-    """What the server says of itself; None where it does not answer, or listens where we have no token for."""
+    """The server's diagnostics; None where it does not answer, or listens on TCP, for which we have no token."""
     if not generation.socket_path:
         return None
     with suppress(CodexServerError):

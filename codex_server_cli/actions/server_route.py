@@ -1,6 +1,6 @@
-"""From the address of an app-server to a link: the route, and what opens it. Owns that one place.
+"""From the address of an app-server to a link: the route, and the function that opens it. Owns that mapping.
 
-Must never look whether anything answers before a link is opened, nor keep a secret outside of a `Route`.
+Must never probe the server before a link is opened, nor keep a secret outside of a `Route`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Connector(NamedTuple):
 
     Attributes:
         open_link: see `opener_of`.
-        address: what it is called.
-        is_socket: whether it is behind a socket, and lives on.
+        address: its URL.
+        is_socket: whether it is behind a socket, and outlives the command.
     """
 
     open_link: Callable[[], Link]
@@ -42,7 +42,7 @@ def connector_for(settings: Settings, given: GivenServer, *, within_s: float = T
         within_s: see `opener_of`.
 
     Raises:
-        UsageError, BadInputError: there is none such.
+        UsageError, BadInputError: the address is invalid.
         CodexServerError: as `opener_of`.
     """
     config = read_config(settings.config_path)
@@ -57,10 +57,10 @@ def route_for(
     address: ServerAddress,
     given: GivenServer,
 ) -> Route:
-    """Everything that connecting to an address takes.
+    """Everything that is needed to connect to an address.
 
     Args:
-        given: says how to be let in.
+        given: the token flags.
 
     Raises:
         BadInputError: the token cannot be used.
@@ -76,10 +76,10 @@ def route_for(
 
 
 def opener_of(settings: Settings, config: Config, route: Route, *, within_s: float = TIMEOUT_S) -> Callable[[], Link]:
-    """What opens a link to an app-server for a single command; one that is started for it starts in this directory.
+    """A function that opens a link for a single command; a spawned app-server starts in the current directory.
 
     Args:
-        within_s: how long the command has in all, where that may be less than a connection to others' socket takes.
+        within_s: the time limit of the whole command, which may be less than that of a connection.
 
     Raises (also what is returned):
         CodexMissingError: no usable codex.

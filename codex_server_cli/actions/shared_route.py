@@ -1,4 +1,4 @@
-"""The way to our own shared app-server, which is started where none runs."""
+"""Connecting to our own shared app-server, which is started where none runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def shared_key(settings: Settings, config: Config) -> ServerKey:
 
 
 def open_shared(settings: Settings, config: Config) -> Link:
-    """A link to it, for a single command: the server does not stop for idleness before this process ends.
+    """A link to it, for a single command: a lease keeps it from stopping for idleness until this process ends.
 
     Raises:
         CodexServerError: it does not start: see `ensure_shared`; or it does not answer.

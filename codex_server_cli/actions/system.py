@@ -108,8 +108,8 @@ def gc(
     """Delete ended turns that are beyond one of the bounds: see `disk.gc.bounds.Bounds`.
 
     Args:
-        older_than_s: None takes the age of `config.json`, which has that of named turns, too.
-        includes_worktrees: turns with changes in a worktree that were not applied, too.
+        older_than_s: None means the age in `config.json`, which also has that of named turns.
+        includes_worktrees: also delete turns with unapplied changes in a worktree.
 
     Raises:
         HomeError: the home cannot be written.

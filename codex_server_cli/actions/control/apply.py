@@ -1,6 +1,6 @@
-"""The `apply` verb: the changes of a turn's worktree, brought back into the directory where the turn was started.
+"""The `apply` verb: merging the changes of a turn's worktree into the directory where the turn was started.
 
-Owns what is refused, and the words. Must never print.
+Owns what is refused, and the messages. Must never print.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from codex_server_cli.worker.git import merge, worktree
 from codex_server_cli.worker.git.target import DirtyError
 
 _LOCK_TIMEOUT_S = 10.0
-"""For another `apply`, or a reader that removes what is unchanged."""
+"""For another `apply`, or a reader that removes an unchanged worktree."""
 _MOST_NAMED = 10
 
 
 class Applied(NamedTuple):
-    """What was brought back.
+    """The result of an `apply`.
 
     Attributes:
-        branch: the worktree's.
+        branch: of the worktree.
         changes: path and kind of each file that was written.
-        conflicts: the files with conflict markers in them, or whose two sides cannot be merged.
-        left: what of the turn's is in its worktree alone (`merge.Brought`).
-        message: how it went, for people.
-        next: the command that shows what was written; empty where nothing was.
+        conflicts: the files with conflict markers in them, or with two sides that cannot be merged.
+        left: the turn's files that remain only in its worktree (`merge.Brought`).
+        message: the result as text, for people.
+        next: the command that shows what was written; empty where nothing was written.
     """
 
     turn_id: str
@@ -53,7 +53,7 @@ def apply(settings: Settings, directory: TurnDir) -> Applied:
     """Merge what a turn changed in its worktree into the files of the user's directory, uncommitted.
 
     Raises:
-        BusyError: the turn still runs, or another works in the same worktree.
+        BusyError: the turn still runs, or another turn works in the same worktree.
         BadInputError: it has no worktree, or the repository cannot take the changes; nothing was touched, unless the
             message says so.
         HomeError: we may not read it, or cannot write the home.
@@ -93,7 +93,7 @@ def _alone(settings: Settings, path: Path, turn_id: str) -> Iterator[None]:
     """Keep out every other `apply` of this home, and every turn that works in the worktree.
 
     Raises:
-        BusyError: one of them is at work.
+        BusyError: one of them holds the worktree.
         HomeError: the home cannot be written.
     """
     lock_fds: list[int] = []

@@ -37,7 +37,7 @@ from codex_server_cli.settings.places import Settings
 REPLY_TIMEOUT_S = 30.0
 """How long a worker may take to answer: usually milliseconds, longer on a busy machine or if Codex has to be asked."""
 
-_TAIL_BYTES = 256 * 1024  # of the events: a turn says little between the end of a request and the look at it
+_TAIL_BYTES = 256 * 1024  # of the events: few are written between the end of a request and this read
 _POLL_S = 0.01
 _PROBE_S = 0.5
 _ERROR_OF_EXIT = {int(each.exit_code): each for each in (BadInputError, NotFoundError, BusyError, HomeError)}
@@ -59,10 +59,10 @@ def ending_of(view: TurnView, entry: dict[str, Any]) -> str | None:
 
 
 def find_waiting(settings: Settings, selector: str) -> TurnDir:
-    """The turn whose request a user decides: by (part of) its id, or a name that no other running turn has.
+    """The turn that has the request to decide: by (part of) its id, or a name that no other running turn has.
 
     Raises:
-        UsageError: `last`: it would be a turn that was started since the user looked.
+        UsageError: `last`, which may by now mean a turn that was started since the user looked.
         NotFoundError: no such turn, or another running turn has the same name.
     """
     if selector == "last":
@@ -84,15 +84,15 @@ def approve(directory: TurnDir, request_id: str | None, *, is_for_session: bool 
 
     Args:
         request_id: of one of `pending_of`; None for the only one.
-        is_for_session: for the rest of the turn, too: Codex does not ask for the same again in its session, which is
-            the lifetime of the turn's app-server.
+        is_for_session: for the rest of the turn, too: Codex does not ask for the same again in its session, which
+            lasts as long as the turn's app-server.
 
     Returns:
         The request that was decided.
 
     Raises:
         NotFoundError: the turn has ended, has no such request, or the request is no longer pending.
-        BadInputError: several are pending, or this one cannot be decided so. Nothing was changed.
+        BadInputError: several are pending, or this decision does not fit the request. Nothing was changed.
         BusyError: the turn has not begun, or its worker does not answer.
         HomeError: the request cannot be written, or the turn is another user's.
     """
@@ -100,7 +100,7 @@ def approve(directory: TurnDir, request_id: str | None, *, is_for_session: bool 
 
 
 def decline(directory: TurnDir, request_id: str | None) -> dict[str, Any]:
-    """Decline a request of a turn, which goes on without. Arguments, result and errors as of `approve`."""
+    """Decline a request of a turn; the turn continues. Arguments, result and errors as of `approve`."""
     return _decide(directory, "decline", request_id, {})
 
 

@@ -27,7 +27,7 @@ def cancel(directories: list[TurnDir]) -> list[TurnView]:
     unchanged.
 
     Returns:
-        The turns after their end, in the same order; one that still runs could not be ended.
+        The turns after their end, in the same order; a turn that is still `running` could not be ended.
 
     Raises:
         HomeError: a request cannot be written; the other turns are cancelled anyway.

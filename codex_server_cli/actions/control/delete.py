@@ -21,7 +21,7 @@ def delete(settings: Settings, directory: TurnDir) -> TurnView:
 
     Raises:
         BusyError: it still runs, or is held.
-        BadInputError: it has to stay, as of `gc`: its worktree holds changes that were not applied, say.
+        BadInputError: `gc` would keep it, too: its worktree holds changes that were not applied, for instance.
         HomeError: it is another user's, or cannot be moved.
     """
     read.status_after_repair(directory)

@@ -17,5 +17,5 @@ Worker = Launch
 
 
 def prepare_later() -> Launch:
-    """A worker that is spawned when it is handed its turn: for a program that lives on after a turn was refused."""
+    """A worker that is spawned only when it gets its turn: for a long-lived program, in which a turn may be refused."""
     return Launch()

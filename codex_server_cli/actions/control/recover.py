@@ -34,7 +34,7 @@ from codex_server_cli.settings.places import Settings
 TIMEOUT_S = 30.0
 """For all requests to the app-server."""
 _LOCK_TIMEOUT_S = TIMEOUT_S + 10
-"""For another `recover` of the same turn, which has then done the work."""
+"""For another `recover` of the same turn; after it there is nothing left to do."""
 
 _COMPLETE = "The turn is complete: there is nothing to recover."
 _UNREADABLE = "The turn's record cannot be read: it does not tell what was asked, and is left as it is."
@@ -70,11 +70,11 @@ def recover(settings: Settings, directory: TurnDir) -> Recovered:
 
 
 def _put_back(settings: Settings, directory: TurnDir) -> str:
-    """Put back what the turn's worker took out of its thread's queue and could not; return the result as text."""
+    """Restore the queued messages that the turn's worker took and failed to put back; return the result as text."""
     from codex_server_cli.worker.cleanup.queue_restore import restore_later
 
     codex = None
-    with contextlib.suppress(CodexMissingError):  # the turn's own may still exist
+    with contextlib.suppress(CodexMissingError):  # the codex of the turn itself may still exist
         codex = find_codex(read_config(settings.config_path).codex, settings.search_path).path
     lock_fd = _take_lock(settings, directory)
     try:
@@ -155,8 +155,8 @@ def _ask(
     """Our turn in Codex's record, and its source; None with the reason where it is not there.
 
     Args:
-        server: of the turn's `meta.json`: somebody else's is asked itself; our shared one has the same sessions as any
-            app-server here.
+        server: of the turn's `meta.json`: a foreign server is asked itself; our shared one has the same sessions as
+            any app-server here.
 
     Raises:
         CodexServerError: no app-server answers, and the session file does not have the turn.

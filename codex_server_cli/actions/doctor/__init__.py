@@ -1,1 +1,1 @@
-"""`doctor`: everything that a turn needs, looked at in one go."""
+"""`doctor`: checks everything that a turn needs."""

@@ -1,4 +1,4 @@
-"""One finding of `doctor`. Owns how a failure becomes one."""
+"""One finding of `doctor`. Owns how an error becomes a finding."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Check(NamedTuple):
 
     Attributes:
         is_ok: whether a turn can run as far as this is concerned.
-        hint: what to do; beside `is_ok` it makes the finding a warning.
-        exit_code: that of a command which fails because of it.
+        hint: what to do; together with `is_ok` it makes the finding a warning.
+        exit_code: that of a command that fails because of it.
     """
 
     name: str
@@ -28,10 +28,10 @@ class Check(NamedTuple):
 
 
 def check(name: str, look: Callable[[], str | tuple[str, str]]) -> Check:
-    """The finding of one look.
+    """Run one check and return its finding.
 
     Args:
-        look: tells what it found, or that and what to do about it; raises where a turn could not run.
+        look: returns what it found, or that and a hint; raises where a turn could not run.
     """
     try:
         found = look()

@@ -1,4 +1,4 @@
-"""What `doctor` looks at, in its order: each thing that a turn needs, and what an operator should know."""
+"""The checks of `doctor`, in their order: everything that a turn needs, and what an operator should know."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from codex_server_cli.settings.places import Settings
 
 
 def doctor(settings: Settings) -> list[Check]:
-    """Look at everything. Creates the default home; Codex creates its own."""
+    """Run all checks. Creates the default home; Codex creates its own."""
     codex: list[CodexBinary] = []
 
     def find() -> str:
@@ -40,7 +40,7 @@ def doctor(settings: Settings) -> list[Check]:
         agent = read_user_agent(codex[0].path, settings.user_home)
         return f"{agent.partition(' ')[0]} in {(time.monotonic() - started) * 1000:.0f} ms"
 
-    orphan = Orphan()  # looked at last: it may take a moment to be collected
+    orphan = Orphan()  # checked last: it may take a moment to be reaped
     home = check("home", lambda: look_at_home(settings))
     checks = [check("codex-server", lambda: f"{__version__}, Python {sys.version.split()[0]}"), home]
     if home.is_ok:
@@ -56,7 +56,7 @@ def doctor(settings: Settings) -> list[Check]:
 
 
 def codex_version(settings: Settings) -> str | None:
-    """The version of the codex that turns would use, None where there is none."""
+    """The version of the codex that turns would use; None where there is none."""
     try:
         found = find_codex(_pinned(settings), settings.search_path)
         return found.version or probe(found.path).version

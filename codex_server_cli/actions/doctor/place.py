@@ -1,4 +1,4 @@
-"""What `doctor` says of the place that it runs in: what would end a worker, and who collects ended ones."""
+"""The checks of `doctor` for the environment that it runs in: what would end a worker, and what reaps ended ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from codex_server_cli.settings.places import Settings
 
 _PROC = Path("/proc")
 _COLLECTED_S = 5.0
-"""An init collects at once; some programs that serve as one do it every other second."""
+"""An init reaps at once; some programs that serve as one do it every other second."""
 _POLL_S = 0.01
 
 
@@ -26,10 +26,10 @@ def look_at_place(settings: Settings) -> str | tuple[str, str]:
 
 
 class Orphan:
-    """A process that has ended and whose parent has, too: is it collected by the one that inherits it?
+    """An ended process with an ended parent, to check whether process 1 reaps it.
 
-    In a container without an init, process 1 is any program, and each worker that has ended stays in the table of
-    processes for as long as the container runs.
+    In a container without an init, process 1 is any program, and each worker that has ended stays in the process table
+    as a zombie for as long as the container runs.
     """
 
     def __init__(self, proc: Path = _PROC) -> None:
@@ -37,17 +37,17 @@ class Orphan:
         self._proc = proc
         self._path: Path | None = None
         if os.getpid() == 1 or not (proc / "self").exists():
-            return  # the container ends with us; or macOS, whose launchd collects
+            return  # the container ends with us; or macOS, where launchd reaps
         with contextlib.suppress(OSError):
             run = subprocess.run(["/bin/sh", "-c", "sleep 0 & echo $!"], capture_output=True, text=True, check=False)
             pid = run.stdout.strip()
             self._path = proc / pid if pid.isdecimal() else None
 
     def problem(self) -> tuple[str, str] | None:
-        """What is wrong with the process that inherits it; None where it has collected it."""
+        """The problem and a hint where it was not reaped; None where it was."""
         while self._path is not None and (state := _text(self._path / "stat").rpartition(")")[2].split()):
             if time.monotonic() > self._until:
-                return _not_collected(self._proc, state[1]) if state[0] == "Z" else None  # else it is another by now
+                return _not_collected(self._proc, state[1]) if state[0] == "Z" else None  # else the pid was reused
             time.sleep(_POLL_S)
         return None
 

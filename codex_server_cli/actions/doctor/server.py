@@ -1,4 +1,4 @@
-"""What `doctor` says of the app-server that `config.json` names: whether it answers, which version, how fast."""
+"""The check of `doctor` for the app-server that `config.json` names: whether it answers, which version, how fast."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TIMEOUT_S = 10.0
 
 
 def has_server(settings: Settings) -> bool:
-    """Whether `config.json` names another app-server than one of the turn's own; False where it cannot be read."""
+    """Whether `config.json` names an app-server that is not the turn's own; False where it cannot be read."""
     try:
         return read_config(settings.config_path).server not in (None, SPAWNED.url)
     except CodexServerError:
@@ -31,7 +31,7 @@ def has_server(settings: Settings) -> bool:
 
 
 def look_at_server(settings: Settings) -> str:
-    """Ask the configured app-server who it is; one of ours is not started for that.
+    """Ask the configured app-server for its version; our shared one is not started for that.
 
     Raises:
         BadInputError: `config.json` names none.

@@ -1,4 +1,4 @@
-"""What `doctor` says of disks: the home and its file system, what our turns take, and Codex's own sessions."""
+"""The checks of `doctor` for disks: the home and its file system, the size of our turns, and of Codex's sessions."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from codex_server_cli.settings.places import Settings
 
 _LOW_SPACE_BYTES = 200 * 1024 * 1024
 _LOOK_S = 0.3
-"""How long to look into turns, and at Codex's sessions: `doctor` must stay fast however many there are."""
+"""How long to read turns, and Codex's sessions: `doctor` must stay fast however many there are."""
 
 
 def look_at_home(settings: Settings) -> tuple[str, str]:
-    """Check that turns can be made here, with the locks and FIFOs that they need, and that there is room.
+    """Check that turns can be made here, with the locks and FIFOs that they need, and that there is enough space.
 
     Raises:
         NotFoundError: `CODEX_SERVER_HOME` names no directory.
@@ -53,7 +53,7 @@ def _refuse(settings: Settings, what: str) -> NoReturn:
 
 
 def look_at_turns(settings: Settings) -> str:
-    """What turns, the journal and worktrees take, and which turns `gc` keeps.
+    """The size of turns, the journal and worktrees, and which turns `gc` keeps.
 
     Raises:
         HomeError: the turns cannot be read.
@@ -75,7 +75,7 @@ def look_at_turns(settings: Settings) -> str:
 
 
 def look_at_sessions(settings: Settings) -> str:
-    """What Codex's own sessions take, which grow beside our turns."""
+    """The size of Codex's own sessions, which grow beside our turns."""
     number, n_bytes, is_whole = sessions_space(settings.codex_home, _has_time())
     at_least = "" if is_whole else "at least "
     took = f"{at_least}{size(n_bytes)} in {_counted(number, 'file')}"

@@ -1,4 +1,4 @@
-"""What a turn was asked: its prompt and its pictures, whole. Must never decide how they are shown."""
+"""The input of a turn: its whole prompt and pictures. Must never decide how they are shown."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class AskedOfTurn(NamedTuple):
 
 
 def asked_of(directory: TurnDir, view: TurnView) -> AskedOfTurn:
-    """The input of a turn, as far as it is still there: it may have been deleted meanwhile.
+    """The input of a turn, as far as it still exists: it may have been deleted meanwhile.
 
     Raises:
-        HomeError: we may not read it: it is another user's.
+        HomeError: it is another user's, and not readable.
     """
     names = [text_in(name) for name in at(view.meta, "request.images", list) or []]
     prompt, pictures = "", []

@@ -1,7 +1,7 @@
 """The content of a board of turns: their states, from the monitor's stream. Owns which turns it keeps.
 
 Reads what the stream does not contain (tokens, the last line) only for the turns that are shown. Must never scan the
-directories again: of 10 000 turns most have long ended.
+directories again: most of 10 000 turns have long ended.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ class Selection:
         self._has_place: dict[str, bool] = {}
 
     def directory(self, turn_id: str) -> TurnDir:
-        """Where a turn is."""
+        """The directory of a turn."""
         return TurnDir(self._turns_path / turn_id)
 
     def has(self, turn_id: str, state: str) -> bool:
-        """Whether a turn in that state is one of them; its directory is read once."""
+        """Whether a turn in that state is selected; its directory is read once."""
         return self.has_place(turn_id) and self.wanted.state in (None, state)
 
     def has_place(self, turn_id: str) -> bool:
-        """The same, whatever its state."""
+        """The same without regard to its state."""
         if self._real_cwd is None:
             return True
         if turn_id not in self._has_place:
@@ -81,12 +81,12 @@ class Board:
         return [view for view in self._views_by_id.values() if self._selection.wanted.state in (None, view.state)]
 
     def directory(self, turn_id: str) -> TurnDir:
-        """Where a turn is."""
+        """The directory of a turn."""
         return self._selection.directory(turn_id)
 
     @property
     def short_ids(self) -> dict[str, str]:
-        """The short ids of the turns by their ids: those that no other turn has, here or elsewhere."""
+        """The short ids of the turns by their ids, unique among all turns of the home."""
         if self._known is None:
             self._known = set(turn_ids(self._turns_path))
         if self._short_ids is None:
@@ -95,7 +95,7 @@ class Board:
         return self._short_ids
 
     def prompt(self, view: TurnView) -> str:
-        """The beginning of what a turn was asked; read once."""
+        """The beginning of a turn's prompt; read once."""
         if view.turn_id not in self._prompts:
             self._prompts[view.turn_id] = read.prompt_beginning(view)
         return self._prompts[view.turn_id]
@@ -105,11 +105,11 @@ class Board:
         view = self._views_by_id.get(event.turn_id)
         if self._known is not None and event.turn_id not in self._known:
             self._known.add(event.turn_id)
-            self._short_ids = None  # it may make another one's ambiguous
+            self._short_ids = None  # it may make another short id ambiguous
         if view is None and not self._selection.has_place(event.turn_id):
             return
         if view is not None and view.state.is_end and not event.is_end:
-            return  # older than our first read
+            return  # an event from before our first read
         if view is None or event.is_end:
             self._last_lines.pop(event.turn_id, None)
             view = read.status(self._selection.directory(event.turn_id))

@@ -22,9 +22,9 @@ class Changed(NamedTuple):
 
     Attributes:
         entries: as in `changes` of its status.
-        changes_of: what they are known from; None where no command of it can write.
-        diff: the same as text, that `git apply` accepts in the work tree, or else in the turn's directory.
-        diff_path: the file that holds it; None where there is none.
+        changes_of: the source of the entries; None where no command of the turn can write.
+        diff: the same as text that `git apply` accepts, in the work tree or else in the turn's directory.
+        diff_path: the file that holds the diff; None where there is none.
     """
 
     view: TurnView
@@ -61,13 +61,13 @@ def changes(directory: TurnDir) -> Changed:
             return changes(directory)
     found = patches.found(cwd)
     entries = found.to_json(cwd) if is_running or not view.changes else view.changes
-    changes_of = _changes_of(directory, view) and ChangesOf.PATCHES  # all that this text has
+    changes_of = _changes_of(directory, view) and ChangesOf.PATCHES  # the diff below has only these
     return Changed(view, entries, changes_of, found.diff(), None)
 
 
 def _compared(directory: TurnDir, patches: Changes, cwd: str) -> ChangeSet | None:
-    """What a running turn's work tree tells; None where it does not, or the turn has just ended."""
-    from tempfile import TemporaryDirectory  # 3 ms, and what runs git, for a running turn alone
+    """The changes in a running turn's work tree; None where they cannot be read, or the turn has just ended."""
+    from tempfile import TemporaryDirectory  # 3 ms, and git: only for a running turn
 
     from codex_server_cli.worker.git.snapshot import live_changes
 
@@ -79,7 +79,7 @@ def _compared(directory: TurnDir, patches: Changes, cwd: str) -> ChangeSet | Non
 
 
 def _stored(directory: TurnDir) -> str:
-    """What the worker has stored at the end; empty where it could not, or a power failure took it."""
+    """The diff that the worker stored at the end; empty where it could not, or a power failure lost it."""
     try:
         return read_bytes(directory.diff).decode("utf-8", "surrogateescape")
     except OSError:
@@ -87,7 +87,7 @@ def _stored(directory: TurnDir) -> str:
 
 
 def _changes_of(directory: TurnDir, view: TurnView) -> str | None:
-    """What a turn's changes are known from; where that is not recorded, as while it runs, its own terms tell."""
+    """The source of a turn's changes; derived from its request where it is not recorded, as while it runs."""
     if view.changes_of is not None:
         return view.changes_of
     request = told_request(directory, dict(view.meta))

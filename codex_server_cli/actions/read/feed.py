@@ -1,7 +1,7 @@
 """The events of turns for a program that follows many of them at once, without a thread for each.
 
-Owns what of that touches the disk: reading a growing file at any place, the watch over many turns, and whether one has
-ended. Must never decide who is told what.
+Owns the disk access: reading a growing file at any offset, the watch over many turns, and whether a turn has ended.
+Must never decide which client gets which event.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Turn: TypeAlias = TurnDir
 
 
 class EventsFile:
-    """`events.jsonl` of one turn, by offsets. It stays the same file when the end of the turn replaces it by a shorter
-    one, in which an offset means nothing: nothing is added after that.
+    """`events.jsonl` of one turn, by offsets. It keeps the original file open when the end of the turn replaces it by a
+    shorter one, where the offsets would be wrong; nothing is appended after that.
     """
 
     def __init__(self, directory: TurnDir) -> None:
@@ -34,14 +34,14 @@ class EventsFile:
         self._file: FileIO | None = None
 
     def size(self) -> int:
-        """How many bytes it has; 0 while there is none. To be called before `lines_at`, from one thread at a time."""
+        """Its size in bytes; 0 while it does not exist. Call it before `lines_at`, from one thread at a time."""
         if self._file is None:
             with contextlib.suppress(OSError):  # not made yet, or deleted with its turn
                 self._file = FileIO(open_regular(self._path))
         return 0 if self._file is None else os.fstat(self._file.fileno()).st_size
 
     def lines_at(self, offset: int, max_bytes: int) -> bytes:
-        """The whole lines from an offset on, about `max_bytes` of them, but one at least where there is one."""
+        """The complete lines from an offset on: about `max_bytes`, but at least one line where there is one."""
         if self._file is None:
             return b""
         while True:
@@ -52,21 +52,21 @@ class EventsFile:
             max_bytes *= 2
 
     def close(self) -> None:
-        """Close it, once nothing reads it any more."""
+        """Close it, after the last read."""
         if self._file is not None:
             self._file.close()
 
 
 class TurnsWatch:
-    """Sleeps until one of many turns may have more to tell: one watch, and one thread, for all of them."""
+    """Sleeps until one of many turns may have new events: one watch, and one thread, for all of them."""
 
     def __init__(self) -> None:
         self._watch = FoldersWatch()
 
     def wait(self, turns: Iterable[TurnDir]) -> None:
-        """Sleep until something of these turns changes, `interrupt` is called, or a second is over.
+        """Sleep until something of these turns changes, `interrupt` is called, or a second has passed.
 
-        Other turns than the last time are watched from then on, and it returns at once: look at all of them.
+        Where they differ from those of the last call, they replace these, and it returns at once: check all of them.
         """
         self._watch.wait(frozenset[Path](turn.path for turn in turns))
 

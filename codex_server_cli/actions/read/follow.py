@@ -1,4 +1,4 @@
-"""Following a turn to its end, as text or as events. Owns the order of law 2: lock, marker, and only then the rest.
+"""Following a turn to its end, as text or as events. Owns the order of law 2: lock, marker, then the rest.
 
 The opposite order can miss what a worker writes between the last read and its end.
 """
@@ -21,7 +21,7 @@ PROBE_INTERVAL_S = 1.0
 
 
 def text(directory: TurnDir, *, last_lines: int | None = None, follows: bool = False) -> Iterator[bytes]:
-    """The pieces of `out.txt`: its content, and with `follows` what is appended, to the end of the turn."""
+    """The pieces of `out.txt`: its content, and with `follows` what is appended until the end of the turn."""
     return _pieces(directory, directory.out, last_lines, follows=follows)
 
 
@@ -33,19 +33,19 @@ def events(directory: TurnDir, *, last_lines: int | None = None, follows: bool =
 
 
 def messages(directory: TurnDir, *, follows: bool = False) -> Iterator[list[Message]]:
-    """The events of `events.jsonl`, decoded, as many at once as were written meanwhile."""
+    """The events of `events.jsonl`, decoded, in batches of what was written since the last one."""
     decoder = LineDecoder()
     for piece in _pieces(directory, directory.events, None, follows=follows):
         yield list(read_events(decoder.feed(piece)))
 
 
 def whole_text(directory: TurnDir) -> str:
-    """`out.txt`, as far as it is written."""
+    """The present content of `out.txt`."""
     return b"".join(text(directory)).decode("utf-8", "replace")
 
 
 def chars_before(directory: TurnDir, last_lines: int) -> int:
-    """How many characters of `out.txt` are before its present last lines."""
+    """How many characters of `out.txt` come before its present last lines."""
     data = b"".join(text(directory))
     return len(data[: beginning_of_last(data, last_lines)].decode("utf-8", "replace"))
 
@@ -68,7 +68,7 @@ def _pieces(directory: TurnDir, path: Path, last_lines: int | None, *, follows: 
 
 
 def _end_probe(directory: TurnDir) -> Callable[[], bool]:
-    """A cheap check whether the turn is over: a marker counts at once, the lock is probed once a second."""
+    """A cheap check whether the turn is over: the marker is checked at each call, the lock once a second."""
     probed_at = 0.0
 
     def has_ended() -> bool:

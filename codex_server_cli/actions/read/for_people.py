@@ -1,4 +1,4 @@
-"""What a person is told of turns, and a program is not: short ids, names, the queue. Must never print."""
+"""Facts about turns for people only, not for programs: short ids, names, the queue. Must never print."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from codex_server_cli.settings.places import Settings
 
 
 def shortened(settings: Settings, given: Iterable[str]) -> dict[str, str]:
-    """The shortest part of each of these ids that selects its turn in this home, by the whole id."""
+    """By each of these ids: the shortest part of it that selects its turn in this home."""
     return short_ids(given, turn_ids(settings.turns_path))
 
 
 def shortened_threads(settings: Settings, names: Mapping[str, str | None]) -> dict[str, str]:
-    """The shortest part of each thread's id that selects it, and can mean no turn, by the whole id.
+    """By thread id: the shortest part of it that selects the thread, and cannot mean a turn.
 
     Args:
-        names: of the threads by their ids; None for one without a name.
+        names: of the threads by their ids; None for a thread without a name.
     """
     from codex_server_cli.disk.session_files import thread_ids  # no turn needs it
 
@@ -32,9 +32,9 @@ def shortened_threads(settings: Settings, names: Mapping[str, str | None]) -> di
 
 
 def newest_called(view: TurnView, short_id: str) -> str:
-    """What a user would call a turn that was started just now: its name, `last` in its own directory, or its short id.
+    """The selector that a user would type for a turn just started: its name, `last` in its directory, or its short id.
 
-    A name that could be the end of an id, too, may not be told from one.
+    A name that looks like the end of an id is not used: it may be taken for one.
     """
     name = str(view.meta.get("name") or "")
     if is_turn_name(name) and not is_turn_id_end(name):
@@ -47,7 +47,7 @@ def newest_called(view: TurnView, short_id: str) -> str:
 
 
 def new_turn(settings: Settings, view: TurnView) -> TurnView:
-    """A turn that was started just now, with its phase; queued also where its worker has not got so far yet.
+    """A turn that was started just now, with its phase; `queued` even before its worker has written that.
 
     Raises:
         BadInputError: `config.json` is broken.

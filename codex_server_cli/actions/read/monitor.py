@@ -1,8 +1,8 @@
 """The monitor's stream: every phase change, attention and end of every turn, from one process, with one cursor.
 
-It yields the lines of the journal one to one and in order: so a cursor resumes it without a missing or duplicate line,
-even after a kill. Owns the ends that a killed worker could not write: it probes the locks of all running turns once a
-second, has dead turns repaired, and appends missing ends to the journal. Must never print.
+It yields the lines of the journal one to one and in order, so that a cursor resumes it without a missing or duplicate
+line, even after a kill. Owns the ends that a killed worker could not write: it probes the locks of all running turns
+once a second, has dead turns repaired, and appends missing ends to the journal. Must never print.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def stream(
     """The journal's events, and with `follows` new ones, endlessly.
 
     Args:
-        after: a cursor: only events after it. 0 is all that is retained; None begins with the lines of the turns that
-            run now, followed by all new events.
+        after: a cursor: only events after it. 0 means all that are retained; None begins with the lines of the turns
+            that run now, followed by all new events.
         warn: called with a message for people where the journal does not reach to `after`, or cannot be written.
 
     Yields:
@@ -105,7 +105,7 @@ def _reachable(settings: Settings, after: int, warn: Callable[[str], None]) -> i
 
 
 class Watch:
-    """The running turns by the journal and the directories.
+    """The running turns, known from the journal and the directories.
 
     Args:
         warn: called with a message for people where an end cannot be written, once for each turn.
@@ -125,7 +125,7 @@ class Watch:
         self._probed_s = self._scanned_s = time.monotonic()
 
     def look_back(self, until: int) -> None:
-        """Find the running turns: by the journal up to a cursor, and by their directories; repair the dead ones."""
+        """Find the running turns, in the journal up to a cursor and in the directories; repair the dead ones."""
         for event in _events(self._settings, 0, until):
             self.note(event)
         self._scan()
@@ -173,7 +173,7 @@ class Watch:
             if turn_id in self._known:
                 continue
             self._known.add(turn_id)
-            # Of 10 000 turns most are over: check two names before making a `TurnDir`.
+            # Most of 10 000 turns are over: check two names before making a `TurnDir`.
             if not any(os.path.lexists(f"{turns_path}/{turn_id}/{marker}") for marker in ("done", "error")):
                 self.running[turn_id] = TurnDir(turns_path / turn_id)
 

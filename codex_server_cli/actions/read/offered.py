@@ -1,6 +1,6 @@
-"""What there is to choose from, for the completion of a shell: turns, threads, models, profiles, requests.
+"""The candidates of shell completion: turns, threads, models, profiles, requests.
 
-Reads files of ours and of Codex's, and asks nobody. Must never be a reason to wait: the user has pressed TAB.
+Reads our files and Codex's, and asks no other process. Must never be slow: the user has pressed TAB.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from codex_server_cli.core.account.account import Model
 
 _LOOKED_AT = 200
-"""Turns that are read at most: more would be felt."""
+"""How many turns are read at most: more would be noticeably slow."""
 
 
 def turn_ids(settings: Settings) -> list[str]:
@@ -33,12 +33,12 @@ def turns(settings: Settings) -> list[TurnView]:
 
 
 def ended(settings: Settings) -> list[TurnView]:
-    """Those of the newest that have ended."""
+    """The newest turns that have ended."""
     return _only(turns(settings), lambda view: view.state is not State.RUNNING)
 
 
 def with_worktree(settings: Settings) -> list[TurnView]:
-    """Those of the newest that worked in a worktree."""
+    """The newest turns that worked in a worktree."""
     return _only(turns(settings), lambda view: bool(view.meta.get("worktree")))
 
 
@@ -62,7 +62,7 @@ def requests(settings: Settings, selector: str) -> list[dict[str, Any]]:
 
 
 def models(settings: Settings) -> list[Model]:
-    """The models that Codex listed last, whichever codex that was; none before it was asked."""
+    """The models that any codex listed last; empty where none was asked yet."""
     from codex_server_cli.disk import model_cache
 
     return model_cache.read_any_models(settings.home)

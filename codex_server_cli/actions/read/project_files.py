@@ -1,4 +1,4 @@
-"""The files of a project, by name, for completion. Owns how they are found, and how many at most."""
+"""The file names of a project, for completion. Owns how they are found, and how many at most."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HEAVY = frozenset({"node_modules", "__pycache__", "target", "dist", "build", "v
 def project_files(cwd: str) -> list[str]:
     """The files below a directory, relative to it: those that git would show, else those of a short walk.
 
-    A name that is not plain text is left out, as it could not be typed.
+    A name that is not printable is left out: it cannot be typed.
     """
     found = _of_git(cwd)
     names = _walked(cwd) if found is None else found
@@ -27,7 +27,7 @@ def project_files(cwd: str) -> list[str]:
 
 
 def _of_git(cwd: str) -> list[str] | None:
-    """None where git does not tell: no repository, no git, or a very large one."""
+    """The files that git lists; None where there is no repository or no git, or git takes too long."""
     try:
         output = run_git(Path(cwd), *("ls-files", "-z", "--cached", "--others", "--exclude-standard"), timeout_s=_GIT_S)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,6 +1,6 @@
-"""Reading turns: which one is meant, where it stands, and waiting for its end. Needs no login and no codex.
+"""Reading turns: finding the one that is meant, its state, and waiting for its end. Needs no login and no codex.
 
-Never writes but through the repairer, which any reader is (law 1). Must never print.
+Writes only as a repairer, which any reader may be (law 1). Must never print.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from codex_server_cli.settings.places import Settings
 
 
 def _clean_up(directory: TurnDir) -> None:
-    """Clean up after a dead worker. Imports what that takes only for a turn that needs it."""
+    """Clean up after a dead worker. Imports the modules for that only when a turn needs it."""
     from codex_server_cli.worker.cleanup.dead_worker import clean_up
 
     clean_up(directory)
 
 
 READER = TurnReader(_clean_up)
-"""What every command reads turns with."""
+"""The reader that every command uses."""
 
 
 def absent_home(settings: Settings) -> NotFoundError | None:
-    """The error where `CODEX_SERVER_HOME` names no directory: mistyped, probably. The usual one may be unmade."""
+    """The error where `CODEX_SERVER_HOME` names no directory: probably a typo. The default home may be missing."""
     try:
         settings.home.stat()
     except FileNotFoundError:
@@ -53,7 +53,7 @@ def absent_home(settings: Settings) -> NotFoundError | None:
 
 
 def check_home(settings: Settings) -> None:
-    """For what would wait for turns in vain.
+    """Check that the home exists, for commands that would otherwise wait for turns in vain.
 
     Raises:
         NotFoundError: `CODEX_SERVER_HOME` names no directory.
@@ -64,7 +64,7 @@ def check_home(settings: Settings) -> None:
 
 
 def check_codex_home(settings: Settings) -> None:
-    """For what would find nothing of Codex there; Codex itself makes no other home than its default one.
+    """Check that Codex's home exists: Codex itself creates only its default one.
 
     Raises:
         BadInputError: `CODEX_HOME` names no directory.
@@ -77,17 +77,17 @@ def check_codex_home(settings: Settings) -> None:
 
 
 def find(settings: Settings, selector: str, cwd: str | None = None) -> TurnDir:
-    """The turn that a user means: part of its id, name, or `last`: the newest of `cwd`, by default the current one.
+    """The turn that a selector names: part of its id, its name, or `last`, the newest of `cwd` (default: the current).
 
     Raises:
-        NotFoundError: none, or several, or no home to look in.
+        NotFoundError: none, or several, or there is no home to look in.
     """
     check_home(settings)
     return lookup.resolve(settings.turns_path, selector, cwd)
 
 
 def means_several(selectors: list[str]) -> bool:
-    """Whether these select several turns, or a pattern of names, which may: then each is told with its name."""
+    """Whether these may select several turns (a pattern of names may): then each is shown with its name."""
     return len(selectors) > 1 or any(map(lookup.is_pattern, selectors))
 
 
@@ -108,7 +108,7 @@ def expand(settings: Settings, selectors: list[str]) -> list[str]:
 
 
 def find_all(settings: Settings, selectors: list[str], cwd: str | None = None) -> list[TurnDir]:
-    """The turns that a user means, each once, in the order given; a pattern means several.
+    """The turns that selectors name, each once, in the order given; a pattern may name several.
 
     Raises:
         NotFoundError: one of them means none, or several, or there is no home to look in.
@@ -118,26 +118,26 @@ def find_all(settings: Settings, selectors: list[str], cwd: str | None = None) -
 
 
 def status(directory: TurnDir) -> TurnView:
-    """One turn, now."""
+    """The present state of a turn."""
     return READER.view(directory)
 
 
 def directory_of(view: TurnView) -> TurnDir:
-    """The directory that a view is of."""
+    """The directory of the turn that a view shows."""
     return TurnDir(Path(view.path))
 
 
 def status_after_repair(directory: TurnDir) -> TurnView:
-    """One turn, now; a dead one that another command is repairing just then, as it is afterwards."""
+    """The present state of a turn; waits first for another command that is repairing a dead one."""
     view = status(directory)
     return status(directory) if reader.outlast_repairer(directory, view) else view
 
 
 def readable(directory: TurnDir) -> TurnView:
-    """One turn, now.
+    """The present state of a turn.
 
     Raises:
-        HomeError: we may not read it: it is another user's.
+        HomeError: it is another user's, and not readable.
     """
     view = status(directory)
     if view.state is State.UNREADABLE:
@@ -147,21 +147,21 @@ def readable(directory: TurnDir) -> TurnView:
 
 
 def refuse_unless_readable(directory: TurnDir, path: Path) -> None:
-    """Say so where we may not read a file of a turn, which else would look as if nothing were in it.
+    """Raise for a file of a turn that we may not read, which would otherwise look empty.
 
     Raises:
-        HomeError: we may not.
+        HomeError: it is not readable.
     """
     try:
         read_bytes(path, max_bytes=0)
     except PermissionError as error:
         raise refusal_of(directory, error) from error
-    except OSError:  # it is not there, or no file: that is nothing, too
+    except OSError:  # missing, or no regular file: the same as an empty one
         return
 
 
 def running(settings: Settings, cwd: str | None = None) -> list[TurnView]:
-    """All running turns, newest first, and those that are not readable, whose state is unknown.
+    """All running turns, newest first, and those whose state is unknown because they are not readable.
 
     Args:
         cwd: only those of this directory.
@@ -178,10 +178,10 @@ class TurnFilter(NamedTuple):
     """Which turns a listing shows; None means any.
 
     Attributes:
-        state, cwd, thread_ids: theirs.
+        state, cwd, thread_ids: of the turn.
         since_ms: started at this Unix time, or later.
-        name: a pattern that their name matches.
-        text: what their prompt or name holds, in any case of letters.
+        name: a pattern for its name.
+        text: a substring of its prompt or name, in any case.
     """
 
     state: State | None = None
@@ -193,10 +193,10 @@ class TurnFilter(NamedTuple):
 
 
 def list_turns(settings: Settings, limit: int, wanted: TurnFilter, before: str | None = None) -> list[TurnView]:
-    """The newest turns that pass the filter, newest first; reads no more turns than it takes to find them.
+    """The newest turns that pass the filter, newest first; reads no more turns than needed.
 
     Args:
-        before: only turns older than the one of this id, which need not exist any more.
+        before: only turns older than this id, whose turn need not exist any more.
     """
     found: list[TurnView] = []
     for directory in _candidates(settings, wanted, before):
@@ -228,7 +228,7 @@ def _candidates(settings: Settings, wanted: TurnFilter, before: str | None) -> I
 
 
 def _holds(directory: TurnDir, name: str, text: str) -> bool:
-    """Whether a turn's prompt or name holds a text in folded case."""
+    """Whether a turn's prompt or name contains a text; `text` is case-folded."""
     if text in name.casefold():
         return True
     try:
@@ -238,7 +238,7 @@ def _holds(directory: TurnDir, name: str, text: str) -> bool:
 
 
 def prompt_beginning(view: TurnView, max_bytes: int = 400) -> str:
-    """The beginning of what a turn was asked."""
+    """The beginning of a turn's prompt."""
     try:
         return read_bytes(directory_of(view).prompt, max_bytes=max_bytes).decode("utf-8", "ignore")
     except OSError:
@@ -246,10 +246,10 @@ def prompt_beginning(view: TurnView, max_bytes: int = 400) -> str:
 
 
 def wait(directory: TurnDir, timeout_s: float | None = None) -> TurnView:
-    """Sleep until the turn has ended, or the time runs out. Uses no processor time: the kernel wakes us.
+    """Sleep until the turn has ended, or the timeout. Uses no processor time: the kernel wakes us.
 
     Returns:
-        The turn then; `state` is `running` where the time ran out.
+        The turn then; `state` is `running` after a timeout.
     """
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     view = status(directory)
@@ -263,7 +263,7 @@ def wait(directory: TurnDir, timeout_s: float | None = None) -> TurnView:
 
 
 def answer(directory: TurnDir) -> TurnView:
-    """The turn, whose `answer` is final.
+    """An ended turn, whose `answer` is final.
 
     Raises:
         BusyError: it is still running.

@@ -1,4 +1,4 @@
-"""One turn or one thread, with what happened in it. Must never print."""
+"""One turn or one thread, with its entries. Must never print."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from codex_server_cli.settings.places import Settings
 
 
 class ShownTurn(NamedTuple):
-    """A turn, the beginning of what it was asked, and its last entries, oldest first."""
+    """A turn, the beginning of its prompt, and its last entries, oldest first."""
 
     view: TurnView
     prompt: str

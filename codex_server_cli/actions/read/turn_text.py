@@ -24,7 +24,7 @@ class GrowingEvents:
         self._decoder = LineDecoder()
 
     def read_more(self) -> Iterator[Message]:
-        """Those that have come since the last call; of a log of any size only a piece is in memory."""
+        """The events since the last call; only one piece of a log of any size is in memory."""
         while data := self._file.read_more(_PIECE_BYTES):
             yield from read_events(self._decoder.feed(data))
 

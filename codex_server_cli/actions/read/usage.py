@@ -1,7 +1,7 @@
-"""What the turns on disk have used. Reads each turn's end from as few bytes as that takes: there is no index.
+"""The usage of the turns on disk. There is no index: reads as few bytes of each turn as possible.
 
-Fifteen thousand turns must take less than a second, so only `result.json` is read of a turn that has one. Those that
-version 0.4 ended name their model and their directory only in `meta.json`.
+Fifteen thousand turns must take less than a second, so only `result.json` is read of a turn that has one. Turns that
+ended under version 0.4 name their model and their directory only in `meta.json`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class UsageReport(NamedTuple):
     """What turns have used.
 
     Attributes:
-        groups: days in their order; else the one with the most tokens first.
+        groups: days in order; others sorted by tokens, the most first.
         total: all of them together.
         n_unreadable: how many turns are in no group, because their record cannot be read.
     """
@@ -39,7 +39,7 @@ class UsageReport(NamedTuple):
 
 
 def read_usage(settings: Settings, since_ms: int, by: str) -> UsageReport:
-    """What the turns have used that were started at `since_ms` (Unix time) or later, the running ones so far.
+    """The usage of the turns that were started at `since_ms` (Unix time) or later; of running ones so far.
 
     Args:
         by: what they are grouped by: `day` (of their start, in local time), `model`, `cwd` or `state`.
@@ -50,12 +50,12 @@ def read_usage(settings: Settings, since_ms: int, by: str) -> UsageReport:
     folder, uses, n_unreadable = os.fspath(settings.turns_path), list[TurnUse](), 0
     for turn_id in lookup.turn_ids(settings.turns_path):
         started_ms = time_ms(turn_id)
-        if started_ms is None:  # made by hand: it names no moment
+        if started_ms is None:  # made by hand: it contains no time
             n_unreadable += 1
             continue
         if started_ms < since_ms:
             break  # ids sort by age
-        # Texts and no paths, of which making so many would take a third of a second.
+        # Strings, not `Path` objects: making so many would take a third of a second.
         result = read_json(f"{folder}/{turn_id}/result.json")
         found = (State(result["state"]), result) if is_result(result) else _look(settings, turn_id)
         if found is None or found[0] is State.MISSING:
@@ -77,7 +77,7 @@ def _look(settings: Settings, turn_id: str) -> tuple[State, Mapping[str, Any]] |
     """
     view = READER.view(TurnDir(settings.turns_path / turn_id))
     if view.state in (State.RUNNING, State.MISSING):
-        usage = view.live.get("usage")  # of a file whose members nobody has checked
+        usage = view.live.get("usage")  # from a file that is not validated
         is_usage = isinstance(usage, dict) and all(type(number) is int for number in usage.values())
         return view.state, {**view.meta, "usage": usage if is_usage else None}
     return (view.state, view.result) if is_result(view.result) else None

@@ -1,6 +1,6 @@
 """Waiting for the end of turns, or for a request of one of them that needs a person, whichever comes first.
 
-Owns the wait. Sleeps on the journal, which reports both at once; what no worker could write there (it was killed, the
+Owns the wait. Sleeps on the journal, which reports both; what a worker could not write there (it was killed, the
 journal is not writable) is found by polling the turns' directories once a second. Must never print.
 """
 
@@ -72,7 +72,7 @@ def wait(
 def _is_over(facts: list[tuple[State, bool]], *, is_any: bool) -> bool:
     """Whether to return; `facts` has each turn's state, and whether it needs a person.
 
-    A turn that may not be read does not count while others run: its end cannot be seen.
+    An unreadable turn does not count while others run: its end cannot be seen.
     """
     known = [state for state, _ in facts if state is not State.UNREADABLE]
     runs = [state is State.RUNNING for state in known]
@@ -80,7 +80,7 @@ def _is_over(facts: list[tuple[State, bool]], *, is_any: bool) -> bool:
 
 
 def _quick_check(directory: TurnDir, *, until_attention: bool) -> tuple[State, bool]:
-    """The facts of `_full_check`, cheaply: fifty turns may be checked every second."""
+    """A cheap form of `_full_check`: fifty turns may be checked every second."""
     state = READER.state(directory)
     return state, until_attention and state is State.RUNNING and bool(requests_in(directory))
 

@@ -1,1 +1,1 @@
-"""Remote control of the shared app-server: switching it, its state, and the devices that are paired."""
+"""Remote control of the shared app-server: switching it on and off, its state, and the paired devices."""

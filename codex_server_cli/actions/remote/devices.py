@@ -1,4 +1,4 @@
-"""The devices of remote control: pairing one, those that are paired, and taking one its access. Must never print."""
+"""The devices of remote control: pairing one, listing them, and revoking the access of one. Must never print."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def pair(
 
     Args:
         show: called once, with the code.
-        warn: called with what stands in the way of a device, in a line.
-        is_manual: a short code to type in, too.
-        waits: wait, at the longest until the code expires.
-        timeout_s: or for so long.
+        warn: called with a line about what prevents a device from pairing.
+        is_manual: also make a short code to type in.
+        waits: wait for the claim, at most until the code expires.
+        timeout_s: at most this long.
 
     Returns:
-        Whether it is claimed; False where it was not waited for, or not long enough.
+        Whether it is claimed; False without a wait, or after the timeout.
 
     Raises:
         BadInputError: remote control is not on.
@@ -73,7 +73,7 @@ def _ready_to_pair(server: Server | None, is_kept: bool) -> RemoteStatus:
     """The state of a server that can make a pairing code.
 
     Raises:
-        CodexServerError: it cannot, and why.
+        CodexServerError: it cannot; the message says why.
     """
     if server is None:
         raise not_enabled()
@@ -81,7 +81,7 @@ def _ready_to_pair(server: Server | None, is_kept: bool) -> RemoteStatus:
         if not is_kept:
             raise not_enabled()
         server.run(queries.check_remote_login(), TIMEOUT_S)
-        server.run(queries.enable(), TIMEOUT_S)  # it has just been started, and its keeper has not come to it yet
+        server.run(queries.enable(), TIMEOUT_S)  # it has just started, and its keeper has not enabled it yet
     status = server.run(queries.await_connection(CONNECT_S), CONNECT_S + TIMEOUT_S)
     if status.environment_id is None:
         raise server.run(queries.ask_reason(status), TIMEOUT_S)
@@ -125,10 +125,10 @@ def read_clients(settings: Settings, reach: Reach) -> list[RemoteClient]:
 
 
 def revoke(settings: Settings, reach: Reach, wanted: str) -> RemoteClient:
-    """Take a device its access; returns it.
+    """Revoke the access of a device; return the device.
 
     Args:
-        wanted: its id, a unique beginning of that, or its name.
+        wanted: its id, a unique prefix of it, or its name.
 
     Raises:
         NotFoundError: no such device is paired, or several are.
@@ -144,7 +144,7 @@ def revoke(settings: Settings, reach: Reach, wanted: str) -> RemoteClient:
 
 
 def _clients(server: Server | None) -> tuple[str, list[RemoteClient]]:
-    """The service's name for a server, and the devices that are paired with it.
+    """The service's id of a server's environment, and the devices that are paired with it.
 
     Raises:
         CodexServerError: as `read_clients`.

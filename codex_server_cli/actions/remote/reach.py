@@ -1,4 +1,4 @@
-"""How remote control comes to the shared app-server. Owns the connections; must never decide what is asked."""
+"""How remote control reaches the shared app-server. Owns the connections; must never decide what is asked."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from codex_server_cli.settings.places import Settings
 TIMEOUT_S = 40.0
 """For one request; Codex itself gives an enrollment 30 s."""
 CONNECT_S = 5.0
-"""For each step of its connection to ChatGPT, which takes a fifth of a second in all."""
+"""For each step of its connection to ChatGPT, which takes 0.2 s in all."""
 
 
 class Server(Protocol):
-    """An app-server that answers queries, which begin after the handshake."""
+    """An app-server that answers queries; these begin after the handshake."""
 
     def run(self, query: Query[T], timeout_s: float) -> T:
         """Run one query."""
@@ -34,11 +34,11 @@ class Reach(Protocol):
     """How a server is reached."""
 
     def __call__(self, settings: Settings, *, starts: bool) -> AbstractContextManager[Server | None]:
-        """The shared server; None where none lives and none shall be started."""
+        """The shared server; None where none runs and `starts` is False."""
 
 
 class _SharedGeneration:
-    """A generation of the shared server: a connection for each query, which takes 3 ms and lasts no longer."""
+    """A generation of the shared server. Each query opens a connection of its own, which takes 3 ms."""
 
     def __init__(self, socket_path: str) -> None:
         self._socket_path = socket_path
@@ -60,10 +60,10 @@ def _after_handshake(query: Query[T]) -> Query[T]:
 
 @contextmanager
 def shared_server(settings: Settings, *, starts: bool) -> Iterator[Server | None]:
-    """The shared server of this environment, as `Reach` says. One that may be started does not stop meanwhile.
+    """The shared server of this environment; see `Reach`. With `starts`, a lease keeps it from stopping meanwhile.
 
-    One that lives and is outdated, as after another login, counts unless it may be started: it is connected all the
-    same.
+    Without `starts`, a running server that is outdated (after another login, for instance) counts, too: it is connected
+    to the service all the same.
 
     Raises:
         CodexServerError: no usable codex, or it does not start.
@@ -84,6 +84,6 @@ def shared_server(settings: Settings, *, starts: bool) -> Iterator[Server | None
 
 
 def living_servers(settings: Settings) -> list[Server]:
-    """Every generation of every shared server of this home that lives, of other environments and draining ones too."""
+    """Every running generation of this home's shared servers, including other environments' and draining ones."""
     found = generations_of(settings.home)
     return [_SharedGeneration(each.socket_path) for each in found if each.is_alive() and each.socket_path]

@@ -1,8 +1,8 @@
-"""Switching remote control on and off, and how it stands. Must never print.
+"""Switching remote control on and off, and its state. Must never print.
 
-It is switched on for the life of one app-server alone, and its keeper switches it on again at each start while
-`config.json` says `"remote_control": true`. Only on a server of ours: on somebody else's it would let a phone into what
-its owner runs there.
+Codex switches it on only for the lifetime of one app-server; its keeper switches it on again at each start while
+`config.json` says `"remote_control": true`. Only on our own server: on a foreign one it would give a phone access to
+what its owner runs there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 
 _RECOVERY_S = 8.0
-"""Codex tries again after 1 to 3 s at first, then less and less often."""
+"""Codex retries after 1 to 3 s at first, then with growing delays."""
 _UNDO_S = 5.0
 _TICK_S = 5.0
 _RECONNECT_S = 1.0
@@ -31,7 +31,7 @@ _MOST_FAILURES = 10
 
 
 class Remote(NamedTuple):
-    """How remote control stands.
+    """The state of remote control.
 
     Attributes:
         status: None where no shared server runs.
@@ -43,10 +43,10 @@ class Remote(NamedTuple):
 
 
 def read_remote(settings: Settings, reach: Reach) -> Remote:
-    """How it stands; starts nothing.
+    """The state of remote control; starts nothing.
 
     Raises:
-        CodexServerError: the server does not say.
+        CodexServerError: the server does not report it.
     """
     is_kept = read_config(settings.config_path).remote_control
     with reach(settings, starts=False) as server:
@@ -55,12 +55,12 @@ def read_remote(settings: Settings, reach: Reach) -> Remote:
 
 
 def follow_remote(settings: Settings, reach: Reach) -> Iterator[Remote | None]:
-    """How it stands, and each change of that, for ever; None every few seconds without one.
+    """The state of remote control and each change of it, endlessly; None every few seconds without a change.
 
-    A server that ends is a change, and so is the next one that starts.
+    The end of a server is a change, and so is the start of the next one.
 
     Raises:
-        CodexServerError: as `read_remote`, at the first look or again and again.
+        CodexServerError: as `read_remote`, at the first read or repeatedly.
     """
     last = read_remote(settings, reach)
     yield last
@@ -69,7 +69,7 @@ def follow_remote(settings: Settings, reach: Reach) -> Iterator[Remote | None]:
         try:
             found = _await_change(settings, reach, last)
             failures = 0
-        except (CodexMissingError, ServerError):  # it has ended, which the next look shows
+        except (CodexMissingError, ServerError):  # the server has ended, which the next read shows
             failures += 1
             if failures > _MOST_FAILURES:
                 raise
@@ -90,10 +90,10 @@ def _await_change(settings: Settings, reach: Reach, last: Remote) -> Remote:
 
 
 def enable_remote(settings: Settings, reach: Reach) -> Remote:
-    """Switch it on, now and at each later start; nothing is changed where that fails, or Ctrl-C comes.
+    """Switch it on, now and at each later start; nothing is changed on failure or Ctrl-C.
 
     Raises:
-        NotLoggedInError: there is no ChatGPT login, or the service does not take it.
+        NotLoggedInError: there is no ChatGPT login, or the service does not accept it.
         CodexServerError: it cannot be switched on.
     """
     was_kept = read_config(settings.config_path).remote_control
@@ -118,7 +118,7 @@ def _connected(server: Server) -> RemoteStatus:
     """Its state once it is connected, or still connecting after a while.
 
     Raises:
-        CodexServerError: it is refused, and why; where that may pass, Codex has tried again in vain.
+        CodexServerError: it is refused, with the reason; a retryable refusal only after Codex has retried in vain.
     """
     status = server.run(queries.await_connection(CONNECT_S), CONNECT_S + TIMEOUT_S)
     if _is_stuck(status):
@@ -134,7 +134,7 @@ def _connected(server: Server) -> RemoteStatus:
 
 
 def _is_stuck(status: RemoteStatus) -> bool:
-    """Whether it is refused. Codex says `connecting` for ever where the refusal comes too soon: seen with 0.163.0."""
+    """Whether it is refused. Codex stays `connecting` where the refusal comes too early: seen with 0.163.0."""
     return status.state == ERRORED or (status.state == CONNECTING and status.environment_id is None)
 
 
@@ -142,10 +142,10 @@ def disable_remote(settings: Settings, servers: Callable[[Settings], Sequence[Se
     """Switch it off everywhere, now and for each later start; paired devices stay paired.
 
     Args:
-        servers: all that live: an outdated one, or one of another environment, may be connected, too.
+        servers: all that run: an outdated one, or one of another environment, may be connected, too.
 
     Raises:
-        CodexServerError: one cannot be switched off; it is not switched on again at its next start all the same.
+        CodexServerError: one cannot be switched off; even then, no later start switches it on again.
     """
     if read_config(settings.config_path).remote_control:
         write_config(settings, remote_control=False)
@@ -166,7 +166,7 @@ def disable_remote(settings: Settings, servers: Callable[[Settings], Sequence[Se
 def _switched_off(server: Server) -> RemoteStatus:
     try:
         return server.run(queries.disable(), TIMEOUT_S)
-    except CodexServerError:  # without a login Codex refuses that, too, and is connected to nothing
+    except CodexServerError:  # without a login Codex refuses this, too, but is not connected either
         status = server.run(queries.await_connection(CONNECT_S), CONNECT_S + TIMEOUT_S)
         if not _is_stuck(status):
             raise

@@ -1,1 +1,1 @@
-"""VERBS that start a turn: its options, the checks, the thread that it continues."""
+"""VERBS that start a turn: its options, the checks, the thread to continue."""

@@ -19,12 +19,12 @@ from codex_server_cli.settings.places import Settings
 
 _MAX_SCHEMA_BYTES = 4 * 1024 * 1024
 _INHERITED = ("/dev/fd/", "/proc/self/fd/")
-"""What a shell makes of `<(…)`: a pipe of ours, whose writer it has started."""
+"""The path that a shell substitutes for `<(…)`: a pipe of ours, whose writer it has started."""
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # opening a FIFO would block
 
 LOGIN_STAMP = ".looked-at-login"
-"""The file in the home that says when it was looked last at what logind does at a logout, and it was nothing: at most
-once a day, because that takes a millisecond and hardly ever changes."""
+"""The file in the home with the time of the last check that logind ends nothing at a logout: at most once a day,
+because the check takes a millisecond and its result hardly ever changes."""
 _DAY_S = 86400.0
 _CGROUPS = "/proc/self/cgroup"
 
@@ -36,7 +36,7 @@ def check_cwd(cwd: str | None, flag: str = "--cwd") -> str:
         flag: the flag that it was given with.
 
     Raises:
-        BadInputError: it does not exist, or is no directory. Codex itself does not check that.
+        BadInputError: it does not exist, or is not a directory. Codex itself does not check that.
     """
     try:
         path = os.path.abspath(cwd) if cwd is not None else os.getcwd()  # noqa: PTH100, PTH109
@@ -53,7 +53,7 @@ def check_cwd(cwd: str | None, flag: str = "--cwd") -> str:
 
 
 def check_git(*places: str) -> None:
-    """Allow writing only where git can undo it; git itself is asked.
+    """Allow writing only where git can undo it; runs git.
 
     Args:
         places: the working directory and all further writable directories.
@@ -82,7 +82,7 @@ _NO_REPOSITORY = "not a git repository (or any "
 def warn_of_open_home(settings: Settings, request: TurnRequest) -> tuple[str, ...]:
     """The warning for a turn that may write to our own records; `()` where it may not."""
     if request.sandbox is not Sandbox.WORKSPACE_WRITE:
-        return ()  # read-only cannot write, and danger-full-access is warning enough
+        return ()  # read-only cannot write, and the name danger-full-access is warning enough
     home = os.path.realpath(settings.home)
     writable = (os.path.realpath(root) for root in (request.cwd, *request.writable_roots))
     around = next((root for root in writable if os.path.commonpath((home, root)) == root), None)
@@ -90,9 +90,9 @@ def warn_of_open_home(settings: Settings, request: TurnRequest) -> tuple[str, ..
 
 
 def warn_of_surroundings(settings: Settings) -> str | None:
-    """The warning for a turn that nobody waits for and that will end with the place that it was started in; once.
+    """The warning, given once, for a background turn that will end together with its systemd unit, login or CI job.
 
-    Nearly always there is nothing to look at: then this reads one small file, and imports nothing.
+    In the usual case it reads one small file, and imports nothing.
     """
     looked = settings.home / LOGIN_STAMP
     if not (job_variables() or _is_in_unit(looked)):
@@ -103,9 +103,9 @@ def warn_of_surroundings(settings: Settings) -> str | None:
 
 
 def _is_in_unit(looked: Path) -> bool:
-    """Whether systemd, where there is one, has us in a service, or in a login that was not looked at today."""
+    """Whether systemd, where there is one, runs us in a service, or in a login that was not checked today."""
     try:
-        with open(_CGROUPS, "rb") as file:  # noqa: PTH123 — in the time of a start
+        with open(_CGROUPS, "rb") as file:  # noqa: PTH123 — faster, at every start
             cgroups = file.read()
     except OSError:  # macOS
         return False
@@ -134,10 +134,10 @@ def warn_of_unknown_reset(settings: Settings) -> tuple[str, ...]:
 
 
 def check_encodable(request: TurnRequest) -> None:
-    """Everything that is sent to Codex must be UTF-8: it drops any other line without a response.
+    """Check that all that is sent to Codex is UTF-8: it drops any other line without a response.
 
     Raises:
-        BadInputError: something is not, like an old directory name in another encoding.
+        BadInputError: something is not, for instance an old directory name in another encoding.
     """
     fields = request.to_json()
     del fields["flags"], fields["schema_source"]  # not sent to Codex; may contain any file name
@@ -149,10 +149,10 @@ def check_encodable(request: TurnRequest) -> None:
 
 
 def check_name(settings: Settings, name: str) -> None:
-    """A name begins with a letter and must not look like an id, be `last`, or be the short id of another turn.
+    """Check that a name begins with a letter, does not look like an id, and is not `last` or another turn's short id.
 
     Raises:
-        BadInputError: it breaks these rules.
+        BadInputError: it breaks one of these rules.
     """
     if not is_turn_name(name) or is_turn_id(name):
         hint = "A name begins with a letter; then letters, digits, '_', '.', '-'; 64 at most; not 'last'."
@@ -182,7 +182,7 @@ def check_add_dirs(
     """The further writable directories, absolute; `check` checks one.
 
     Raises:
-        UsageError: nothing may be written at all.
+        UsageError: the sandbox is not `workspace-write`.
         BadInputError: one does not exist.
     """
     if add_dirs and sandbox is not Sandbox.WORKSPACE_WRITE:
@@ -191,7 +191,7 @@ def check_add_dirs(
 
 
 def read_schema(source: str) -> dict[str, Any]:
-    """The JSON Schema in a file, or the one that `source` itself is.
+    """The JSON Schema in a file, or in `source` itself.
 
     Raises:
         BadInputError: it cannot be read, is no JSON Schema, or breaks OpenAI's strict rules.
@@ -236,7 +236,7 @@ def parse_overrides(pairs: tuple[str, ...]) -> dict[str, Any] | None:
             raise UsageError(f"--config takes key=value, not {pair!r}")
         first = key.split(".")[0].strip(
             " \t\"'"
-        )  # Codex takes quotes as part of a name; the user means the name without them
+        )  # to Codex quotes are part of a name; the user means the name without them
         if first in _GUARDED_KEYS:
             raise UsageError(f"--config must not set {key}", hint=_GUARDED_KEYS[first])
         overrides[key] = as_json(parse_value(value), f"--config {key}")

@@ -1,7 +1,7 @@
-"""The flags that a turn was started with, as they can be given again from any directory. Owns nothing else.
+"""The flags that a turn was started with, in a form that can be given again from any directory. Owns only that.
 
-They are stored with the turn for the commands in its hints. Must never contain a default's value (built in or of
-`config.json`), because that applies again. Values are stored as checked: durations in seconds, absolute paths.
+They are stored with the turn for the commands in its hints. Must never contain a default value (built in or of
+`config.json`), because it applies again anyway. Values are stored as checked: durations in seconds, absolute paths.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def given_flags(options: StartOptions, request: TurnRequest) -> Flags:
         "--write": _switch(options.sandbox is Sandbox.WORKSPACE_WRITE),
         "--sandbox": _value(options.sandbox if options.sandbox is not Sandbox.WORKSPACE_WRITE else None),
         "--skip-git-check": _switch(options.may_skip_git_check),
-        "--worktree": _switch(options.has_worktree),  # without its name, which the first one has
+        "--worktree": _switch(options.has_worktree),  # without its name, which the first worktree has
         "--add-dir": [*request.writable_roots] or None,
         "--network": _switch(options.has_network),
         "--approval": _value(options.approval if asks else None),
@@ -50,7 +50,7 @@ def given_flags(options: StartOptions, request: TurnRequest) -> Flags:
 
 
 def _notify(options: StartOptions, request: TurnRequest) -> str | None:
-    """The command with its program's whole path; `bell` as it was given: the next terminal may be another."""
+    """The command with the absolute path of its program; `bell` unresolved: the next terminal may be another one."""
     return options.notify if options.notify in (None, BELL) else request.notify
 
 
@@ -78,7 +78,7 @@ def schema_path(options: StartOptions) -> str | None:
 
 
 def given_selector(choice: ThreadChoice, *, is_fork: bool, may_fork_if_busy: bool) -> Flags:
-    """The flags that select the thread, independent of its newest turn by then.
+    """The flags that select the thread, whatever its newest turn is when they are used.
 
     Args:
         is_fork: `--fork` was asked for: with `--turn` a copy of the thread as it was after that turn.

@@ -1,7 +1,7 @@
 """Checking that Codex lists the model, and that the model has the effort. Owns this check before a turn exists.
 
 What cannot be looked up is not checked: Codex reports it later. Must never be imported where neither was asked for: a
-look-up takes an app-server, once for each codex.
+look-up starts an app-server, once for each codex.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def check_model(
         codex: the binary that will run the turn.
         model, effort: what was asked for, or None.
         thread_id: the thread to resume; None for a new one.
-        kept_model: the turn's model where none was asked for, if known; it is not checked itself. If unknown: Codex's
-            default on a new thread, any model on another.
+        kept_model: the turn's model where none was asked for, if known; it is not checked itself. If unknown, Codex's
+            default counts on a new thread, and any model on a resumed one.
         source: where the model is configured, as text, unless the user has just given it.
 
     Raises:
@@ -79,7 +79,7 @@ def check_model(
     if kept and complaint(kept) is None and (model is not None or _candidates(kept, name, is_new_thread=is_new_thread)):
         return
     try:
-        models = ask_codex(settings, thread_id)  # the cache may be stale: it must not refuse anything
+        models = ask_codex(settings, thread_id)  # the cache may be stale: it must not cause a refusal
     except CodexServerError:
         return
     error = complaint(models) if models else None

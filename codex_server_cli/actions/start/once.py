@@ -1,8 +1,8 @@
-"""`--once KEY`: a start that may be repeated, and still is one turn. Owns what counts as the same call.
+"""`--once KEY`: an idempotent start: repeated calls give the same turn. Owns what counts as the same call.
 
-The turn is looked for before anything else is checked, because the first call has changed the world: its turn holds the
-thread, is the newest one here, or has committed what was to be reviewed. The worker looks again, under a lock
-(`worker.main`), and decides: so two calls at the same instant are one turn, too.
+The turn is looked up before all other checks, because the first call has changed the state that they read: its turn
+holds the thread, is the newest one here, or has committed what was to be reviewed. The worker looks again, under a lock
+(`worker.main`), and decides: so two concurrent calls give one turn, too.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from codex_server_cli.worker.launch import Launch, TurnExistsError
 
 _MOST_CHARS = 200
 _PERMISSIONS = ("--skip-git-check", "--allow-nested")
-"""What lets a turn start, and changes nothing about it."""
+"""Flags that allow a start and do not change the turn."""
 _KEPT = ("--deadline", "--approval-timeout", "--notify")
-"""What may differ, as how the turn is shown may: a repeated call may have less time left, or another process to tell.
-The turn keeps what it was started with."""
+"""Flags that may differ: a repeated call may have less time left, or another process to notify. The turn keeps those
+that it was started with."""
 
 
 def only_once(
@@ -47,12 +47,12 @@ def only_once(
     Args:
         options: with `once`.
         launch: a worker that is ready already; it is dropped where no turn is started.
-        call: what else makes the call, besides its options: the verb, and the flags that select a thread or the subject
-            of a review; as given, because what they mean may be something else by now.
+        call: what identifies the call besides its options: the verb, and the flags that select a thread or the subject
+            of a review; as given, because they may select something else by now.
         begin: starts the turn, given the options to start it with.
 
     Raises:
-        BadInputError: the key cannot be one, or its turn was started by another call.
+        BadInputError: the key is invalid, or its turn was started by a different call.
         CodexServerError: as `begin`.
     """
     assert options.once is not None
@@ -88,13 +88,13 @@ def _check_key(key: str) -> None:
 
 
 def _asked(options: StartOptions, call: Flags) -> Flags:
-    """What was asked for, as two calls are compared by it: as given, files by their paths; the prompt by its hash."""
+    """The call in the form in which two calls are compared: flags as given, files by path, the prompt by its hash."""
     add_dirs = tuple(os.path.abspath(path) for path in options.add_dirs)  # noqa: PTH100 — as given, links and all
     given = given_flags(options, TurnRequest("", "/", writable_roots=add_dirs, notify=options.notify))
     files = {"--schema": (options.schema,) if options.schema else (), "--image": options.images}
     paths = {flag: [_told(given) for given in each] for flag, each in files.items() if each}
     cwd = os.path.abspath(options.cwd) if options.cwd else check_cwd(options.cwd)  # noqa: PTH100
-    text = options.prompt.rstrip("\n")  # piped in or from a file it has a last line break, as an argument none
+    text = options.prompt.rstrip("\n")  # piped in or from a file it ends with a line break, as an argument it does not
     prompt = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     flags = {name: values for name, values in given.items() if name not in _PERMISSIONS}
     if options.worktree_name is not None:
@@ -103,14 +103,14 @@ def _asked(options: StartOptions, call: Flags) -> Flags:
 
 
 def _told(given: str) -> str:
-    """A schema or a picture as two calls are compared by it: its path, or the hash of the thing itself."""
+    """A schema or a picture in the form in which two calls are compared: its path, or the hash of its content."""
     if is_path(given):
         return os.path.abspath(given)  # noqa: PTH100 — as given, links and all
     return hashlib.sha256(given.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _turn_by_now(settings: Settings, once: Once) -> str | None:
-    """The turn that another call has started meanwhile: then it is why the thread is busy."""
+    """The turn that another call has started meanwhile, if that is why the thread is busy."""
     with contextlib.suppress(OSError), keys.locked(settings.turns_path):
         return keys.turn_of_key(settings.turns_path, once.key, once.for_s)
     return None
@@ -120,7 +120,7 @@ def _existing(settings: Settings, turn_id: str, key: str, asked: Flags) -> Start
     """The turn that has the key.
 
     Raises:
-        BadInputError: another call has started it.
+        BadInputError: a different call has started it.
         BusyError: it was deleted just now.
         HomeError: it is another user's.
     """

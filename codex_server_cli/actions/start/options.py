@@ -1,6 +1,6 @@
 """The input of a start: the options as a front end parsed them, and the thread to continue. Pure values.
 
-Owns what the flags of `new` mean together, for every front end. Must never look at the machine: the checks do.
+Owns what the flags of `new` mean together, for every front end. Must never inspect the machine: the checks do that.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from codex_server_cli.core.model.request import Approval, Flags, Sandbox
 from codex_server_cli.errors import UsageError
 
 DATA_URL = "data:image/"
-"""How the data URL of a picture begins."""
+"""The prefix of a picture's data URL."""
 
 ONCE_FOR_S = 86400.0
-"""How long a key of `--once` stands for its turn by default."""
+"""How long a key of `--once` is valid by default."""
 
 
 class Once(NamedTuple):
@@ -24,8 +24,8 @@ class Once(NamedTuple):
 
     Attributes:
         key: any line of text.
-        for_s: how long ago its turn may have been started at most, by this call.
-        asked: what makes the call, to tell another one by (`actions.start.once`).
+        for_s: the maximum age of its turn for this call.
+        asked: the call, to recognise a different one (`actions.start.once`).
     """
 
     key: str
@@ -34,11 +34,11 @@ class Once(NamedTuple):
 
 
 class GivenServer(NamedTuple):
-    """The app-server that a command is to use, as it was given: not checked yet.
+    """The app-server that a command is to use, as given: not checked yet.
 
     Attributes:
-        url: its address; None leaves that to the turn that is continued, or to `config.json`.
-        token_file, token_env: the file, or the variable, that holds its token.
+        url: its address; None means that of the continued turn, or of `config.json`.
+        token_file, token_env: the file, or the environment variable, that holds its token.
         is_insecure: the token may go unencrypted to another host.
     """
 
@@ -54,7 +54,7 @@ class StartOptions(NamedTuple):
     Attributes:
         schema: a file's path, or the JSON Schema itself, which begins with a brace.
         images: paths, or data URLs of the pictures themselves.
-        echo: what the front end repeats when it shows the turn, as JSON; kept in `meta.json`, and never interpreted.
+        echo: JSON that the front end repeats when it shows the turn; kept in `meta.json`, never interpreted.
     """
 
     prompt: str
@@ -89,7 +89,7 @@ class StartOptions(NamedTuple):
 
     @property
     def may_ask(self) -> bool:
-        """Whether the turn may come to wait for a person."""
+        """Whether the turn may have to wait for a person."""
         return self.approval is Approval.ASK or self.may_ask_questions or self.is_plan
 
 
@@ -99,7 +99,7 @@ class ThreadChoice(NamedTuple):
     Attributes:
         thread_id: Codex's id.
         cwd: the thread's working directory, if known.
-        resumed_from: our turn that it was selected by, if any.
+        resumed_from: our turn that selected it, if any.
         fork_after: Codex's id of the last turn to keep, for a fork after one of our turns.
         model: its last model, if known.
         worktree: the record of the worktree of ours that `cwd` lies in; see `worker.git.turn_worktree`.
@@ -116,12 +116,12 @@ class ThreadChoice(NamedTuple):
 
 
 def is_path(given: str) -> bool:
-    """Whether a schema or an image is given by a file's path; else it is the thing itself."""
+    """Whether a schema or an image is given as a path; else it is the content itself."""
     return not given.lstrip().startswith("{") and not given.startswith(DATA_URL)
 
 
 def from_flags(given: Mapping[str, Any], prompt: str) -> StartOptions:
-    """The options that the flags of `new` stand for; every front end reads its own form of them first.
+    """The options for the flags of `new`; each front end parses its own notation of them first.
 
     Args:
         given: the value of each flag by its long name, with underscores; durations as text.
@@ -168,7 +168,7 @@ def from_flags(given: Mapping[str, Any], prompt: str) -> StartOptions:
 
 
 def server_of(given: Mapping[str, Any]) -> GivenServer | None:
-    """The app-server that the flags name; None where they name none, nor how to be let in.
+    """The app-server that the flags name; None where they give neither a server nor a token.
 
     Raises:
         UsageError: one is empty, or there are two tokens.

@@ -1,8 +1,8 @@
 """The pictures of a prompt. Owns reading and decoding them before the turn exists: the model must see the right ones.
 
-Codex opens a picture only when the turn begins, and does not fail on one that is gone, replaced or broken: the model
-would get an error text, or another picture. So the turn keeps their bytes (`images/` of its directory). Must never be
-imported where no picture is given: pillow takes 30 ms.
+Codex opens a picture only when the turn begins, and does not fail if it is missing, replaced or broken: the model
+would get an error text, or another picture. So the turn keeps a copy (`images/` of its directory). Must never be
+imported where no picture is given: importing pillow takes 30 ms.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _read(path: Path, left: int) -> bytes:
 
 
 def _decoded(url: str, name: Path, left: int) -> bytes:
-    """The bytes of a data URL; its own word for their kind is not believed."""
+    """The bytes of a data URL; its media type is not trusted."""
     head, _, text = url.partition(",")
     if not head.endswith(";base64"):
         raise BadInputError(f"{name} is no data URL in base64", hint="Give data:image/png;base64,…")
@@ -119,7 +119,7 @@ def _decode(data: bytes, kind: str) -> tuple[int, int]:
     for frame in range(1, getattr(image, "n_frames", 1)):
         left -= image.width * image.height
         if left < 0:
-            break  # enough: decoding a long animation would delay the start
+            break  # decoding all of a long animation would delay the start
         image.seek(frame)
         image.load()
     return image.size

@@ -1,6 +1,6 @@
 """Reading stdin beside a prompt, or in place of one. Owns how much is read, and how long it may wait for input.
 
-Must never print. Where it is not known whether more will come, what is there is taken, and the result says so.
+Must never print. Where it is not known whether more will come, it reads what is there, and the result says so.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from codex_server_cli.actions.start.stdin_pipe import Writer
 _STDIN = 0
 _PIECE = 1 << 16
 _CALLER_S = 0.01
-"""Timeout for the first byte of the process that started us. Our own start took longer, and it had that time too."""
+"""Timeout for the first byte from the process that started us: it had the longer time of our own start, too."""
 
 _WRITER_TIMEOUT_S = 1.0
 """The same where there is no other prompt; and the longest pause between bytes."""
@@ -40,10 +40,10 @@ class Piped(NamedTuple):
 
 
 def read_all(max_bytes: int, tell: Callable[[str], None]) -> bytes:
-    """Stdin to its end, or at most `max_bytes + 1`.
+    """Stdin to EOF, or at most `max_bytes + 1` bytes.
 
     Args:
-        tell: called with a message for people where nothing comes for a while.
+        tell: called with a message for people if nothing arrives for a while.
 
     Raises:
         OSError: it cannot be read.
@@ -58,13 +58,13 @@ def read_beside(
 ) -> Piped:
     """The piped input of a command that was not asked to read stdin.
 
-    A pipeline is read to its end, and so is a file. If our caller holds the pipe open, what has come is taken, and what
-    follows without a pause. Not read: a terminal, a device, and a shell's source of commands.
+    A pipeline is read to EOF, and so is a file. If our caller holds the pipe open, it is read until the first pause. A
+    terminal, a device, and a shell's source of commands are not read.
 
     Args:
         max_bytes: at most one byte more than this is read.
         tell: as of `read_all`.
-        inputs: files that are read otherwise; stdin may be one of them.
+        inputs: files that the command reads anyway; stdin may be one of them.
         is_wanted: whether there is no other prompt.
     """
     try:
@@ -152,5 +152,5 @@ def _read(max_bytes: int, first_s: float | None, pause_s: float | None) -> tuple
 def _is_same(status: os.stat_result, path: str) -> bool:
     try:
         return os.path.samestat(status, Path(path).stat())
-    except OSError:  # does not exist: reported where it is read
+    except OSError:  # does not exist: reported when it is read
         return False

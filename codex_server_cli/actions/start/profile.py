@@ -1,8 +1,7 @@
-"""A Codex profile: the file `P.config.toml` of `CODEX_HOME`, which the app-server has no flag for.
+"""A Codex profile: the file `P.config.toml` of `CODEX_HOME`, for which the app-server has no flag.
 
 It is sent with the thread's configuration (protocol notes, section 12). Owns which keys count: the user's own file may
-choose model, provider, servers and denials; what else a turn may access is decided by its flags. Must never write to
-`CODEX_HOME`.
+choose model, provider, servers and denials; the turn's flags decide all other access. Must never write to `CODEX_HOME`.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def read_profile(codex_home: Path, name: str) -> Profile:
         raise BadInputError(f"cannot read {path}: {error.strerror}", hint="Check --profile.") from error
     except ValueError as error:
         raise BadInputError(f"the profile {path} is broken: {error}", hint="Fix it.") from error
-    # The app-server takes a quoted key with dots as a path of keys: its first part counts.
+    # The app-server reads a quoted key with dots as a path of keys, so its first part counts.
     left_out = {key: _LEFT_OUT[key.split(".")[0]] for key in config if _is_left_out(key, config[key])}
     warnings = [f"profile {name}: {key} has no effect: {why}" for key, why in left_out.items()]
     kept = {key: value for key, value in config.items() if key not in left_out}

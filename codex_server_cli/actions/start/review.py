@@ -1,6 +1,6 @@
-"""The subject of a review. Owns the protocol's `ReviewTarget` and its text. Asks git before Codex is asked.
+"""The subject of a review. Owns the protocol's `ReviewTarget` and its text. Checks with git before Codex is asked.
 
-Because Codex takes any branch and any commit; one that does not exist would only be mentioned in the model's answer.
+Codex accepts any branch or commit name; only the model's answer would mention that one does not exist.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _subject(cwd: str | None, choice: ReviewChoice) -> _Subject:
 
 
 def _subject_there(choice: ReviewChoice) -> _Subject:
-    """The subject in a work tree of another host, where git is not asked."""
+    """The subject in a work tree on another host, where we cannot run git."""
     if choice.base is not None:
         return _Subject({"type": "baseBranch", "branch": choice.base}, f"Review the changes against {choice.base}.")
     if choice.commit is not None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Started(NamedTuple):
-    """A started turn; `warnings` are for people. `is_existing`: an earlier call has started it (`once`)."""
+    """A started turn; `warnings` are for people; `is_existing` if an earlier call has started it (`once`)."""
 
     view: TurnView
     warnings: tuple[str, ...] = ()
@@ -44,11 +44,11 @@ def new(settings: Settings, options: StartOptions, launch: Launch) -> Started:
     """Start a turn on a new thread.
 
     Args:
-        launch: the worker that will run it; it exits by itself where we raise.
+        launch: the worker that will run it; it exits by itself if this raises.
 
     Raises:
         CodexServerError: any subclass but `NotFoundError`; nothing was created.
-        TurnExistsError: the options have a key, and another call has just started its turn (`once.only_once`).
+        TurnExistsError: the options have a key, and another call has just started the turn (`once.only_once`).
     """
     config = read_config(settings.config_path)
     options, server = choose_server(settings, options, config, None)
@@ -87,7 +87,7 @@ def go_on(
         if holder is not None and not may_fork_if_busy:
             raise thread_busy(choice.thread_id, *holder[:3], may_ask=holder.may_ask)
         waiting = None
-        if holder is None and server is None:  # a server is asked by the worker
+        if holder is None and server is None:  # on a server the worker asks
             waiting = what_waits_in_thread(settings, choice.thread_id)
         if waiting is not None and not may_fork_if_busy:
             raise thread_occupied(choice.thread_id, waiting)
@@ -138,7 +138,7 @@ def _start(
         check_login(settings.codex_home, codex.path, terms, may_bill_api_key=config.may_bill_api_key)
         _check_denials(settings, codex.path, request)
         check_model(settings, codex.path, request, choice, is_default=options.model is None)
-    else:  # its codex, login and models are its own: the worker asks it
+    else:  # a foreign server has its own codex, login and models: the worker asks it
         server.check(settings)
     if options.is_after_reset and codex is not None:
         warnings += checks.warn_of_unknown_reset(settings)
@@ -178,7 +178,7 @@ def _start(
     turn_id, has_forked = launch.hand_over(settings.turns_path, prompt, meta, config.max_running, fork_meta, pictures)
     used_meta = fork_meta if has_forked and fork_meta is not None else meta
     view = TurnView(turn_id, str(settings.turns_path / turn_id), State.RUNNING, meta=used_meta)
-    # A worktree lies in the home, where nothing around it may be written.
+    # A worktree is inside the home, where the turn may not write anything around it.
     place = request if worktree is None else request._replace(cwd=f"{settings.home}/worktrees")
     if not is_elsewhere:
         warnings += checks.warn_of_open_home(settings, place)
@@ -188,7 +188,7 @@ def _start(
 def choose_server(
     settings: Settings, options: StartOptions, config: Config, choice: ThreadChoice | None
 ) -> tuple[StartOptions, TurnServer | None]:
-    """See `place.server.choose`; without a server's name anywhere, nothing is imported."""
+    """See `place.server.choose`; imports nothing where no server is named."""
     is_of_turn = choice is not None and choice.server is not None
     if options.server is None and config.server is None and not is_of_turn:
         return options, None
@@ -200,7 +200,7 @@ def choose_server(
 def _choose_worktree(
     settings: Settings, options: StartOptions, choice: ThreadChoice | None, request: TurnRequest, parent: str | None
 ) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
-    """The turn's worktree, if it has one; and the warnings about it, or about who else writes where this turn does."""
+    """The turn's worktree, if any, and the warnings about it, or about another turn that writes in the same place."""
     record: dict[str, Any] | None = None
     if options.has_worktree or (choice is not None and choice.worktree is not None):
         from codex_server_cli.actions.start.place.worktree import choose  # runs git
@@ -234,7 +234,7 @@ def read_named_profile(settings: Settings, name: str | None) -> tuple[dict[str, 
 
 
 def _check_denials(settings: Settings, codex: Path, request: TurnRequest) -> None:
-    """Refuse to lift what the user's own `config.toml` denies. The worker checks all other configuration.
+    """Refuse to override what the user's own `config.toml` denies. The worker checks all other configuration.
 
     Raises:
         BadInputError: the turn was asked to run without a sandbox, and `config.toml` has a permission profile.
@@ -253,7 +253,7 @@ def _check_denials(settings: Settings, codex: Path, request: TurnRequest) -> Non
 def check_model(
     settings: Settings, codex: Path, request: TurnRequest, choice: ThreadChoice | None, *, is_default: bool
 ) -> None:
-    """Check a model or effort asked for in any way; `is_default` where the model may be `config.json`'s."""
+    """Check a model or effort, wherever it was asked for; `is_default` if the model may come from `config.json`."""
     if request.asked_model is None and request.asked_effort is None:
         return
     from codex_server_cli.actions.start.model_check import check_request
@@ -263,7 +263,7 @@ def check_model(
 
 
 def _own_provider(settings: Settings, request: TurnRequest) -> str | None:
-    """The provider of a resumed thread; None where the thread is not resumed, or it is not known."""
+    """The provider of a resumed thread; None where it is not known, or the thread is new or a fork."""
     if request.thread_id is None or request.is_fork:
         return None
     from codex_server_cli.disk.codex_sessions import provider_of_thread
@@ -272,6 +272,6 @@ def _own_provider(settings: Settings, request: TurnRequest) -> str | None:
 
 
 def _make_fork_meta(meta: dict[str, Any], request: TurnRequest, choice: ThreadChoice) -> dict[str, Any]:
-    """The same turn on a fork of its thread, in case another turn locks the thread meanwhile."""
+    """The meta of the same turn on a fork of its thread, in case another turn locks the thread meanwhile."""
     fork = request._replace(is_fork=True, fork_after=choice.fork_after)
     return meta | {"thread_id": None, "forked_from": request.thread_id, "request": fork.to_json()}

@@ -1,9 +1,9 @@
-"""Finding the writer of our stdin. Owns whether it is a pipeline, to be read to its end, or may never write.
+"""Finding the writer of our stdin. Owns whether it is a pipeline, to be read to EOF, or a writer that may never write.
 
-Uses `/proc` alone, so only on Linux; elsewhere nothing is known. A shell closes its own ends of a pipe before the last
-command of the pipeline runs: then other processes of its session hold the write end. A program that started us holds it
-itself. And a shell that reads its commands from a pipe (`ssh host bash -s`, an agent's one shell for all its commands)
-passes this pipe to each of them, with the next commands still in it. Must never read from stdin.
+Uses only `/proc`, so it works only on Linux; elsewhere nothing is known. A shell closes its own ends of a pipe before
+the last command of the pipeline runs: then other processes of its session hold the write end. A program that started us
+holds it itself. And a shell that reads its commands from a pipe (`ssh host bash -s`, an agent's one shell for all its
+commands) passes this pipe to each of them, with the next commands still in it. Must never read from stdin.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def holds_commands(above: list[int]) -> bool:
 
 
 def reads_commands(arguments: list[str]) -> bool:
-    """Whether a command line is that of a shell without a script and without `-c`."""
+    """Whether a command line is a shell without a script and without `-c`."""
     if not arguments or PurePath(arguments[0]).name.lstrip("-") not in _SHELLS:
         return False
     words = iter(arguments[1:])
@@ -107,7 +107,7 @@ def _others(above: Iterable[int]) -> Iterator[int]:
 
 
 def _is_near(pid: int) -> bool:
-    """Whether a process was started with us: any other may hold its end indefinitely, as a caller may."""
+    """Whether a process was started with us: any other may hold the pipe open indefinitely, as a caller may."""
     facts = _stat(pid)
     try:
         return os.getsid(pid) == os.getsid(0) or bool(facts and int(facts[_PARENT]) == os.getppid() > 1)

@@ -1,6 +1,6 @@
-"""The warning that a turn will end with the place that it was started in: a unit of systemd, a login, a CI job.
+"""The warning that a turn will end together with the systemd unit, login or CI job that it was started in.
 
-Owns the stamps in the home by which each kind of it is given once. Imported only where such a place is likely.
+Owns the stamps in the home that limit each kind of warning to one. Imported only where such a place is likely.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ _WARNED = ".warned-"
 
 
 def find_ending(settings: Settings) -> Ending | None:
-    """What would end a worker that is started here; None where nothing is known to."""
+    """What would end a worker that is started here; None where nothing is known that would."""
     return surroundings.find_ending(job_variables(), settings.user_home)
 
 
 def warn_once(settings: Settings, looked: Path) -> str | None:
-    """The warning, where there is something to warn of and this home was not warned of its kind before.
+    """The warning, where there is one and its kind was not given in this home before.
 
     Args:
-        looked: the stamp of a look that found nothing.
+        looked: the stamp of a check that found nothing.
     """
     try:
         found = find_ending(settings)
     except OSError:  # a file system that does not answer: the turn runs all the same
         return None
     if found is None or found is ENDING_OF_LOGOUT:
-        with contextlib.suppress(OSError):  # the next one looks again
+        with contextlib.suppress(OSError):  # the next start checks again
             os.close(open_regular(looked, os.O_WRONLY | os.O_CREAT))
             os.utime(looked, follow_symlinks=False)
         return None

@@ -1,4 +1,4 @@
-"""Whether a thread of Codex's ends with a turn of ours. Apart from `thread_writer`, which `continue` imports."""
+"""Whether a turn of ours is the last of its thread. Apart from `thread_writer`, which `continue` imports."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from codex_server_cli.settings.places import Settings
 
 
 def is_last_of_thread(settings: Settings, view: TurnView) -> bool:
-    """Whether a thread ends with this turn of ours: nobody has gone on from it there.
+    """Whether this turn is the last of its thread.
 
-    Codex's own file knows best: a later turn may be deleted by now, or may have been none of ours.
+    Codex's session file is authoritative: a later turn may be deleted by now, or may not have been ours.
     """
     if view.thread_id is None:
         return True

@@ -1,4 +1,4 @@
-"""Who writes a thread of Codex's now, and what Codex would run in it before our turn. Must never write either."""
+"""The present writer of a Codex thread, and what Codex would run in it before our turn. Must never write either."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _POLL_S = 0.02
 
 
 class Holder(NamedTuple):
-    """The writer of a thread: as text, and our turn's id if it is one that has recorded it.
+    """The writer of a thread: as text, and the turn's id if it is a turn of ours that has recorded it.
 
     Attributes:
         pid: of the process, if it is another codex that is visible to us.
-        may_ask: whether that turn may come to wait for an answer.
+        may_ask: whether that turn may have to wait for an answer.
     """
 
     words: str
@@ -42,12 +42,12 @@ def holder_of_thread(settings: Settings, thread_id: str, *, has_own_server: bool
     """The writer of a thread: one of our turns, or another codex; None where there is none.
 
     Args:
-        has_own_server: whether the next turn will have an app-server of its own. Any other may have the thread open
-            itself, which does not hinder a turn on it, and knows best who else does.
+        has_own_server: whether the next turn will spawn its own app-server. Any other server may have the thread open
+            itself, which does not block a turn on it, and it checks for other writers itself.
 
     Codex's own writer lock is a flock that any reader can probe (protocol notes, section 12). Our probe is a momentary
-    shared lock, and a codex that opens the thread just then would be refused: so we ask the kernel for a holder first,
-    and probe only if there seems to be one.
+    shared lock, and a codex that opens the thread in that moment would be refused: so we ask the kernel for a holder
+    first, and probe only if there seems to be one.
     """
     try:
         turn_id = thread_locks.holder(settings.turns_path, thread_id)
@@ -89,7 +89,7 @@ def _writer_pid(writer_lock: Path) -> int | None:
 
 
 def _is_being_released(settings: Settings, thread_id: str) -> bool:
-    """Whether the newest turn of the thread has just ended on a server that others use: that releases the thread
+    """Whether the newest turn of the thread has just ended on a shared or foreign server, which releases the thread
     about a second later (transport notes, section 3)."""
     for turn, meta in lookup.iter_meta(settings.turns_path):
         if meta.get("thread_id") == thread_id:
@@ -100,7 +100,7 @@ def _is_being_released(settings: Settings, thread_id: str) -> bool:
 
 
 def _writer_after(writer_lock: Path, timeout_s: float) -> int | None:
-    """Who writes the thread once its writer has released it, or once that has taken too long."""
+    """The thread's writer after the present one has released it, or after the timeout."""
     deadline = time.monotonic() + timeout_s
     while (pid := _writer_pid(writer_lock)) is not None and time.monotonic() < deadline:
         time.sleep(_POLL_S)
@@ -108,7 +108,7 @@ def _writer_after(writer_lock: Path, timeout_s: float) -> int | None:
 
 
 def _end_dead_writers(settings: Settings, thread_id: str) -> None:
-    """End the codex of a killed worker, which lives on for a moment: reading the turn's status has it reaped."""
+    """End the codex of a killed worker, which survives it for a moment: reading the turn's status ends it."""
     for turn_id in lookup.turn_ids(settings.turns_path):
         turn = TurnDir(settings.turns_path / turn_id)
         if turn.marker is None and meta_of(turn).get("thread_id") == thread_id:

@@ -1,4 +1,4 @@
-"""Codex's own threads: listing them, showing one, and choosing the one that a turn continues. Owns the choice.
+"""Codex's own threads: listing them, showing one, and choosing the one to continue. Owns the choice.
 
 Reads Codex's session files and our turns; writes neither. Must never fall back to another project's thread.
 """
@@ -56,7 +56,7 @@ _LIST_HINT = "codex-server list shows the threads there are."
 
 
 def recent(settings: Settings, *, limit: int, cwd: str | None, search: str | None) -> list[ThreadSummary]:
-    """Codex's newest threads, of those that are readable.
+    """Codex's newest readable threads.
 
     Raises:
         HomeError: there is none, and some are not readable.
@@ -107,7 +107,7 @@ def find_either(settings: Settings, selector: str, cwd: str | None) -> TurnDir |
     except AmbiguousError:
         raise
     except (NotFoundError, HomeError) as no_turn:
-        if selector == "last" or is_turn_id(selector):  # which no thread is called
+        if selector == "last" or is_turn_id(selector):  # no thread can have such a name
             raise
         try:
             return _find_thread(settings, selector)
@@ -147,7 +147,7 @@ def _refuse_archived(settings: Settings, thread: str) -> None:
     """Raise `NotFoundError` for an archived thread, which Codex does not open."""
     archived = archived_ids(settings.codex_home, thread)
     if archived:
-        import shutil  # 2 ms that no thread at hand needs
+        import shutil  # 2 ms, and rarely needed
 
         is_on_path = shutil.which("codex", path=settings.search_path)
         codex = None if is_on_path else read_config(settings.config_path).codex
@@ -159,7 +159,7 @@ def ids_of(settings: Settings, thread: str) -> frozenset[str]:
     """The threads that a filter of turns selects: by id, even if Codex no longer has it, or all of a name or prefix.
 
     Raises:
-        NotFoundError: it is no id, and no thread, archived ones included, has this name or prefix.
+        NotFoundError: it is not an id, and no thread, archived ones included, has this name or prefix.
     """
     if _WHOLE_ID.fullmatch(thread.lower()):
         return frozenset([thread.lower()])
@@ -227,7 +227,7 @@ def choose_last(settings: Settings, cwd: str | None, server: GivenServer | None 
         server: the app-server that the turn is to use, as it was given: then only turns on that one count.
 
     Raises:
-        UsageError: the directory is one of another host, and not given.
+        UsageError: the directory is on another host, and was not given.
         BusyError: the newest turn here has no thread yet.
         NotFoundError: its thread is archived.
         BadInputError: there is none, or no such directory. Never the newest thread of another project.
@@ -259,7 +259,7 @@ def choose_last(settings: Settings, cwd: str | None, server: GivenServer | None 
 
 
 def _is_of_here(meta: dict[str, Any], here: str) -> bool:
-    """Whether a turn is one of this directory; one on another host is not, whatever its path."""
+    """Whether a turn belongs to this directory; a turn on another host does not, whatever its path."""
     return not is_elsewhere(meta.get("server")) and lookup.is_of(meta, here)
 
 
@@ -271,7 +271,7 @@ def _choice_of(settings: Settings, directory: TurnDir, meta: dict[str, Any]) -> 
     has_begun = meta.get("codex_turn_id") is not None or not directory.error.exists()
     server = meta.get("server")
     if not has_begun and (server is not None or not has_session(settings.codex_home, thread_id)):
-        return None  # it failed before its turn began, and Codex makes no session until then
+        return None  # it failed before Codex began the turn, and Codex makes no session before that
     after, model = _fork_after(directory, meta), meta.get("model")
     return ThreadChoice(thread_id, meta.get("cwd"), directory.turn_id, after, model, server=server)
 
@@ -288,7 +288,8 @@ def _no_thread_yet(directory: TurnDir, meta: dict[str, Any]) -> BusyError:
 def _fork_after(directory: TurnDir, meta: dict[str, Any]) -> str | None:
     """Codex's id of a turn whose end it has recorded; it refuses to fork after any other ("in-progress turn").
 
-    None for one that runs, or was killed with its Codex: it is the thread's last as far as we know, so fork it whole.
+    None for a turn that runs, or was killed with its Codex: as far as we know it is the last, so the whole thread is
+    forked.
     """
     kind = (read_json(directory.error) or {}).get("kind")
     if directory.marker is None or kind in (ErrorKind.CODEX_CRASHED, ErrorKind.WORKER_DIED):

@@ -28,12 +28,12 @@ def make_request(
     may_fork_if_busy: bool,
     is_elsewhere: bool = False,
 ) -> tuple[TurnRequest, str | None]:
-    """The request made of the options, and the turn that we run inside of, if any.
+    """The request made from the options, and the turn that we run inside, if any.
 
     Args:
         profile: the settings of their profile, if they name one.
         images: the names of the pictures' copies, within the turn's directory.
-        is_elsewhere: the turn's directories are those of another host.
+        is_elsewhere: the turn's directories are on another host.
 
     Raises:
         CodexServerError: as `start.new`.
@@ -50,7 +50,7 @@ def make_request(
     if options.has_worktree and sandbox is Sandbox.READ_ONLY:
         raise UsageError("--worktree needs --write", hint="A turn that writes nothing needs no copy to write in.")
     if sandbox is not Sandbox.READ_ONLY and not (options.may_skip_git_check or is_elsewhere):
-        checks.check_git(*(() if options.has_worktree else (cwd,)), *writable_roots)  # of a worktree git is asked more
+        checks.check_git(*(() if options.has_worktree else (cwd,)), *writable_roots)  # a worktree is checked separately
     if options.name is not None:
         checks.check_name(settings, options.name)
     overrides = checks.parse_overrides(options.config)

@@ -1,1 +1,1 @@
-"""Where a turn works: its worktree, and who else writes there."""
+"""Where a turn works: its worktree, its server, and other turns that write there."""

@@ -1,4 +1,4 @@
-"""Whether another turn writes in the same directory. Looks at the turns that hold a slot, and at no others."""
+"""Whether another turn writes in the same directory. Reads only the turns that hold a slot."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from codex_server_cli.settings.places import Settings
 
 
 def warn_of_writer(settings: Settings, cwd: str, parent: str | None) -> tuple[str, ...]:
-    """The warning for a turn that may write in `cwd`, where a running one may write there too; else `()`.
+    """The warning for a turn that may write in `cwd` while a running one may write there too; else `()`.
 
     Args:
-        parent: the turn that we run inside of, which knows of this one.
+        parent: the turn that we run inside, which knows of this one.
     """
     if not _is_anything_running(settings):
         return ()
-    from codex_server_cli.disk.queue import queue  # these take 5 ms, which a turn alone need not wait for
+    from codex_server_cli.disk.queue import queue  # these imports take 5 ms, which a single turn need not wait for
     from codex_server_cli.disk.turn.contents import meta_of
     from codex_server_cli.disk.turn.layout import TurnDir
 
@@ -46,7 +46,7 @@ def _is_anything_running(settings: Settings) -> bool:
 
 
 def _place_of(meta: dict[str, Any]) -> str | None:
-    """Where a turn writes; None where that is not known, another host's, or its worktree is still being made."""
+    """Where a turn writes; None where that is unknown or on another host, or its worktree is still being made."""
     record, cwd = meta.get("worktree"), meta.get("cwd")
     if is_elsewhere(meta.get("server")):
         return None

@@ -1,4 +1,4 @@
-"""Which app-server a turn uses: the flag's, else that of the turn that it goes on with, else that of `config.json`.
+"""Which app-server a turn uses: the flag's, else that of the continued turn, else that of `config.json`.
 
 Owns that precedence, the record in `meta.json`, and what a server on another host rules out. Imported only where one of
 the three names a server. Must start nothing.
@@ -28,7 +28,7 @@ _ELSEWHERE = "Every path of such a turn is one of the server's host."
 
 
 class TurnServer(NamedTuple):
-    """The app-server of a turn, where it is not started for the turn alone.
+    """The app-server of a turn, where it is not spawned for the turn alone.
 
     Attributes:
         record: `server` of `meta.json`.
@@ -44,14 +44,14 @@ class TurnServer(NamedTuple):
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether the turn's paths may be those of another host."""
+        """Whether the turn's paths may be on another host."""
         return not self.address.is_here
 
     def check(self, settings: Settings) -> None:
-        """See whether somebody else's server answers, before there is a turn; one behind ssh is not asked twice.
+        """Check, before the turn exists, that a foreign server answers; one behind ssh is not asked twice.
 
         Raises:
-            ServerError: it does not, or refuses.
+            ServerError: it does not answer, or refuses.
             BadInputError: its token cannot be used.
         """
         from codex_server_cli.codex.transport.connect import check_route
@@ -63,10 +63,10 @@ class TurnServer(NamedTuple):
 def choose(
     settings: Settings, options: StartOptions, config: Config, choice: ThreadChoice | None
 ) -> tuple[StartOptions, TurnServer | None]:
-    """The app-server of a turn; None for one of its own.
+    """The app-server of a turn; None where the turn spawns its own.
 
     Returns:
-        The options too, with the server of the turn that is continued as if it had been given.
+        The options too, with the server of the continued turn as if it had been given.
 
     Raises:
         UsageError: a flag is wrong, or has no effect on such a server.
@@ -90,8 +90,8 @@ def address_of(settings: Settings, given: GivenServer | None, config: Config | N
     """The address that the flag names, else `config.json`.
 
     Raises:
-        UsageError: the flag's is none.
-        BadInputError: `config.json`'s is none.
+        UsageError: that of the flag is invalid.
+        BadInputError: that of `config.json` is invalid.
     """
     if given is not None and given.url is not None:
         try:
@@ -115,7 +115,7 @@ def is_of_server(meta: dict[str, Any], address: ServerAddress, settings: Setting
 
 
 def remote_dir(path: str | None, flag: str = "--cwd") -> str:
-    """A directory of another host: absolute, and not looked up.
+    """A directory on another host: absolute, its existence is not checked.
 
     Raises:
         UsageError: it is missing, or relative.
@@ -130,10 +130,10 @@ def remote_dir(path: str | None, flag: str = "--cwd") -> str:
 
 
 def _of_turn(given: GivenServer, record: dict[str, Any] | None, config: Config, settings: Settings) -> GivenServer:
-    """The server of the turn that is continued, as it would be given; a token that is given counts instead of its."""
+    """The server of the continued turn, as if it had been given; a given token takes precedence over the turn's."""
     if record is None:
         named = address_of(settings, None, config)
-        # Our own shared server has the same threads: what `config.json` says now is as good.
+        # Our own shared server has the same threads, so the present `config.json` may decide.
         return given._replace(url=SPAWNED.url) if named.is_foreign else given
     url, path = records.url_of(record), records.text_of(record, "path")
     if path is not None and url == "unix://":

@@ -1,6 +1,6 @@
-"""The thread to go on with, where a server is named: it may have other threads than this machine's CODEX_HOME.
+"""The thread to continue, where a server is named: it may have other threads than this machine's CODEX_HOME.
 
-Imported only then. Asks no server: whether it has the thread is told when it is resumed.
+Imported only then. Asks no server: resuming the thread shows whether the server has it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class ServerPlace(NamedTuple):
     """Where `--last` looks.
 
     Attributes:
-        here: the directory: a real path, or one of the server's host.
-        address: of the server that is named.
-        is_given: whether a flag names it, not `config.json`: then only turns on that one count.
+        here: the directory: a real path, or one on the server's host.
+        address: of the named server.
+        is_given: whether a flag names it, not `config.json`: then only turns on that server count.
     """
 
     here: str
@@ -36,7 +36,7 @@ class ServerPlace(NamedTuple):
     is_given: bool
 
     def has(self, settings: Settings, meta: dict[str, Any]) -> bool:
-        """Whether a turn is one of this place."""
+        """Whether a turn belongs to this directory and server."""
         if not self.address.is_here:
             return is_of_server(meta, self.address, settings) and meta.get("cwd") == self.here
         if records.is_elsewhere(meta.get("server")) or not lookup.is_of(meta, self.here):
@@ -48,7 +48,7 @@ class ServerPlace(NamedTuple):
         return is_of_server(meta, self.address, settings)
 
     def refuse_none(self) -> None:
-        """Raise where only the server could know a thread that is no turn of ours.
+        """Raise where only the server could know a thread that none of our turns used.
 
         Raises:
             BadInputError: see above.
@@ -63,7 +63,7 @@ def place_of(settings: Settings, cwd: str | None, given: GivenServer | None) -> 
     """The place that `--last` means.
 
     Raises:
-        UsageError: the server's directory is one of another host, and not given.
+        UsageError: the directory is on another host, and was not given.
         CodexServerError: as `address_of` and `check_cwd`.
     """
     address = address_of(settings, given)
@@ -72,12 +72,12 @@ def place_of(settings: Settings, cwd: str | None, given: GivenServer | None) -> 
 
 
 def choose_there(settings: Settings, thread: str, given: GivenServer | None) -> ThreadChoice | None:
-    """The thread of this id on a server of somebody else's; None where this CODEX_HOME is to be searched.
+    """The thread of this id on a foreign server; None where this CODEX_HOME is to be searched.
 
-    Its directory is that of our own last turn on it, or of its session file.
+    Its directory is that of our last turn on it, or of its session file.
 
     Raises:
-        BadInputError: the server's host alone can look up a name, or part of an id.
+        BadInputError: a name or part of an id, which only the server's host could look up.
     """
     address, thread_id = address_of(settings, given), thread.lower()
     if not address.is_foreign:

@@ -1,4 +1,4 @@
-"""What the worktree of a turn is to be: checked before the turn exists. Owns these messages; must make nothing.
+"""Choosing and checking the worktree of a turn, before the turn exists. Owns these messages; must create nothing.
 
 The worker makes it (`worker.git.turn_worktree`, which describes the record).
 """
@@ -23,7 +23,7 @@ from codex_server_cli.worker.git.git import ask_git, outside_of_work_tree, run_g
 from codex_server_cli.worker.git.turn_worktree import cwd_in
 
 _STATUS_TIMEOUT_S = 1.0
-"""For a word about uncommitted changes, which is not worth more."""
+"""For the warning about uncommitted changes, which is not worth more."""
 
 
 class Chosen(NamedTuple):
@@ -34,14 +34,14 @@ class Chosen(NamedTuple):
 
 
 def choose(settings: Settings, options: StartOptions, choice: ThreadChoice | None, cwd: str) -> Chosen:
-    """The worktree of a turn: a new one, or that of the thread that it goes on with.
+    """The worktree of a turn: a new one, or that of the thread that it continues.
 
     Args:
         choice: the thread that it continues, if any.
         cwd: the turn's directory as the user sees it.
 
     Raises:
-        BadInputError: there can be none.
+        BadInputError: none can be made.
     """
     if options.has_worktree:
         record = _look(cwd) | {"name": options.worktree_name, "path": None, "branch": None, "is_removed": False}
@@ -55,12 +55,12 @@ def choose(settings: Settings, options: StartOptions, choice: ThreadChoice | Non
         return Chosen(record)
     found = _look(record["started_in"])
     if worktree.is_branch(Path(found["repository"]), record["branch"]):
-        found["base"] = record["base"]  # its folder was deleted, its work was not
+        found["base"] = record["base"]  # its folder was deleted, its branch was not
     return Chosen(record | found | {"is_removed": True})
 
 
 def _is_of(record: dict[str, Any], cwd: str) -> bool:
-    """Whether a directory is that of a worktree's turn: the one that it was started in, or the one in the worktree."""
+    """Whether a directory is the one that a worktree's turn was started in, or the one in the worktree."""
     real = os.path.realpath(cwd)
     return lookup.is_place(record["started_in"], real) or lookup.is_place(cwd_in(record), real)
 
@@ -83,7 +83,7 @@ def _look(cwd: str) -> dict[str, Any]:
 
 
 def _check_name(settings: Settings, record: dict[str, Any], name: str | None) -> None:
-    """Check that worktree and branch of this name can be made; None is the turn's id, which is free."""
+    """Check that worktree and branch of this name can be made; None means the turn's id, which is unused."""
     if name is not None:
         if not is_turn_name(name) or ".." in name or name.endswith((".", ".lock")):
             hint = "A name begins with a letter; then letters, digits, '_', '.', '-'; 64 at most; not 'last'."
@@ -109,7 +109,7 @@ def _warn_of_uncommitted(repository: str) -> tuple[str, ...]:
 
 
 def placed(settings: Settings, choice: ThreadChoice) -> ThreadChoice:
-    """The same thread, with the worktree that its directory lies in: by the turn that selected it, else the newest."""
+    """The same thread with its worktree, if its directory is in one: from the selecting turn, else the newest one."""
     folder = str(worktree.folder_of(settings.home))
     if choice.cwd is None or not os.path.realpath(choice.cwd).startswith(f"{folder}/"):
         return choice
@@ -117,5 +117,5 @@ def placed(settings: Settings, choice: ThreadChoice) -> ThreadChoice:
         metas = iter([meta_of(TurnDir(settings.turns_path / choice.resumed_from))])
     else:
         metas = (meta for _, meta in lookup.iter_meta(settings.turns_path) if meta.get("thread_id") == choice.thread_id)
-    records = (meta.get("worktree") or {} for meta in metas)  # without a path of one that was never begun
+    records = (meta.get("worktree") or {} for meta in metas)  # one that was never made has no path
     return choice._replace(worktree=next((record for record in records if record.get("path")), None))
