@@ -1,7 +1,7 @@
 """What is queued in a Codex thread, from Codex's own databases. Owns reading them; must never write there.
 
 An early check before anything is created: an app-server's `thread/queue/list` and `thread/goal/get` decide later, also
-where the databases say nothing. `queue_1.sqlite` and `goals_1.sqlite` are the same in 0.163.0 and 0.171.0.
+where the databases cannot be read. `queue_1.sqlite` and `goals_1.sqlite` are the same in 0.163.0 and 0.171.0.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _GOAL = "SELECT objective, status FROM thread_goals WHERE thread_id = ?"
 
 
 def read_queue(codex_home: Path, thread_id: str) -> dict[str, Any]:
-    """What `thread/queue/list` would answer, as far as is known; empty where unreadable."""
+    """The expected response of `thread/queue/list`; empty where unreadable."""
     rows = _rows(codex_home / "queue_1.sqlite", _QUEUE, thread_id)
     return {"data": [{"input": _content_of(payload)} for payload, *_ in rows]}
 
 
 def read_goal(codex_home: Path, thread_id: str) -> dict[str, Any]:
-    """What `thread/goal/get` would answer; empty where unreadable."""
+    """The expected response of `thread/goal/get`; empty where unreadable."""
     for objective, status in _rows(codex_home / "goals_1.sqlite", _GOAL, thread_id):
         return {"goal": {"objective": objective, "status": status}}
     return {}
@@ -39,7 +39,7 @@ def _rows(database: Path, query: str, thread_id: str) -> list[tuple[Any, ...]]:
     """The rows; empty where the database is missing or unreadable."""
     if not _is_mentioned(database, thread_id):
         return []
-    import sqlite3  # 5 ms, for a thread that had something in its queue once
+    import sqlite3  # 5 ms, only for a thread that ever had a queue entry
 
     try:
         with contextlib.closing(sqlite3.connect(_uri(database), uri=True, timeout=0.5)) as connection:

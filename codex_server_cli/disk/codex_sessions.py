@@ -1,8 +1,8 @@
 """Codex's own sessions, read from `$CODEX_HOME/sessions`. Owns finding and reading; must never write there.
 
 Only heads and tails of files are read: with 10 000 sessions, a list costs one `stat` each and 4 KB of each file it
-opens. The first prompt lies 25 to 100 KB in, so it is read only for the rows shown (a search reads it for every
-candidate). Files that are unreadable, empty, truncated or not Codex's are skipped silently.
+opens. The first prompt is 25 to 100 KB into the file, so it is read only for the rows shown (a search reads it for
+every candidate). Files that are unreadable, empty, truncated or not Codex's are skipped silently.
 
 Left out: archived sessions (`archived_ids` gives only their ids), and compressed ones (`.jsonl.zst`), which Python
 cannot read without a third-party module before 3.14 and which neither 0.163.0 nor 0.171.0 writes unless a feature
@@ -107,9 +107,9 @@ def newest_thread(codex_home: Path, cwd: str) -> ThreadSummary | None:
 
 
 def find_threads(codex_home: Path, part: str, *, limit: int = 10) -> list[ThreadSummary]:
-    """At most `limit` threads whose id begins with `part`, newest first; empty for an empty one.
+    """At most `limit` threads whose id begins with `part`, newest first; empty for an empty part.
 
-    Where there are none, those whose id ends with it, if it is of the last group of an id, which is random.
+    Where there are none, those whose id ends with it, if it fits the last group of an id, which is random.
     Two rows mean an ambiguous part. A sub-agent's id shares its first digits (the time) with its parent's,
     so sub-agents are found only where no top-level thread matches.
     """
@@ -157,7 +157,7 @@ def damaged_file(codex_home: Path, thread_id: str) -> str | None:
 
 
 def provider_of_thread(codex_home: Path, thread_id: str) -> str | None:
-    """The model provider that a thread was created with; None where its session file does not say."""
+    """The model provider that a thread was created with; None where its session file does not name it."""
     for file in newest_first(codex_home, thread_id.lower()):
         meta = _read_meta(file.path)
         if meta is not None and meta.provider is not None:

@@ -1,8 +1,8 @@
-"""The versions of codex binaries that were probed, cached in `codex.json` of the home, so that no start probes again.
+"""The versions of probed codex binaries, cached in `codex.json` of the home, so that no start probes again.
 
 Owns that file. An entry belongs to one native binary as it is on disk: an update of codex invalidates it. A script is
-never cached: it stays the same while what it starts changes. Must never be the reason for an error: without the file,
-or with one that cannot be written, the binary is probed.
+never cached: it may stay the same while the program that it starts changes. Must never cause an error: where the file
+is missing or cannot be written, the binary is probed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MAX_ENTRIES = 8
 
 
 def read_version(home: Path, codex: Path) -> str | None:
-    """The version that this binary printed when it was probed; None where unknown, or the binary has changed since."""
+    """The version from the last probe of this binary; None where unknown, or the binary has changed since."""
     try:
         entry = _entries(home).get(str(codex))
         return entry["version"] if entry is not None and entry["file"] == _identity(codex) else None
@@ -27,7 +27,7 @@ def read_version(home: Path, codex: Path) -> str | None:
 
 
 def write_version(home: Path, codex: Path, version: str) -> None:
-    """Cache what a probe has found; best effort. A home that does not exist yet is not created for it."""
+    """Cache the result of a probe; best effort. A home that does not exist yet is not created for it."""
     with contextlib.suppress(OSError):  # codex is being updated, or the home is not writable
         if not home.is_dir() or _is_script(codex):
             return

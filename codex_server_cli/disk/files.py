@@ -1,4 +1,4 @@
-"""Atomic writes and safe reads of files. Owns how, not which: no reader ever sees a half-written file."""
+"""Atomic writes and safe reads of any file: no reader ever sees a half-written one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def write_pieces(path: Path, pieces: Iterable[bytes], *, is_durable: bool = Fals
 
 
 def _create_replacing(path: Path) -> int:
-    """Create an empty file, replacing an existing one: a leftover of a dead process with our pid, or planted."""
+    """Create an empty file, replacing an existing one, which a dead process with our pid left or someone planted."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
         return open_regular(path, flags)
@@ -114,7 +114,7 @@ def _finite(text: str) -> float:
 
 
 def _refuse(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON number")  # and could not be written as one
+    raise ValueError(f"{text} is no JSON number")  # and could not be written back
 
 
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
@@ -149,7 +149,7 @@ def fsync_directory(path: Path) -> None:
 
 
 def tail_text(path: Path, max_bytes: int) -> str:
-    """The last `max_bytes` of a text file, from their first whole line on; empty where it cannot be read."""
+    """The last `max_bytes` of a text file, from the first complete line on; empty where it cannot be read."""
     try:
         with open(open_regular(path), "rb") as file:  # noqa: PTH123 — a descriptor, not a path
             size = file.seek(0, os.SEEK_END)

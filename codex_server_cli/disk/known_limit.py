@@ -23,7 +23,7 @@ class KnownLimit(NamedTuple):
 
     Attributes:
         until_s: until when it holds, in Unix seconds; None where it does not hold, or the time is unknown.
-        told_s: when that was learned, in Unix seconds.
+        told_s: when the turn reported it, in Unix seconds.
         is_met: whether the turn that reports it has met the limit.
     """
 
@@ -42,7 +42,7 @@ def last_known_limit(turns_path: Path) -> KnownLimit | None:
     ended = [(end_ms / 1000, turn) for turn in newest if (end_ms := ended_at_ms(turn)) is not None]
     for end_s, turn in sorted(ended, key=lambda each: each[0], reverse=True):
         evidence = evidence_of(finished_result(turn) or {})
-        if evidence is not None and not is_foreign(meta_of(turn).get("server")):  # which has another account
+        if evidence is not None and not is_foreign(meta_of(turn).get("server")):  # a foreign server has another account
             return KnownLimit(evidence.until_s, end_s, evidence.is_met)
     return None
 

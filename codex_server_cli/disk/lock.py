@@ -2,8 +2,8 @@
 
 A lock belongs to the open file description of the worker that took it, is not inherited by its children, and is
 released at any death, `kill -9` included. Readers probe in shared mode: two readers that probed exclusively would see
-each other as alive (a false "held" in 3 % of probes, measured). Native Windows has no flock; this module is the one
-that needs a second implementation for it.
+each other as alive (a false "held" in 3 % of probes, measured). Native Windows has no flock: a port needs a second
+implementation of this module only.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class _AlarmError(Exception):
 
 
 def _on_alarm(_signum: int, _frame: FrameType | None) -> None:
-    signal.setitimer(signal.ITIMER_REAL, 0)  # once is enough: a second one could fire where it is not caught
+    signal.setitimer(signal.ITIMER_REAL, 0)  # a second alarm could fire where it is not caught
     raise _AlarmError  # if the handler returned, flock would be restarted (PEP 475)
 
 

@@ -1,6 +1,6 @@
 """The holder of a lock, from the holder's note in the lock file or from the kernel's list. Owns that note.
 
-Must never touch a lock, or be taken for liveness: a note outlives its writer. Light: a queued turn imports it.
+Must never touch a lock, nor serve as a proof of liveness: a note outlives its writer. Light: a queued turn imports it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def holder_pid(path: Path) -> int | None:
     """The exclusive holder of a lock, as the kernel lists it (Linux), without touching the lock.
 
     Returns:
-        Its process id; None where no holder is listed; 0 where the kernel does not say.
+        Its process id; None where no holder is listed; 0 where the list is not available.
     """
     try:
         inode = str(path.stat().st_ino)
@@ -33,7 +33,7 @@ def holder_pid(path: Path) -> int | None:
 
 
 def read_holder(fd: int) -> str | None:
-    """The turn id that a holder wrote to its lock file; None for any content that is no such name."""
+    """The turn id that a holder wrote to its lock file; None for any other content."""
     text = os.pread(fd, _NOTE_BYTES, 0).decode("ascii", "replace").strip()
     return text if text[:1].isdigit() and text.replace("-", "").isalnum() else None
 

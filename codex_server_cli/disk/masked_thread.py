@@ -1,6 +1,6 @@
-"""A thread that sleeps in the kernel with all signals blocked: the main thread, which can handle them, gets them.
+"""A thread that sleeps in the kernel with all signals blocked, so that the main thread gets and handles them.
 
-Owns how it is started. Its one user is a queued turn that waits for the one before it (`queue`), which must stay light
+Owns how it is started. Its only user is a queued turn that waits for the one before it (`queue`), which must stay light
 to import; the stack is small because hundreds may wait at once.
 """
 

@@ -1,7 +1,7 @@
 """The models that a codex lists, cached in `models.json` of the home, so that flags are checked without asking again.
 
-Owns that file. It belongs to one binary as it is on disk: an update of codex invalidates it. Must never be a reason to
-refuse: a caller that would refuse asks Codex first, because the list also depends on the account.
+Owns that file. It belongs to one binary as it is on disk: an update of codex invalidates it. Must never be the only
+reason for a refusal: the caller asks Codex first, because the list also depends on the account.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def read_models(home: Path, codex: Path) -> list[Model] | None:
 
 
 def read_any_models(home: Path) -> list[Model]:
-    """The cached models, of whichever codex, for completion; empty without a cache, or with another version's."""
+    """The cached models of any codex, for completion; empty without a cache, or with another version's."""
     try:
         return [_model(entry) for entry in (read_json(home / _NAME) or {})["models"]]
     except (KeyError, TypeError):
@@ -35,7 +35,7 @@ def read_any_models(home: Path) -> list[Model]:
 
 
 def read_efforts(home: Path) -> list[str]:
-    """The efforts of all cached models, of whichever codex, for completion; empty without a cache."""
+    """The efforts of all cached models of any codex, for completion; empty without a cache."""
     models = (read_json(home / _NAME) or {}).get("models", [])
     return list(dict.fromkeys(effort for model in models for effort in model["efforts"]))
 

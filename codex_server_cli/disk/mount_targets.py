@@ -1,4 +1,4 @@
-"""What Codex's sandbox leaves in a project: empty directories that served only as mount targets.
+"""Removing what Codex's sandbox leaves in a project: empty directories that served only as mount targets.
 
 Observed on 0.163.0 and 0.171.0 (Linux): while a command runs in a sandbox that may write, each writable root (the
 working directory, those of `--add-dir`, `/tmp`, `$TMPDIR`) holds `.git`, `.agents`, `.codex` and `.aws`: a missing one
@@ -10,7 +10,7 @@ may write, also one with approval in a read-only turn: where the path is missing
 permission takes the place of the first missing directory, or file, of the path.
 
 Owns the note of what was missing before a turn (`mounts.json` in its directory, while it runs), and the removal of what
-came since, by the worker or its repairer. Must never remove what existed before, what is not empty, or what is
+was created since, by the worker or its repairer. Must never remove what existed before, what is not empty, or what is
 in use: removing a target during a command removes the mount, and with it the protection.
 """
 
@@ -41,7 +41,7 @@ class Root(NamedTuple):
 
     Attributes:
         path: without symlinks.
-        identity: device and inode: the path may come to name another directory.
+        identity: device and inode: the path may later name another directory.
     """
 
     path: str
@@ -194,8 +194,8 @@ def _path_of(turn: TurnDir) -> Path:
 
 
 def _read(turn: TurnDir) -> Note | None:
-    """The note of a turn; None where it is missing or malformed: a home may lie where a turn writes, and a forged note
-    of one turn must not fail the others. Of the names in it, only those that Codex creates are removed.
+    """The note of a turn; None where it is missing or malformed: a turn may be able to write in the home, and a forged
+    note must not make other turns fail. Only those names in it are removed that Codex creates.
     """
     value = read_json(_path_of(turn))
     try:

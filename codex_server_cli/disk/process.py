@@ -1,4 +1,4 @@
-"""Whether a recorded process is still that process. Owns the proof; must never end or start a process."""
+"""Whether a pid still belongs to the recorded process. Owns the proof; must never end or start a process."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _MAX_PID = 1 << 31
 
 
 def process_identity(pid: int) -> tuple[int | None, str | None]:
-    """What proves, with a pid, that a process is still the same: its start in clock ticks, and the boot id.
+    """What proves, with the pid, that a process is still the same: its start in clock ticks, and the boot id.
 
-    psutil's `create_time` shifts when the clock steps, so it is no proof. (None, None) where there is no such process,
-    or only a zombie.
+    psutil's `create_time` shifts when the clock steps, so it is no proof. Returns (None, None) where there is no such
+    process, or only a zombie.
     """
     if not 0 < pid < _MAX_PID:
         return None, None

@@ -26,7 +26,7 @@ def open_regular(path: Path | str, flags: int = os.O_RDONLY, *, dir_fd: int | No
 
     Args:
         flags: as for `os.open`; O_CREAT and O_EXCL too.
-        dir_fd: an open directory that `path` starts from.
+        dir_fd: an open directory that `path` is relative to.
 
     Returns:
         A descriptor; not inheritable.

@@ -9,7 +9,7 @@ from codex_server_cli.core.history.session_file import thread_id_of
 
 
 def refusal(codex_home: Path, prefix: str = "") -> PermissionError | None:
-    """Why threads may have been missed: a folder, or a session file with such an id, is not readable; else None."""
+    """Why a thread may have been missed: a folder, or a session file with such an id, is not readable; else None."""
     folders = [os.fspath(codex_home / "sessions")]
     while folders:
         try:

@@ -1,4 +1,4 @@
-"""Which session files Codex has, by their names and times alone. Must never open one: `codex_sessions` reads them.
+"""Codex's session files, by name and time only. Must never open one: `codex_sessions` reads them.
 
 With 10 000 sessions a list costs one `stat` each.
 """
@@ -18,7 +18,7 @@ _DATE_DEPTH = 3
 
 
 class SessionFile(NamedTuple):
-    """A session file: when it was written last (Unix seconds), where it is, and whose it is."""
+    """A session file: its modification time (Unix seconds), path and thread."""
 
     mtime_s: float
     path: str
@@ -30,7 +30,7 @@ _Dated = tuple[float, str, str]
 
 
 def thread_ids(codex_home: Path) -> list[str]:
-    """The ids of all threads that are not archived, sub-agents too, the newest first; no file is opened."""
+    """The ids of all threads that are not archived, sub-agents included, newest first; opens no file."""
     return [file.thread_id for file in newest_first(codex_home)]
 
 
@@ -53,7 +53,7 @@ def newest_first(
     _collect(os.fspath(codex_home / folder), part, _DATE_DEPTH, found)
     found.sort(reverse=True)
     for mtime_s, directory, name in found:
-        thread_id = thread_id_of(name)  # most callers are content with the first ones
+        thread_id = thread_id_of(name)  # parsed lazily: most callers need only the first ones
         if thread_id is not None and (thread_id.endswith(part) if is_end else thread_id.startswith(part)):
             yield SessionFile(mtime_s, f"{directory}/{name}", thread_id)
 
@@ -61,7 +61,7 @@ def newest_first(
 def _collect(directory: str, prefix: str, depth: int, found: list[_Dated]) -> None:
     """Append the regular files below a directory whose names may hold the prefix.
 
-    A list takes half the time of nested generators, and a `stat` relative to an open directory less than by its path.
+    A list takes half the time of nested generators, and a `stat` relative to an open directory is faster than by path.
     """
     try:
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

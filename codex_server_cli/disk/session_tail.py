@@ -1,6 +1,6 @@
-"""A turn in Codex's session file of its thread. Owns finding that part from the file's end; must never write.
+"""The lines of a turn in its thread's session file. Owns finding them from the file's end; must never write.
 
-A turn's lines follow its `task_started` line, and there is no other writer to the thread meanwhile.
+A turn's lines follow its `task_started` line; no other turn writes to the thread meanwhile.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ def calls_of_turn(path: Path, codex_turn_id: str) -> list[bytes]:
 
 
 def ends_of(path: Path) -> Iterator[list[bytes]]:
-    """The lines at the end of a file, more each time; the first one may lack its beginning."""
+    """The lines at the end of a file, more with each iteration; the first line may lack its beginning."""
     for size in _BLOCKS:
         try:
             data, is_whole = read_end(path, size)
-        except ValueError:  # Codex named what can be no path
+        except ValueError:  # Codex named something that cannot be a path
             return
         yield data.split(b"\n")
         if is_whole:

@@ -25,7 +25,7 @@ def read_stored_turn(codex_home: Path, thread_id: str, turn_id: str) -> Message 
 
 
 def last_turn_id(codex_home: Path, thread_id: str) -> str | None:
-    """Codex's id of the last turn of a thread, whoever asked for it; None where it is not known."""
+    """Codex's id of the last turn of a thread, ours or not; None where it is not known."""
     path = _session_file(codex_home, thread_id)
     return last_turn_in(path) if path is not None else None
 

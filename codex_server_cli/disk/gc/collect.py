@@ -1,7 +1,7 @@
 """Deleting what is no longer needed: ended turns beyond the bounds, unfinished directories, locks without an owner.
 
-Owns the manner: oldest first, never a running turn, never half of one, never what is not as we made it. Must never
-decide that a turn has ended: one without a marker is handed to the repairer first.
+Owns the procedure: oldest first, never a running turn, never a part of one, never anything that we did not make. Must
+never decide that a turn has ended: one without a marker is handed to the repairer first.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.disk.turn.reader import TurnReader
 
 Keeps = Callable[[Mapping[str, Any]], str | None]
-"""Why a turn has to stay that a bound would take, by its `meta.json`; None where it may go."""
+"""Why a turn that exceeds a bound must be kept, by its `meta.json`; None where it may be deleted."""
 
 
 def collect_if_due(home: Path, bounds: Bounds, reader: TurnReader, keeps: Keeps = lambda meta: None) -> bool:
-    """Collect, where that was not done in the last 24 hours: of many workers that come at once, one does it.
+    """Collect if the last collection was over 24 hours ago; of concurrent workers, only one does it.
 
-    The stamp is touched before the work, so that a collector which dies over it is not followed by one a second. One
-    from the future tells of a clock that was wrong, and counts as due.
+    The stamp is touched before the work, so that a collector that dies is not followed by another one every second. A
+    stamp from the future comes from a wrong clock, and counts as due.
 
     Args:
         home: the home.
-        bounds: what ended turns have to keep within.
+        bounds: the bounds for ended turns.
         reader: reads turns that have no marker, and repairs them where their worker is dead.
         keeps: as for `collect`.
 
@@ -53,7 +53,7 @@ def collect_if_due(home: Path, bounds: Bounds, reader: TurnReader, keeps: Keeps 
     if fd is None:
         return False
     try:
-        if not is_due(home):  # whatever the caller saw: another may have done it since
+        if not is_due(home):  # another process may have collected since the caller's check
             return False
         os.pwrite(fd, b"\n", 0)
         collect(home, bounds, reader, is_dry_run=False, keeps=keeps)
@@ -65,14 +65,14 @@ def collect_if_due(home: Path, bounds: Bounds, reader: TurnReader, keeps: Keeps 
 def collect(
     home: Path, bounds: Bounds, reader: TurnReader, *, is_dry_run: bool, keeps: Keeps = lambda meta: None
 ) -> Collected:
-    """Delete the ended turns that are beyond the bounds, oldest first, and what the dead left behind.
+    """Delete the ended turns that exceed the bounds, oldest first, and the leftovers of dead processes.
 
-    A turn is deleted under its own lock, after a rename that takes it out of every reader's sight at once. A turn whose
-    worker died without an end gets its end first, and its age counts from then.
+    A turn is deleted under its own lock, after a rename that hides it from every reader atomically. A turn whose worker
+    died without an end gets its end first, and its age counts from then.
 
     Args:
         reader: reads turns that have no marker, and repairs them where their worker is dead.
-        keeps: says of a turn that a bound would take why it stays all the same, beside the reasons in `keeping`.
+        keeps: returns why a turn that exceeds a bound is kept anyway, beside the reasons in `keeping`.
 
     Raises:
         OSError: the home is read-only, or nothing may be moved in its turns directory.
@@ -117,7 +117,7 @@ def collect(
 
 
 def delete_one(turn: TurnDir, keeps: Keeps) -> str | None:
-    """Delete one ended turn, whatever its age; why it stays, or None where it is gone.
+    """Delete one ended turn, whatever its age; return why it is kept, or None where it is deleted.
 
     Args:
         keeps: as for `collect`.
@@ -130,7 +130,7 @@ def delete_one(turn: TurnDir, keeps: Keeps) -> str | None:
 
 
 class _EndedTurn(NamedTuple):
-    """As little as possible of an ended turn: there may be tens of thousands. Sorts by age."""
+    """An ended turn, in little memory: there may be tens of thousands. Sorts by age."""
 
     ended_ms: int
     turn_id: str
@@ -138,7 +138,7 @@ class _EndedTurn(NamedTuple):
 
 
 def _ended(turns_path: Path, reader: TurnReader, unreadable: list[str]) -> list[_EndedTurn]:
-    """All turns that have ended, oldest first; the ids of those that we may not even read go to `unreadable`."""
+    """All turns that have ended, oldest first; the ids of those that are not readable are added to `unreadable`."""
     found = []
     for turn_id in lookup.turn_ids(turns_path):
         turn = TurnDir(turns_path / turn_id)
@@ -163,7 +163,7 @@ def _delete(turn: TurnDir, age_s: float, why: Why, keeps: Keeps, *, is_dry_run: 
     """Delete a turn.
 
     Returns:
-        What is gone, or would be; or why the turn stays; None where another collector has it.
+        What was deleted, or would be; or why the turn is kept; None where another collector deletes it.
 
     Raises:
         OSError: as `collect`.
@@ -187,7 +187,7 @@ def _delete(turn: TurnDir, age_s: float, why: Why, keeps: Keeps, *, is_dry_run: 
 
 
 def _hindrance(turn: TurnDir) -> str | None:
-    """What kept us from deleting a turn; None where it is gone."""
+    """Why a turn could not be deleted; None where it is gone."""
     try:
         is_held = lock.is_held(turn.lock)
     except PermissionError:

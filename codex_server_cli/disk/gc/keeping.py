@@ -1,6 +1,6 @@
-"""Why a turn stays, however old it is and however much room it takes. Owns the reasons.
+"""Why a turn is kept whatever its age and size. Owns the reasons.
 
-Must never know of an age or a bound, nor whether a turn has ended: `collect` asks about turns that have.
+Must never know of an age or a bound, nor whether a turn has ended: `collect` asks only about ended turns.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from codex_server_cli.disk.turn.layout import SNAPSHOT, TurnDir
 _FOLDERS = {"inbox", "images", SNAPSHOT}
 
 RUNNING = "running"
-"""Its worker, or somebody who repairs it, holds its lock."""
+"""Its worker, or a repairer, holds its lock."""
 UNREADABLE = "not readable: another user's"
 STRANGE = "strange (another id in its record, or foreign files)"
 QUEUED = "has messages to put back"
 STUCK = "stuck (no lock file, or it cannot be moved)"
 NAMED = "named"
-"""Not for ever: named turns go, too, after a longer time."""
+"""Not for ever: named turns are deleted, too, after a longer time."""
 
 
 def reason_to_keep(turn: TurnDir, meta: Mapping[str, Any]) -> str | None:
-    """Why an ended turn must not be deleted, in words that go behind its id; None where it may be.
+    """Why an ended turn must not be deleted, as text to follow its id; None where it may be.
 
     Args:
         meta: its `meta.json`.
@@ -39,7 +39,7 @@ def reason_to_keep(turn: TurnDir, meta: Mapping[str, Any]) -> str | None:
 
 
 def is_as_we_made_it(path: Path) -> bool:
-    """A real turn directory with files, an inbox, pictures, a dead worker's snapshot: no link, no other tree."""
+    """Whether it is a directory of ours with only files, inbox, pictures and snapshot: no link, no other folder."""
     try:
         info = path.lstat()
         with os.scandir(path) as entries:

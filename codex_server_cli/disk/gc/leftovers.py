@@ -1,4 +1,4 @@
-"""What the dead left behind: unfinished directories, small files beside the turns. Owns which of them are nobody's."""
+"""Leftovers of dead processes: unfinished directories, small files beside the turns. Owns which have no owner left."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _ORPHAN_AGE_S = 3600.0
 
 
 def orphans(turns_path: Path) -> Iterator[Path]:
-    """What workers left that died while filling it, and collectors that died while deleting.
+    """The directories of workers that died while filling them, and of collectors that died while deleting them.
 
-    What is half deleted goes at any age: two who delete the same want the same. What is half made waits for an hour:
-    between the making of a directory and of its lock nothing tells a maker that is alive but stopped there (a
-    suspended machine) from a dead one, and what a shorter wait would win is some kilobytes.
+    A half-deleted directory is deleted at any age: deleting it is idempotent. A half-made one is kept for an hour:
+    between the creation of a directory and of its lock, a suspended creator cannot be told from a dead one, and a
+    shorter wait would save only some kilobytes.
     """
     now = time.time()
     half_deleted = turns_path.glob(f"{DELETED}*")
@@ -47,7 +47,7 @@ def _age_s(path: Path, now: float) -> float:
 
 
 def delete_orphan(path: Path) -> int:
-    """The bytes that it freed.
+    """Delete it; return the bytes that this freed.
 
     Raises:
         OSError: the home is read-only, or nothing may be moved in its turns directory.
@@ -56,7 +56,7 @@ def delete_orphan(path: Path) -> int:
 
 
 def delete_leftovers(home: Path, journal_age_s: float) -> int:
-    """How many small files of dead turns are gone now, and segments of the journal that no monitor comes back for."""
+    """Delete the small files of dead turns, and old segments of the journal; return how many."""
     count = sum(_delete_free_lock(path) for path in (home / "threads").glob("*.lock"))
     with contextlib.suppress(OSError):  # another user's tickets, or the maker of a turn was suspended
         count += queue.sweep_tickets(home / "queue")
@@ -66,10 +66,10 @@ def delete_leftovers(home: Path, journal_age_s: float) -> int:
 
 
 def _delete_free_lock(path: Path) -> bool:
-    """Whether the lock of a thread that no turn writes is gone now.
+    """Delete the lock file of a thread that no turn writes; return whether it is gone.
 
-    It goes while we hold it: whoever opened it before and locks it afterwards finds that its name is gone, and makes
-    a new one (`threads`).
+    It is deleted while we hold it: a process that opened it before and locks it afterwards finds it unlinked, and
+    creates a new one (`thread_locks`).
     """
     fd = hold(path)
     if fd is None:

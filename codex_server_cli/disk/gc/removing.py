@@ -1,6 +1,6 @@
-"""Taking one directory away, so that no reader sees half of it. Owns the lock that this takes, and the hidden name.
+"""Deleting one directory so that no reader sees a part of it. Owns the lock that this needs, and the hidden name.
 
-Must never choose what goes.
+Must never choose what is deleted.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from codex_server_cli.disk import lock
 from codex_server_cli.disk.gc.sizes import size_of
 
 DELETED = ".gc-"
-"""Prefix of a directory on its way out; readers ignore names that start with a dot."""
+"""Prefix of a directory that is being deleted; readers ignore names that start with a dot."""
 
 _REFUSALS = (errno.EROFS, errno.EACCES)
-"""What says that nothing may be moved in a directory, whatever it is. EPERM speaks of one name alone (`chattr +i`)."""
+"""The errnos that say that nothing may be renamed in a directory. EPERM concerns only one name (`chattr +i`)."""
 
 TURN_TRIES = 10
 _POLL_S = 0.002
 
 
 def hold(path: Path, tries: int = 1) -> int | None:
-    """Hold a lock that nobody holds, over readers who probe it in passing; None where it is held, or no lock of ours.
+    """Take a free lock, retrying while readers probe it; None where it is held, or is no lock of ours.
 
-    A name that no longer points at what we locked was taken from under us, by another collector.
+    None also where the name no longer refers to the file that we locked: another collector has deleted it.
 
     Raises:
         OSError: the file system is read-only.
@@ -51,9 +51,9 @@ def hold(path: Path, tries: int = 1) -> int | None:
 
 
 def remove(path: Path, name: str) -> int | None:
-    """The bytes that it freed; None where something is in the way.
+    """Delete a directory; return the bytes that this freed, or None where it cannot be renamed.
 
-    Under the name of deleted ones first: out of every reader's sight at once, and no maker who wakes up publishes half.
+    It is renamed first: that hides it from every reader atomically, and a creator that resumes cannot publish half.
 
     Raises:
         OSError: the home is read-only, or nothing may be moved in its turns directory.

@@ -1,4 +1,4 @@
-"""How much of the disk a directory takes. Owns what counts: allocated blocks, as for `du`, of no link's target."""
+"""The size of a directory on disk. Owns what counts: allocated blocks, as for `du`; links are not followed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BLOCK_BYTES = 512
 
 
 def size_of(path: Path) -> int:
-    """The bytes of all that is at `path`; what is gone, or may not be looked into (another user's), counts nothing."""
+    """The bytes of everything at `path`; what is gone, or not readable (another user's), does not count."""
     n_blocks, folders = 0, [os.fspath(path)]
     with contextlib.suppress(OSError):
         n_blocks = path.lstat().st_blocks

@@ -1,5 +1,4 @@
-"""What a home's turns, its journal and its worktrees take of the disk: a look for `doctor`. Writes nothing, repairs
-nothing."""
+"""The disk usage of a home's turns, journal and worktrees, for `doctor`. Writes nothing, repairs nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ class Share(NamedTuple):
 
     Attributes:
         number: how many turns, files or worktrees.
-        n_bytes: what they take, in allocated blocks as `du` counts them.
+        n_bytes: their size, in allocated blocks as `du` counts them.
     """
 
     number: int = 0
@@ -34,16 +33,16 @@ class Share(NamedTuple):
 
 
 class Space(NamedTuple):
-    """What a home takes.
+    """The disk usage of a home.
 
     Attributes:
         turns: all turn directories, whatever their state.
-        immune: those of them that no bound of `gc` deletes, by the reason (`keeping`): `running`, `named` (until they
-            are as old as `gc_named_days`), and rarer ones. A reason without a turn is not in it.
-        leftovers: directories half made or half deleted beside the turns, which the next `gc` looks at.
+        immune: the turns that no bound of `gc` deletes, by the reason (`keeping`): `running`, `named` (until they are
+            as old as `gc_named_days`), and rarer ones. A reason without a turn is not in it.
+        leftovers: half-made or half-deleted directories beside the turns, which the next `gc` checks.
         journal: its files.
         worktrees: git worktrees of turns.
-        n_looked: how many turns were looked into; where not all, the bytes of `turns`, and `immune`, are of these.
+        n_looked: how many turns were read; where not all, the bytes of `turns`, and `immune`, cover only these.
     """
 
     turns: Share
@@ -55,13 +54,13 @@ class Space(NamedTuple):
 
 
 def space(home: Path, has_time: Callable[[], bool] = lambda: True) -> Space:
-    """What a home takes now. About 0.2 ms for each turn.
+    """The present disk usage of a home. About 0.2 ms for each turn.
 
     Args:
-        has_time: whether to look into one more turn, the newest first; without it they are counted only.
+        has_time: whether to read one more turn, the newest first; the remaining ones are only counted.
 
     Returns:
-        Zeros for what does not exist; what we may not look into (another user's) counts without bytes.
+        Zeros for what does not exist; what is not readable (another user's) counts without bytes.
 
     Raises:
         HomeError: the folder of the turns is there and cannot be read.
@@ -88,9 +87,9 @@ def space(home: Path, has_time: Callable[[], bool] = lambda: True) -> Space:
 
 
 def _immunity(turn: TurnDir) -> str | None:
-    """Why no bound deletes this turn, a name included; None where one may."""
+    """Why no bound deletes this turn, its name included; None where a bound may."""
     try:
-        if turn.marker is None:  # where the lock is free it ends with the next reader, and may be deleted then
+        if turn.marker is None:  # if the lock is free, the next reader publishes its end, and it may be deleted then
             return keeping.RUNNING if lock.is_held(turn.lock) else None
         meta = read_meta(turn)
     except PermissionError:

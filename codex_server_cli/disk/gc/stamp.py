@@ -1,6 +1,6 @@
 """When a worker collects old turns: at most once a day. Owns the stamp of the last collection.
 
-Must never import more of this program: every worker asks at its end, and nearly none has to collect.
+Must never import more of this program: every worker checks at its end, and hardly any has to collect.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def append_once(home: Path, entry: Entry) -> bool:
 
 
 def drop_before(home: Path, age_s: float) -> int:
-    """Delete the segments whose last line is older than `age_s`; never the newest, at whose end the log continues.
+    """Delete the segments whose last line is older than `age_s`; never the newest one, to which the log is appended.
 
     Returns:
         How many.
@@ -134,8 +134,8 @@ def prepare(home: Path) -> None:
 def read(home: Path, after: int = 0) -> Iterator[tuple[int, Entry]]:
     """The lines behind a cursor, oldest first, each with its own cursor.
 
-    Only whole lines count: one that is being written comes with a later read. An unparsable line (torn by a death, then
-    ended by the next writer) is skipped. A missing journal has no lines.
+    Only complete lines count: a later read returns one that is being written. An unparsable line (torn by a crash, then
+    terminated by the next writer) is skipped. A missing journal has no lines.
     """
     try:
         folder_fd = segments.open_folder(folder_of(home))
@@ -181,7 +181,7 @@ def _entries(data: bytes, offset: int) -> Iterator[tuple[int, Entry]]:
 def _parse(line: bytes) -> Entry | None:
     try:
         value = json.loads(line)
-    except ValueError:  # torn by a death, or a cursor in the middle of a line
+    except ValueError:  # torn by a crash, or a cursor in the middle of a line
         return None
     return value if isinstance(value, dict) else None
 
@@ -201,7 +201,7 @@ def _locked(home: Path, timeout_s: float) -> Iterator[int]:
 
 
 def _write(folder_fd: int, line: bytes) -> None:
-    """Append one line, under the lock, in one write. A torn line is ended first, so that it spoils no other."""
+    """Append one line, under the lock, in one write. A torn line is terminated first, so that it damages no other."""
     base = max(segments.bases_of(folder_fd), default=0)
     with segments.opened_for_writing(folder_fd, base) as fd:
         size = os.fstat(fd).st_size

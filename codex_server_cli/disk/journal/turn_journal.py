@@ -1,4 +1,4 @@
-"""What a worker writes to the home's journal about its turn. Owns that a journal error never harms a turn.
+"""A worker's lines about its turn in the home's journal. Owns that a journal error never makes a turn fail.
 
 Runs in the worker; must never be imported by the process of a queued turn.
 """

@@ -1,1 +1,1 @@
-"""What this machine is like: what ends our workers, what a file system can do, what Codex itself takes of it."""
+"""Facts about this machine: what ends our workers, what a file system can do, how much space Codex itself takes."""

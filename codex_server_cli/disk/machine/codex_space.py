@@ -1,4 +1,4 @@
-"""What Codex's own sessions take of the disk: a look within a bound of time. Must never write there."""
+"""The disk usage of Codex's own sessions, measured within a time limit. Must never write there."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 _FOLDERS = ("sessions", "archived_sessions")
 _NAME = ".jsonl"
-"""Is in the name of every session file; compressed ones have more behind it."""
+"""Part of the name of every session file; compressed ones have a further suffix."""
 
 
 class CodexSpace(NamedTuple):
-    """The session files and their bytes; `is_whole` where all were looked at, else there are at least so many."""
+    """The number and bytes of session files: of all of them if `is_whole`, else a lower bound."""
 
     number: int
     n_bytes: int
@@ -22,10 +22,10 @@ class CodexSpace(NamedTuple):
 
 
 def sessions_space(codex_home: Path, has_time: Callable[[], bool]) -> CodexSpace:
-    """What Codex's session files take; nothing for what does not exist or may not be read.
+    """The size of Codex's session files; zero for what does not exist or is not readable.
 
     Args:
-        has_time: whether to look at one more file.
+        has_time: whether to read one more file's size.
     """
     number = n_bytes = 0
     for entry in _files_below([os.path.join(codex_home, name) for name in _FOLDERS]):  # noqa: PTH118 — 100,000 of them

@@ -1,4 +1,4 @@
-"""What a home's file system can do, tried out in it, and of which type it is. Leaves nothing behind."""
+"""What a home's file system can do, found by trial, and its type. Leaves no files behind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from codex_server_cli.disk import lock
 from codex_server_cli.disk.safe_open import make_fifo, open_fifo, send_byte
 from codex_server_cli.disk.turn.layout import UNPUBLISHED
 
-_WAKE_MS = 2000  # where it works, it takes none
+_WAKE_MS = 2000  # where FIFOs work, the wake-up is immediate
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -60,7 +60,7 @@ def has_fifos(turns_path: Path) -> bool:
 
 
 def free_bytes(home: Path) -> int:
-    """How much may still be written there.
+    """The free space there, in bytes.
 
     Raises:
         OSError: there is no such directory.

@@ -1,4 +1,4 @@
-"""What would end a worker that we start, as the files of the machine say. Owns which files those are.
+"""What would end a worker that we start, according to the machine's files. Owns which files are read.
 
 Without `/proc` or systemd (macOS, most containers) nothing is found. Reads only; starts no process: `systemctl show`
 takes longer than the start of a turn.
@@ -26,11 +26,11 @@ _LOGIND = ("etc/systemd", "run/systemd", "usr/local/lib/systemd", "usr/lib/syste
 
 
 def find_ending(variables: Mapping[str, str], user_home: Path, root: Path = Path("/")) -> Ending | None:
-    """What would end a worker that this process starts; None where nothing is known to.
+    """What would end a worker that this process starts; None where nothing is known that would.
 
     Args:
-        variables: of the environment, those that show a CI job.
-        user_home: where the units of the user's own are.
+        variables: the environment variables that show a CI job.
+        user_home: has the user's own units.
         root: the root of the file system.
     """
     found = surroundings.ending_of_job(variables)
@@ -41,7 +41,7 @@ def find_ending(variables: Mapping[str, str], user_home: Path, root: Path = Path
         return None
     if surroundings.is_own_service(unit):
         texts = list(_unit_texts(unit, user_home, root))
-        found = surroundings.ending_of_service(unit, texts) if texts else None  # no file: nothing is known of it
+        found = surroundings.ending_of_service(unit, texts) if texts else None  # no file: nothing is known about it
     elif surroundings.is_login(unit):
         found = surroundings.ending_of_login(_logind_texts(root), _name_of(os.getuid()))
     if found is None and unit.uid is not None and not _lingers(unit.uid, root):
@@ -50,7 +50,7 @@ def find_ending(variables: Mapping[str, str], user_home: Path, root: Path = Path
 
 
 def _unit_texts(unit: Unit, user_home: Path, root: Path) -> Iterator[str]:
-    """The unit's file, and its drop-ins: none where it has no file, as some that a generator made."""
+    """The unit's file and its drop-ins; nothing where it has no file, as some units that a generator made."""
     folders = [root / place for place in (_SYSTEM_UNITS if unit.uid is None else _USER_UNITS)]
     if unit.uid is not None:
         runtime = root / "run/user" / unit.uid / "systemd"
@@ -73,7 +73,7 @@ def _logind_texts(root: Path) -> Iterator[str]:
 
 
 def _drop_ins(folders: list[Path]) -> Iterator[str]:
-    """The drop-ins in the order of their names; of two with one name that of the earlier folder counts."""
+    """The drop-ins in the order of their names; of two with the same name, the one in the earlier folder counts."""
     paths: dict[str, Path] = {}
     for folder in folders:
         for path in folder.glob("*.conf"):
@@ -86,7 +86,7 @@ def _lingers(uid: str, root: Path) -> bool:
 
 
 def _is_file(path: Path) -> bool:
-    return os.path.isfile(path)  # noqa: PTH113 — pathlib raises where we may not look
+    return os.path.isfile(path)  # noqa: PTH113 — pathlib raises where we have no permission
 
 
 def _name_of(uid: int) -> str:

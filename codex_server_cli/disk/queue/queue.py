@@ -4,13 +4,13 @@ Every claim is a flock, so a death at any moment releases it; there is no daemon
 proceed. A turn waits only for the one before it, asleep in the kernel, and only the head of the queue takes a slot.
 The queue is totally ordered: by the ids of its tickets, the newest id last. A turn that waits for something else
 (`--after-reset`) leaves the queue, so that it blocks no other, and returns later with a new ticket, at the end.
-A turn that finds a slot at its creation takes it and leaves the queue under the same lock on `order`, so that the next
-one does not find it there. One that had to wait stays until its codex runs: turns that wait start in order.
+A turn that finds a free slot at its creation takes it and leaves the queue under the same lock on `order`, so that the
+next turn does not wait for it. One that had to wait stays until its codex runs: turns that wait start in order.
 
     queue/order      locked while a turn is created; holds the newest ticket's id, which is the end of the queue
     queue/<id>       a ticket: locked while a turn is in the queue, then deleted; holds the id of the one before it. Its
-                     id is the turn's, except for a turn that returned: an id of no turn. An existing, free one belongs
-                     to a turn that died, or left from the middle of the queue
+                     id is the turn's, except for a turn that returned, which gets a fresh id. An existing, free one
+                     belongs to a turn that died, or left from the middle of the queue
     queue/slot-N     locked while a turn runs; holds its id
     queue/below-<id> the same for one turn that a running turn has started
     queue/wake       FIFO: a byte wakes the head of the queue when a slot is released
@@ -107,7 +107,7 @@ class Ticket:
         self._awaited: str | None = None
 
     def set_predecessor(self, turn_id: str | None) -> None:
-        """Record which turn comes before this one."""
+        """Record the turn that comes before this one."""
         write_holder(self.fd, turn_id)
         self._predecessor = turn_id
 
@@ -154,8 +154,8 @@ class Ticket:
 
 
 def _is_foreign_and_free(path: Path) -> bool:
-    """Whether a lock file is another user's, and not held as far as the kernel says: we cannot probe the lock, and must
-    not wait without a bound. The ticket before it is unknown, too, so a place in the queue may be lost."""
+    """Whether a lock file is another user's, and not held according to the kernel's list: we cannot probe the lock, and
+    must not wait without a limit. The ticket before it is unknown, too, so a place in the queue may be lost."""
     try:
         os.close(open_regular(path, os.O_RDWR))
     except PermissionError:
@@ -166,7 +166,7 @@ def _is_foreign_and_free(path: Path) -> bool:
 
 
 def _wake_when_free(path: Path, wake_fd: int) -> None:
-    """In a separate thread, because only flock reports a death."""
+    """Runs in a separate thread, because only flock reports a death."""
     lock.wait_until_free(path)
     with contextlib.suppress(OSError):  # the FIFO is full, or the turn has run and ended meanwhile
         os.write(wake_fd, b"!")
@@ -176,7 +176,7 @@ class Slot:
     """The right to run, for as long as `fd` is open.
 
     Attributes:
-        left_by: the turn that held it before and died, so that its orphans must still be ended; None after a regular
+        left_by: the turn that held it before and died, so that its orphans must still be ended; None after a normal
             release.
     """
 
@@ -187,7 +187,7 @@ class Slot:
         self._folder = path.parent
 
     def release(self, *, is_unused: bool = False) -> None:
-        """Free the slot, and wake the head of the queue. The slot below a turn is deleted with that.
+        """Free the slot, and wake the head of the queue. A slot below a turn is also deleted.
 
         Args:
             is_unused: nothing ran in it: the orphans of `left_by` are still to be ended, by the next holder.
@@ -201,7 +201,7 @@ class Slot:
 
 
 def take_slot(folder: Path, turn_id: str, max_running: int) -> Slot | None:
-    """A free slot, now; None where all are taken.
+    """Take a free slot; None where all are taken.
 
     Raises:
         OSError: none can ever be taken: the folder cannot be created or written.
@@ -225,9 +225,9 @@ def take_slot(folder: Path, turn_id: str, max_running: int) -> Slot | None:
 
 
 def take_slot_below(folder: Path, turn_id: str, parent: str) -> Slot | None:
-    """The one slot below a running turn, for a turn that it started; None where it is taken.
+    """Take the only slot below a running turn, for a turn that it started; None where it is taken.
 
-    A turn that waits for a turn it started must not wait for its own slot: so one child may run beside the slots.
+    A turn that waits for its child would otherwise wait for its own slot: so one child may run beside the slots.
 
     Raises:
         OSError: the folder cannot be created or written.

@@ -18,7 +18,7 @@ from codex_server_cli.disk.lock_holder import read_holder, write_holder
 from codex_server_cli.disk.safe_open import ensure_directory, opened_regular
 
 _PASSING_S = 0.02
-"""Longer than a probe, or a collector, holds a free lock: neither is a writer."""
+"""Longer than a probe or a collector holds a free lock; neither is a writer."""
 _NAMING_S = 0.5
 """How long a reader waits for the name of a writer that has just taken the lock, and is still creating its turn."""
 _NAMING_POLL_S = 0.01

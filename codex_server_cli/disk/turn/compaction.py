@@ -1,4 +1,4 @@
-"""Rewriting `events.jsonl` at the end of a turn, without what it says twice. Owns how; `superfluous` says what.
+"""Rewriting `events.jsonl` at the end of a turn without redundant lines. Owns how; `superfluous` selects them.
 
 The new file is complete and durable before it takes the old one's name, so that a crash at any instant leaves one of
 the two. Needs the turn's lock (law 1), and must be the last change of the file: followers keep reading the old one.
@@ -18,22 +18,23 @@ from codex_server_cli.disk.files import write_pieces
 from codex_server_cli.disk.safe_open import open_regular
 
 _LEAST_BYTES = 4096
-"""What a rewriting has to save: a block of most file systems."""
+"""The least saving that is worth a rewrite: a block of most file systems."""
 _READ_BYTES = 1 << 20
 _LOOK_S = 2.0
 """Enough for 100 MB; 100,000 deltas are 25."""
 
 
 def compact(events: Path, events_fd: int) -> bool:
-    """Drop the superfluous lines; whether the file was replaced, durably.
+    """Drop the superfluous lines; return whether the file was replaced, durably.
 
-    Takes `_LOOK_S` at most to find them, else the file stays as it is: somebody waits for the end of the turn.
+    Finding them takes `_LOOK_S` at most, else the file is left unchanged: a client may wait for the end of the turn.
 
     Args:
-        events_fd: the file as its writer has it; another one under its name, put there by hand, is left alone.
+        events_fd: the file as its writer has it open; a different file under that name, put there by hand, is left
+            unchanged.
 
     Raises:
-        OSError: it cannot be read, or its directory cannot be written, or that takes too long; it is as it was.
+        OSError: it cannot be read, its directory cannot be written, or it takes too long; the file is unchanged.
     """
     deadline_s = time.monotonic() + _LOOK_S
     with open(open_regular(events), "rb", _READ_BYTES) as file:  # noqa: PTH123 — a descriptor, not a path
@@ -54,7 +55,7 @@ def _lines_until(lines: Iterable[bytes], deadline_s: float) -> Iterator[bytes]:
 
 
 def _kept(file: BinaryIO, dropped: Sequence[Span]) -> Iterator[bytes]:
-    """What is left of a file without these parts of it."""
+    """The content of a file without these spans."""
     size, position = file.seek(0, os.SEEK_END), 0
     for start, end in (*dropped, (size, size)):
         file.seek(position)

@@ -111,7 +111,7 @@ def read_meta(turn: TurnDir) -> dict[str, Any] | None:
 
 
 def meta_of(turn: TurnDir) -> dict[str, Any]:
-    """The content of `meta.json`, or what is known without it."""
+    """The content of `meta.json`; a minimal one where it is missing or invalid."""
     meta = read_json(turn.meta)
     return meta if is_meta(meta) else {"version": 1, "turn_id": turn.turn_id}
 
@@ -210,7 +210,7 @@ def append_log(turn: TurnDir, line: str) -> None:
 
 
 def append_text(turn: TurnDir, text: bytes) -> None:
-    """Append to `out.txt`, which is never truncated; created if missing, left alone if not a regular file."""
+    """Append to `out.txt`, which is never truncated; creates it if missing, skips it if not a regular file."""
     with contextlib.suppress(_MissingError):
         fd = _open(turn.out, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:

@@ -1,7 +1,7 @@
 """Following a file of a running turn as it grows. Owns the wake-ups; must never decide about states.
 
 watchfiles' events are hints: they are sometimes dropped or delayed, so every wake-up reads again from the offset, and
-there is one each second without an event.
+there is also one every second without an event.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STEP_MS = 8
 def wakeups(directory: Path, step_ms: int = STEP_MS, deadline: float = float("inf")) -> Iterator[None]:
     """Yield when a directory changes, at a deadline, and at least once a second; endless.
 
-    The first one comes when the watch is active, so that no later change can be missed.
+    The first one means that the watch is active, so that no later change can be missed.
 
     Args:
         step_ms: how long events are gathered before each wake-up, and how often the watch checks for them.
@@ -52,20 +52,20 @@ def _timeout_ms(deadline: float) -> int:
 
 
 class FoldersWatch:
-    """One watch over a set of directories that changes; for one thread, but for `interrupt`. Close it at the end."""
+    """A watch over a changing set of directories; not thread-safe, except for `interrupt`. Must be closed."""
 
     def __init__(self) -> None:
         self._directories: frozenset[Path] = frozenset()
         self._watcher: Any = None
-        from threading import Event  # which followers of one turn do not need
+        from threading import Event  # not needed by a follower of one turn
 
         self._interrupt = Event()
 
     def wait(self, directories: frozenset[Path]) -> None:
-        """Sleep until something changes in one of these directories, `interrupt` is called, or a second is over.
+        """Sleep until something changes in one of these directories, `interrupt` is called, or a second has passed.
 
-        Returns at once where they are others than before, because what changed before the watch was active is missed;
-        and after `POLL_S` where they cannot be watched: there are too many watches, or one is gone.
+        Returns at once where the set has changed, because changes before the watch was active are missed; and after
+        `POLL_S` where they cannot be watched, because there are too many watches, or a directory is gone.
         """
         if directories != self._directories:
             self.close()
@@ -83,7 +83,7 @@ class FoldersWatch:
         self._interrupt.set()
 
     def close(self) -> None:
-        """Give the watch back to the kernel."""
+        """Release the watch."""
         if self._watcher is not None:
             self._watcher.close()
         self._watcher, self._directories = None, frozenset()
@@ -95,7 +95,7 @@ def _watcher(*directories: Path) -> Any:
         # Its private "Rust backend", which is why pyproject.toml names the tested versions: the public API imports
         # asyncio, 40 ms for each follower.
         from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
-    except ImportError:  # an untested version, forced in
+    except ImportError:  # an untested version, installed by force
         return None
     try:
         return RustNotify([str(each) for each in directories], False, False, 0, False, False)
@@ -108,11 +108,11 @@ def _watcher(*directories: Path) -> Any:
 class GrowingFile:
     """A file that others append to, read piece by piece; a context manager, which closes it.
 
-    It stays open: at the end of a turn `events.jsonl` is replaced by a shorter one, in which an offset means nothing.
-    The one that was read holds all lines, because none follows its replacement.
+    It stays open: at the end of a turn `events.jsonl` is replaced by a shorter one, where the offset would be wrong.
+    The open file has all lines, because none is appended after the replacement.
 
     Args:
-        last_lines: begin where so many of its present last lines begin; None begins at its beginning.
+        last_lines: begin with this many of its present last lines; None begins at the start.
     """
 
     def __init__(self, path: Path, last_lines: int | None = None) -> None:
@@ -132,7 +132,7 @@ class GrowingFile:
             self._file.close()
 
     def read_more(self, max_bytes: int = -1) -> bytes:
-        """What was appended since the last call, or the beginning of it; `b""` while the file is missing."""
+        """What was appended since the last call, at most `max_bytes` of it; `b""` while the file is missing."""
         file = self._open()
         return b"" if file is None else file.read(max_bytes)
 

@@ -61,7 +61,7 @@ def unanswered(turn: TurnDir) -> list[InboxRequest]:
 
 
 def was_accepted(turn: TurnDir, op: str) -> bool:
-    """Whether a request for this was not refused: a worker can die between its reply and the operation."""
+    """Whether there is a request for this that was not refused: a worker may die between reply and operation."""
     requests = (request for request in _requests(turn) if request.op == op)
     replies = (read_json(request.path.with_suffix(".reply")) or {} for request in requests)
     return any(reply.get("ok") is not False for reply in replies)

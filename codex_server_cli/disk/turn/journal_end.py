@@ -30,7 +30,7 @@ def append_end_once(turn: TurnDir) -> bool:
 
 
 def append_recovered(turn: TurnDir) -> None:
-    """Add that an ended turn was recovered beyond its recorded end. Needs the turn's lock.
+    """Add a line that an ended turn was recovered beyond its recorded end. Needs the turn's lock.
 
     Raises:
         OSError: the journal cannot be written, or the marker cannot be read.

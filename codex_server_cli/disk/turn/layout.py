@@ -127,7 +127,7 @@ def create(
 
 
 def _make_hidden(turns_path: Path, turn_id: str) -> tuple[TurnDir, str]:
-    """A new hidden directory, and the id that it will be published under, which no other turn has."""
+    """A new hidden directory, and the unique id under which it will be published."""
     while True:
         hidden = TurnDir(turns_path / f"{UNPUBLISHED}{turn_id}")
         try:

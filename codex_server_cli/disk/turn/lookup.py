@@ -1,6 +1,6 @@
-"""Which turns there are, and which one a user means. Owns law 3: there is no index, listing is a scan in name order.
+"""Listing turns, and finding the one that a user means. Owns law 3: there is no index; listing scans in name order.
 
-Must never write a turn directory, or judge what state a turn is in (`reader`).
+Must never write a turn directory, or determine the state of a turn (`reader` does).
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def turn_ids(turns_path: Path, before: str | None = None) -> list[str]:
             names = [entry.name for entry in entries if is_turn_id(entry.name) and entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:  # nothing was ever started here
         return []
-    except OSError as error:  # that is no answer: there may be hundreds
+    except OSError as error:  # not the same as an empty folder: there may be hundreds
         hint = "Look at its owner, or set CODEX_SERVER_HOME to a directory of your own."
         raise HomeError(f"cannot read {turns_path}: {error.strerror}", hint=hint) from error
     return sorted((name for name in names if before is None or name < before), reverse=True)
 
 
 def iter_meta(turns_path: Path, before: str | None = None) -> Iterator[tuple[TurnDir, dict[str, Any]]]:
-    """All turns with their `meta.json`, newest first, as of `turn_ids`; unreadable ones are passed over."""
+    """All turns with their `meta.json`, newest first, as of `turn_ids`; unreadable ones are skipped."""
     for turn_id in turn_ids(turns_path, before):
         turn = TurnDir(turns_path / turn_id)
         meta = meta_of(turn)
@@ -55,8 +55,8 @@ def resolve(turns_path: Path, selector: str, cwd: str | None) -> TurnDir:
         cwd: the directory whose newest turn `last` means; None is the current one.
 
     Raises:
-        NotFoundError: none, or several, or nothing that could be one (`../x`): no path is ever made of it.
-        HomeError: none that we may read; another user's may be the one.
+        NotFoundError: none, or several, or an invalid selector (`../x`): no path is ever made of it.
+        HomeError: none that is readable; it may be an unreadable one of another user.
     """
     if selector == "last":
         return _last(turns_path, cwd)
@@ -70,12 +70,12 @@ def resolve(turns_path: Path, selector: str, cwd: str | None) -> TurnDir:
 
 
 def is_pattern(selector: str) -> bool:
-    """Whether it selects turns by a pattern of their names, as a shell does with files; no id or name is one."""
+    """Whether it is a glob pattern for names of turns; no id or name is one."""
     return any(character in selector for character in "*?[")
 
 
 def has_name(meta: Mapping[str, Any], pattern: str) -> bool:
-    """Whether a turn has a name that matches, by its `meta.json`."""
+    """Whether the name in a turn's `meta.json` matches."""
     name = meta.get("name")
     return isinstance(name, str) and fnmatchcase(name, pattern)
 
@@ -85,7 +85,7 @@ def matching(turns_path: Path, pattern: str) -> list[str]:
 
     Raises:
         NotFoundError: there is none.
-        HomeError: there is none that we may read.
+        HomeError: there is none that is readable.
     """
     newest: dict[str, str] = {}
     for turn, meta in iter_meta(turns_path):
@@ -110,7 +110,7 @@ def _last(turns_path: Path, cwd: str | None) -> TurnDir:
 
 
 def _refuse_if_unknown(turns_path: Path, nothing_found: str) -> None:
-    """What may not be read may be what was looked for in vain: then that is all that can be said."""
+    """Raise `HomeError` if any turn is not readable: the one that was not found may be among those."""
     for turn_id in turn_ids(turns_path):
         turn = TurnDir(turns_path / turn_id)
         try:
@@ -122,7 +122,7 @@ def _refuse_if_unknown(turns_path: Path, nothing_found: str) -> None:
 
 
 def is_of(meta: Mapping[str, Any], real_path: str) -> bool:
-    """Whether a turn was started in this directory, or works in it: one with a worktree works elsewhere."""
+    """Whether a turn was started in this directory, or works in it; with a worktree these differ."""
     record = meta.get("worktree") or {}
     return is_place(meta.get("cwd"), real_path) or is_place(record.get("started_in"), real_path)
 
@@ -133,7 +133,7 @@ def is_place(path: str | None, real_path: str) -> bool:
 
 
 def _by_part(turns_path: Path, part: str) -> TurnDir:
-    """The turn whose id begins with this; else the one whose id ends with it, or that has it as its name."""
+    """The turn whose id begins with this; else the one whose id ends with it, or which has this name."""
     ids = turn_ids(turns_path)
     if found := [turn_id for turn_id in ids if turn_id.startswith(part)]:
         return _only(turns_path, found, f"begin with {part}")
@@ -154,7 +154,7 @@ def _only(turns_path: Path, found: list[str], what: str) -> TurnDir:
 
 
 def _named(turns_path: Path, name: str) -> TurnDir | None:
-    """The newest turn of this name. A short id may be one: of 10,000 turns only those that hold it are parsed."""
+    """The newest turn of this name. Of 10,000 turns only those whose `meta.json` contains the text are parsed."""
     for turn_id in turn_ids(turns_path):
         if not _holds(f"{turns_path}/{turn_id}/{META_NAME}", name.encode()):
             continue
@@ -168,7 +168,7 @@ def _named(turns_path: Path, name: str) -> TurnDir | None:
 def _holds(path: str, text: bytes) -> bool:
     try:
         return text in read_bytes(path)
-    except OSError:  # a turn that has none, or not for us, is passed over
+    except OSError:  # a turn without a readable one is skipped
         return False
 
 

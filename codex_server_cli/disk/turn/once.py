@@ -1,7 +1,7 @@
-"""Which turn was started under a key of `--once`. Owns the lock that makes one turn of two starts at the same instant.
+"""The turn that was started under a key of `--once`. Owns the lock that makes two concurrent starts give one turn.
 
-There is no index (law 3): the key is in `meta.json`, and looking it up is a scan of the turns within a time. So a key
-is free again as soon as its turn is deleted. One lock for all keys: it is held for the scan and the making of a turn.
+There is no index (law 3): the key is in `meta.json`, and a look-up scans the turns of a period. So a key is free again
+as soon as its turn is deleted. One lock serves all keys: it is held for the scan and the creation of a turn.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def hold(turns_path: Path) -> int:
 
 @contextlib.contextmanager
 def locked(turns_path: Path) -> Iterator[None]:
-    """As `hold`, for a block: no start with a key is on its way within it."""
+    """As `hold`, for a block: no other start with a key is in progress within it."""
     fd = hold(turns_path)
     try:
         yield
@@ -52,9 +52,9 @@ def locked(turns_path: Path) -> Iterator[None]:
 
 
 def turn_of_key(turns_path: Path, key: str, within_s: float) -> str | None:
-    """The newest turn that was started with a key, no longer ago than `within_s`; None where there is none.
+    """The newest turn that was started with a key at most `within_s` ago; None where there is none.
 
-    One that cannot be read counts as none: it is another user's, who has keys of their own.
+    An unreadable turn does not count: it is another user's, and keys are per user.
 
     Raises:
         HomeError: the folder is there and cannot be read.
@@ -64,7 +64,7 @@ def turn_of_key(turns_path: Path, key: str, within_s: float) -> str | None:
     for turn_id in turn_ids(turns_path):
         if turn_id < oldest:
             break
-        # No `TurnDir`, whose paths cost more than the reading, and no parsing of what does not hold the key.
+        # No `TurnDir`, whose paths cost more than the read; and only a file that contains the key is parsed.
         if _may_hold(f"{turns_path}/{turn_id}/meta.json", forms) and _key_of(TurnDir(turns_path / turn_id)) == key:
             return turn_id
     return None

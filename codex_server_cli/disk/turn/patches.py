@@ -1,4 +1,4 @@
-"""What patches changed, read from `events.jsonl`. Owns that a large file is read once, and hardly any of it decoded."""
+"""What patches changed, read from `events.jsonl`. Owns that a large file is read once, and few lines are decoded."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def read_patches(turn: TurnDir, thread_id: str | None, codex_turn_id: str | None
     """Read what was recorded so far.
 
     Args:
-        thread_id, codex_turn_id: Codex's ids. Of our thread only this turn counts, of a sub-agent's thread all; None
-            where they are not known.
+        thread_id, codex_turn_id: Codex's ids; None where not known. On our thread only this turn counts, on a
+            sub-agent's thread every turn.
 
     Raises:
         OSError: the file cannot be read.
@@ -38,7 +38,7 @@ def read_patches(turn: TurnDir, thread_id: str | None, codex_turn_id: str | None
 
 
 def _decoded(lines: Iterable[bytes]) -> Iterable[Message]:
-    """The messages about patches; of the diffs of a turn the last alone, since each holds all before it."""
+    """The messages about patches; only the last diff of each turn, because each contains all before it."""
     diffs: dict[bytes, bytes] = {}
     for line in lines:
         method = _METHOD.search(line, 0, _METHOD_WITHIN)

@@ -1,6 +1,6 @@
-"""The record of what was taken out of a thread's queue, in the turn's directory, until restored (`queued.json`).
+"""The record of the messages taken out of a thread's queue, in the turn's directory, until restored (`queued.json`).
 
-It is written, durably, before anything is taken; any process that finds it beside an ended turn may settle it. Only the
+It is written, durably, before anything is taken; any process that finds it in an ended turn may restore them. Only the
 lock holder may write it, as with all of the directory (law 1).
 """
 
@@ -14,11 +14,11 @@ from codex_server_cli.disk.turn.layout import TurnDir
 
 
 class Noted(NamedTuple):
-    """A debt, and who has its queue.
+    """A debt, and the codex or server that has its queue.
 
     Attributes:
         codex, codex_home: the codex binary and the `CODEX_HOME` that it belongs to (None for the default).
-        server: in place of both, the app-server of somebody else's: `server` of the turn's `meta.json`.
+        server: in place of both, the foreign app-server: `server` of the turn's `meta.json`.
     """
 
     debt: Debt

@@ -1,7 +1,7 @@
-"""Reading one turn: the state that it is in, and what its small files hold. Owns law 2.
+"""Reading one turn: its state, and the content of its small files. Owns law 2.
 
 Law 2: the lock is probed first, the markers are read second; the other order can report a finishing worker as dead.
-Must never write a turn directory: where a dead worker's turn needs its end published, `repair` does it.
+Must never write a turn directory: `repair` publishes the end of a dead worker's turn.
 """
 
 from __future__ import annotations
@@ -34,31 +34,31 @@ _REPAIR_TIMEOUT_S = 2.0
 
 
 class TurnReader:
-    """Reads turns, and first has the end of a turn published whose worker died.
+    """Reads turns; if a worker died, has the end of its turn published first.
 
     Args:
-        clean_up: ends what a dead worker left running and puts back what it had taken, within a bounded time.
+        clean_up: ends what a dead worker left running and restores what it had taken, within a bounded time.
     """
 
     def __init__(self, clean_up: Callable[[TurnDir], object]) -> None:
         self._clean_up = clean_up
 
     def state(self, turn: TurnDir) -> State:
-        """The state alone: one probe and one or two `stat`s while the turn runs."""
+        """Only the state: one probe and one or two `stat`s while the turn runs."""
         state, unwritten = self._state_after_repair(turn)
         return _view_of(turn, state, unwritten).state if state.is_end else state
 
     def view(self, turn: TurnDir) -> TurnView:
-        """Everything that the small files hold."""
+        """The content of all small files."""
         return _view_of(turn, *self._state_after_repair(turn))
 
     def _state_after_repair(self, turn: TurnDir) -> tuple[State, dict[str, Any] | None]:
-        """The state, after repair where the worker is dead; the result too where it could not be written."""
-        for _ in range(3):  # a turn may end, or be deleted, between two looks
+        """The state, after a repair if the worker is dead; the result, too, if it could not be written."""
+        for _ in range(3):  # a turn may end, or be deleted, between two reads
             state = derive_state(_facts(turn))
             if state is not None:
                 return state, None
-            from codex_server_cli.disk.turn.repair import repair  # 10 ms that only a dead worker's turn needs
+            from codex_server_cli.disk.turn.repair import repair  # 10 ms, only for a dead worker's turn
 
             unwritten = repair(turn, self._clean_up)
             if unwritten is not None:
@@ -79,7 +79,7 @@ def _read_view(turn: TurnDir, state: State, unwritten: dict[str, Any] | None) ->
     """The view of a turn in this state.
 
     Raises:
-        PermissionError: we may not read it.
+        PermissionError: it is not readable.
     """
     if state is State.MISSING:
         return TurnView(turn.turn_id, str(turn.path), state)
@@ -92,7 +92,7 @@ def _read_view(turn: TurnDir, state: State, unwritten: dict[str, Any] | None) ->
         return TurnView(turn.turn_id, path, state, _phase_of(live), _elapsed_s(meta), meta, live, notify=notify)
     record = read_record(turn) if unwritten is None else _unwritten_record(turn, unwritten)
     if record is None:
-        if not turn.exists:  # a collector took it between our looks
+        if not turn.exists:  # a collector deleted it meanwhile
             return TurnView(turn.turn_id, path, State.MISSING)
         meta, answer = read_meta(turn) or {}, answer_text(turn)
         view = TurnView(turn.turn_id, path, State.FAILED, None, _elapsed_s(meta), meta, result={"answer": answer})
@@ -108,10 +108,10 @@ def _unwritten_record(turn: TurnDir, result: dict[str, Any]) -> Record | None:
 
 
 def outlast_repairer(turn: TurnDir, view: TurnView) -> bool:
-    """Wait briefly for a repairer of a turn that looks running; whether there was one.
+    """Wait briefly for a repairer of a turn that looks running; return whether there was one.
 
-    A repairer is a process that holds the lock while the worker is gone. From outside of a container the worker itself
-    has another pid, and from another machine no holder is visible.
+    A repairer is a process that holds the lock while the worker is gone. Seen from outside of a container, the worker
+    itself has another pid; from another machine, no holder is visible.
     """
     if view.state is not State.RUNNING or not has_dead_worker(view.meta):
         return False
@@ -144,10 +144,10 @@ def _facts(turn: TurnDir) -> Facts:
 
 
 def _look_into(turn: TurnDir) -> Facts:
-    """What a reader sees, in the order of law 2.
+    """The facts about a turn's end, read in the order of law 2.
 
     Raises:
-        PermissionError: we may not look, and no marker tells more than we may not see.
+        PermissionError: it is not readable, and no marker is visible that would make that irrelevant.
     """
     refusal, lock_held = None, False
     try:
@@ -161,7 +161,7 @@ def _look_into(turn: TurnDir) -> Facts:
     if facts.marker is None and refusal is not None:
         raise refusal
     if facts.marker is None and not lock_held:
-        probe_records(turn)  # no end is derived from files that may not be read
+        probe_records(turn)  # no end is derived from unreadable files
     return facts
 
 
@@ -169,4 +169,4 @@ def _phase_of(live: dict[str, Any]) -> Phase:
     try:
         return Phase(live.get("phase", Phase.STARTING))
     except ValueError:
-        return Phase.STARTING  # a newer version's word
+        return Phase.STARTING  # a phase of a newer version

@@ -1,4 +1,4 @@
-"""Publishing what Codex's own record adds to a turn that has ended. Owns the order in which a better end replaces one.
+"""Publishing what Codex's own record adds to an ended turn. Owns the order in which a better end replaces the old one.
 
 Needs the turn's lock, as every writer does (law 1). The order: `out.txt`, `result.json` made durable, `answer.txt`,
 `meta.json`, then `done` made durable, and only then is `error` removed. A crash in between leaves the old end, with the
@@ -43,11 +43,11 @@ def take_lock(turn: TurnDir, timeout_s: float) -> int | None:
 
 
 class Ended(NamedTuple):
-    """What is on disk of a turn that has ended without being complete.
+    """The files of a turn that has ended without being complete.
 
     Attributes:
         record: the replay of its events, with the ids of `meta.json`.
-        published: the answer and the error's kind as they stand.
+        published: the present answer and error kind.
         result: the content of `result.json`; that of an unreadable record where it cannot be read.
     """
 
@@ -77,7 +77,7 @@ def read_ended(turn: TurnDir) -> Ended | None:
 
 
 def finish_publishing(turn: TurnDir) -> bool:
-    """Finish the writes of a recovery that was killed; whether there were any."""
+    """Finish the writes of a recovery that was killed; return whether there were any."""
     result, marker = finished_result(turn), turn.marker
     if result is None or not result.get("recovered"):
         return False
@@ -106,7 +106,7 @@ def publish_recovery(turn: TurnDir, ended: Ended, recovery: Recovery, source: st
         result = result_of(turn, recovery.outcome, meta)
         for name in ("usage", "limits"):  # Codex's record has neither
             result[name] = result[name] or ended.result.get(name)
-        if "changes_of" in ended.result:  # what commands wrote is known to the worker alone
+        if "changes_of" in ended.result:  # only the worker knows what commands wrote
             result.pop("changes", None)
             result |= {name: ended.result[name] for name in ("changes", "changes_of") if name in ended.result}
         result["finished_at"] = meta.get("finished_at") or result["finished_at"]

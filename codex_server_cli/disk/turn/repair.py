@@ -2,7 +2,7 @@
 
 A turn whose lock is free and that has no marker lost its worker. A reader that finds it takes the lock, checks again
 and publishes the end that the files prove: a finished `result.json` as it is, else the replay of `events.jsonl`. Needs
-no network, is idempotent, and of two repairers at once only one writes. Must never start or signal a process itself:
+no network, is idempotent, and of two concurrent repairers only one writes. Must never start or signal a process itself:
 the caller passes in the cleanup.
 """
 
@@ -46,12 +46,12 @@ def repair(turn: TurnDir, clean_up: Callable[[TurnDir], object]) -> dict[str, An
 
     Args:
         turn: a directory seen with its lock free and without a marker.
-        clean_up: ends what the dead worker left running, and puts back what it had taken; under the turn's lock.
+        clean_up: ends what the dead worker left running, and restores what it had taken; called under the turn's lock.
 
     Returns:
-        What `result.json` would hold, where it could be derived but not written (a read-only home), or where a defect
-        of ours is in the way: that costs no other turn, and a version without it repairs this one. None where the
-        directory now tells all there is: repaired by us or by someone else, or alive after all.
+        The content for `result.json`, where it could be derived but not written (a read-only home), or where a defect
+        of ours prevents the repair: other turns are not affected, and a fixed version repairs this one. None where the
+        directory now has the state: repaired by us or by another process, or alive after all.
     """
     if _is_of_another_user(turn):
         return _derive(turn)
@@ -86,7 +86,7 @@ def repair(turn: TurnDir, clean_up: Callable[[TurnDir], object]) -> dict[str, An
 
 
 def _is_of_another_user(turn: TurnDir) -> bool:
-    """Whether root reads a user's turn: the owner could not read what root would write there."""
+    """Whether we are root and the turn is a user's, who could not read what root would write there."""
     if os.geteuid() != 0:
         return False
     with contextlib.suppress(OSError):
@@ -95,14 +95,14 @@ def _is_of_another_user(turn: TurnDir) -> bool:
 
 
 def _take_lock(turn: TurnDir) -> int | None:
-    """Take the lock; a probing reader makes that fail for an instant, another repairer for longer."""
+    """Take the lock, which a probing reader blocks for an instant, another repairer for longer."""
     return lock.acquire_unless(turn.lock, _LOCK_TIMEOUT_S, lambda: turn.marker is not None)
 
 
 def _delete_unfinished(turn: TurnDir) -> None:
     """Remove the hidden temporary files of writes that the dead worker had not finished, and its snapshot."""
     if is_directory(turn.snapshot):
-        import shutil  # 3 ms, for a turn that might write
+        import shutil  # 3 ms, only for a turn that might write
 
         shutil.rmtree(turn.snapshot, ignore_errors=True)
     for name in os.listdir(turn.path):  # noqa: PTH208 — names, not paths
@@ -120,7 +120,7 @@ def _publish_replay(turn: TurnDir) -> None:
 
 
 def _derive(turn: TurnDir) -> dict[str, Any]:
-    """The result derived from the files, where nothing can be written."""
+    """The result derived from the files, for when nothing can be written."""
     try:
         meta = meta_of(turn)
         return finished_result(turn) or result_of(turn, _outcome_of(turn, _recorded(turn), meta), meta)
@@ -136,10 +136,10 @@ def _recorded(turn: TurnDir) -> TurnRecord:
 
 
 def outcome_of_defect(turn: TurnDir, request: TurnRequest, error: TurnError) -> Outcome:
-    """The end of a turn whose worker or repairer hit a defect. What was received still counts."""
+    """The end of a turn whose worker or repairer hit a defect. The received events still count."""
     try:
         record = _recorded(turn)
-    except Exception:  # the very thing that failed
+    except Exception:  # the replay itself is what failed
         record = TurnRecord()
     try:
         return decide(record, Cause.FAILED, request, error=error)

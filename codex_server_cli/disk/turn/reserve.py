@@ -1,7 +1,7 @@
 """Space reserved while a turn runs, so that its end can be written on a disk that has become full.
 
-Owns one hidden file of the turn directory, deleted before the end is published, by the worker or a repairer. Must never
-be relied upon: an end may be longer than the reserve.
+Owns one hidden file of the turn directory, which the worker or a repairer deletes before it publishes the end. Must
+never be relied upon: an end may be longer than the reserve.
 """
 
 from __future__ import annotations

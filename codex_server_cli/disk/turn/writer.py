@@ -1,4 +1,4 @@
-"""Writing a turn as it runs, and publishing its end. Owns the order of the end.
+"""Writing a turn as it runs, and publishing its end. Owns the order of the writes at the end.
 
 Law 1: the lock holder is the only writer: the worker, and after its death a repairer. Must never be used without the
 lock.
@@ -20,11 +20,11 @@ from codex_server_cli.disk.turn import reserve
 from codex_server_cli.disk.turn.layout import TurnDir
 
 COMPACTED_FROM_BYTES = 32 * 1024
-"""Smaller logs are left as they are: half of one is the handshake, and the rest is not worth the time."""
+"""Smaller logs are not compacted: half of one is the handshake, and the rest is not worth the time."""
 
 
 class LockLostError(Exception):
-    """The lock of a turn was deleted or replaced by hand: a reader may hold a new one, and repair the turn."""
+    """The lock file of a turn was deleted or replaced by hand: a reader may hold a new one, and repair the turn."""
 
 
 class TurnWriter:
@@ -54,7 +54,7 @@ class TurnWriter:
         """Whether the turn still exists; False where it was deleted with its lock.
 
         Raises:
-            LockLostError: only its lock is gone: nothing more may be recorded or published.
+            LockLostError: only its lock file is gone: nothing more may be recorded or published.
         """
         if lock.is_own(self._lock_fd, self.directory.lock):
             return True
@@ -84,7 +84,7 @@ class TurnWriter:
         write_json(self.directory.pending, content)
 
     def compact_events(self) -> None:
-        """Drop what `events.jsonl` says twice, where that is worth it. The last step before `finish`: nothing may be
+        """Drop redundant lines of `events.jsonl`, where that is worth it. The last step before `finish`: nothing may be
         appended after it.
 
         Raises:
@@ -92,7 +92,7 @@ class TurnWriter:
         """
         if os.fstat(self._events_fd).st_size < COMPACTED_FROM_BYTES:
             return
-        from codex_server_cli.disk.turn.compaction import compact  # 1 ms that a short turn does not need
+        from codex_server_cli.disk.turn.compaction import compact  # 1 ms, not needed for a short turn
 
         self._are_events_durable = compact(self.directory.events, self._events_fd)
 
@@ -130,7 +130,7 @@ def result_of(turn: TurnDir, outcome: Outcome, meta: dict[str, Any]) -> dict[str
         "turn_id": turn.turn_id,
         "thread_id": meta.get("thread_id"),
         "codex_turn_id": meta.get("codex_turn_id"),
-        "model": meta.get("model"),  # with the directory again, so that `usage` reads one file of each turn
+        "model": meta.get("model"),  # model and cwd are repeated here, so that `usage` reads one file of each turn
         "cwd": (meta.get("worktree") or {}).get("started_in") or meta.get("cwd"),
         "state": str(outcome.state),
         "answer": outcome.answer,
@@ -177,7 +177,7 @@ def complete(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) -> Non
 
 def _end_text(turn: TurnDir, result: dict[str, Any]) -> None:
     """End an unfinished last line of `out.txt`, so that anything printed after it begins a new line; and add, once, the
-    line that tells how much the turn changed.
+    line with the number of changes.
     """
     with contextlib.suppress(OSError):  # no text, or no space: the end is published in any case
         fd = open_regular(turn.out, os.O_RDWR | os.O_APPEND)
@@ -190,7 +190,7 @@ def _end_text(turn: TurnDir, result: dict[str, Any]) -> None:
 
 
 def _changes_line(fd: int, size: int, result: dict[str, Any]) -> bytes:
-    """That line, as a block of its own; empty where there is none, or the text has it: its end is published again."""
+    """That line, as a block of its own; empty where nothing changed, or the text has it from an earlier publication."""
     if not result.get("changes"):
         return b""
     from codex_server_cli.core.record.item_text import changes_line
