@@ -1,1 +1,1 @@
-"""PROCESSES: how a codex is found, reached and asked. Knows no turn directory and no worker."""
+"""PROCESSES: finding a codex, connecting to it and querying it. Knows no turn directory and no worker."""

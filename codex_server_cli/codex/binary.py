@@ -1,4 +1,4 @@
-"""Finding the native codex binary. Owns where to look; must never run a turn with it.
+"""Finding the native codex binary. Owns where to look; must never run a turn.
 
 The native binary is spawned, never npm's node shim: the shim costs about 50 ms and 44 MB a turn, and a SIGKILL on it
 leaves the real process alive (protocol notes, section 8).
@@ -22,7 +22,7 @@ _VERSION = r"\d+\.\d+\.\d+\S*"
 
 
 class CodexBinary(NamedTuple):
-    """A codex that can be spawned: an absolute path, and its version if it was asked for that."""
+    """A codex that can be spawned: an absolute path, and its version if it was probed."""
 
     path: Path
     version: str | None = None
@@ -36,7 +36,7 @@ def find_codex(
     A pinned binary that still exists is not probed.
 
     Args:
-        probe_with: probes any other one, or remembers what a probe has found; by default `probe`, 20 ms.
+        probe_with: probes any other one, possibly from a cache; by default `probe`, 20 ms.
 
     Raises:
         CodexMissingError: there is none, or it is too old to speak `app-server`.
@@ -73,7 +73,7 @@ def probe(path: Path) -> CodexBinary:
 
 
 def _run(path: Path, *arguments: str) -> tuple[int, str]:
-    import subprocess  # 3 ms that a codex whose version is known need not spend
+    import subprocess  # 3 ms, not needed where the version is known
 
     try:
         run = subprocess.run(
@@ -130,5 +130,5 @@ def _bundled() -> Path | None:
 
 
 def _is_executable(path: Path) -> bool:
-    """False, too, where it may not be looked at."""
+    """False, too, where its directory is not readable."""
     return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113 — pathlib raises there

@@ -1,8 +1,8 @@
 """Running queries against an app-server: one of our own, or any that a link leads to. Owns the link and the waiting.
 
-Must never decide what is asked. No reply is recorded, and a process of ours has exited when the client ends, however
-that happens. A start that collided with another app-server is retried, as a turn's is; and so is any request that a
-busy one did not take.
+Must never decide what is asked. No reply is recorded, and a spawned process has exited when the client ends, also
+after an error. A start that collided with another app-server is retried, as for a turn; and so is a request that a busy
+one rejected.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ T = TypeVar("T")
 DOCTOR = "codex-server doctor"
 INITIALIZE_TIMEOUT_S = 20.0
 _MOST_HEARD = 100
-"""Notifications that are kept until a query listens for one; an account sends a handful."""
+"""How many notifications are kept until a query listens for one; an account query causes a handful."""
 _OVERLOAD = OVERLOAD._replace(limit_ms=math.inf)
 """A request of a query has a time limit of its own."""
 
@@ -46,22 +46,22 @@ def run_query(codex: Path, cwd: Path, query: Query[T], timeout_s: float) -> T:
         timeout_s: for start and query together, without the end.
 
     Raises:
-        CodexMissingError: it does not start, or does not answer in time; the message holds the tail of its stderr.
+        CodexMissingError: it does not start, or does not answer in time; the message has the tail of its stderr.
     """
     with CodexClient.spawn(codex, cwd) as client:
         return client.run(query, timeout_s)
 
 
 def read_user_agent(codex: Path, cwd: Path) -> str:
-    """Whether a codex answers: start an app-server, initialize it, end it. For setup and doctor.
+    """Check that a codex answers: start an app-server, initialize it, end it. For setup and doctor.
 
-    On a fresh `CODEX_HOME` that also makes Codex's databases.
+    On a fresh `CODEX_HOME` this also creates Codex's databases.
 
     Returns:
         Its user agent.
 
     Raises:
-        CodexMissingError: it does not start or does not answer; the message holds the tail of its stderr.
+        CodexMissingError: it does not start or does not answer; the message has the tail of its stderr.
     """
     user_agent = run_query(codex, cwd, initialize(__version__), INITIALIZE_TIMEOUT_S)
     if user_agent is None:
@@ -73,7 +73,7 @@ def no_answer(stderr_tail: str = "", otherwise: str = "it printed nothing") -> C
     """The error for an app-server that does not answer, or answers with a refusal.
 
     Args:
-        otherwise: what is said where its stderr says nothing.
+        otherwise: the text where its stderr is empty.
     """
     last = telling_line(stderr_tail) or otherwise
     words = advice.words_for(last, None)
@@ -82,7 +82,7 @@ def no_answer(stderr_tail: str = "", otherwise: str = "it printed nothing") -> C
 
 
 def run_query_on(open_link: Callable[[], Link], address: str, query: Query[T], timeout_s: float) -> T:
-    """Reach an app-server, run a query, leave it.
+    """Connect to an app-server, run a query, disconnect.
 
     Args:
         open_link, address: see `CodexClient`.
@@ -96,13 +96,13 @@ def run_query_on(open_link: Callable[[], Link], address: str, query: Query[T], t
 
 
 def failure_of(link: Link, name: str, *, is_late: bool) -> CodexServerError:
-    """Why nothing more comes over a link; ends it.
+    """End a link, and return the error that explains why it failed.
 
     Args:
-        name: what the app-server is called.
+        name: the app-server's name in messages.
         is_late: it did not answer in time; else the stream has ended.
     """
-    from codex_server_cli.codex.transport.ssh import SshServer  # most queries reach a codex of this machine
+    from codex_server_cli.codex.transport.ssh import SshServer  # most queries go to a codex on this machine
 
     if isinstance(link, SshServer):
         return link.problem()
@@ -118,11 +118,11 @@ class CodexClient:
     """A client of an app-server, as a context manager: one query at a time, one request at a time."""
 
     def __init__(self, open_link: Callable[[], Link], name: str, *, keeps_all: bool = False) -> None:
-        """Reach an app-server.
+        """Connect to an app-server.
 
         Args:
-            open_link: reaches it.
-            name: what it is called where it does not answer.
+            open_link: opens the link.
+            name: its name in error messages.
             keeps_all: whether every unsolicited message is kept for `unsolicited`.
 
         Raises:
@@ -169,8 +169,8 @@ class CodexClient:
         A `KeyboardInterrupt` leaves the app-server running: another query may follow.
 
         Raises:
-            CodexMissingError: the app-server does not answer in time, or has gone; it is ended then.
-            ServerError: the same of one that is not ours.
+            CodexMissingError: the app-server does not answer in time, or has ended; it is ended in both cases.
+            ServerError: the same for one that we did not spawn.
         """
         deadline = time.monotonic() + timeout_s
         try:
@@ -193,7 +193,7 @@ class CodexClient:
             The whole reply; None where none came in time.
 
         Raises:
-            CodexServerError: the app-server has gone.
+            CodexServerError: the app-server has ended.
         """
         try:
             return self._reply_to((method, params), time.monotonic() + timeout_s)  # type: ignore[arg-type]
@@ -203,13 +203,13 @@ class CodexClient:
             raise self._failure(error) from error
 
     def unsolicited(self, timeout_s: float | None = None) -> Iterator[rpc.Message]:
-        """The unsolicited messages, as they come: notifications, and requests of the server.
+        """The unsolicited messages, as they arrive: notifications, and requests of the server.
 
         Args:
-            timeout_s: for how long; None for as long as the app-server lives.
+            timeout_s: for how long; None means until the app-server ends.
 
         Raises:
-            CodexServerError: the app-server has gone.
+            CodexServerError: the app-server has ended.
         """
         deadline = time.monotonic() + (float("inf") if timeout_s is None else timeout_s)
         while True:
@@ -226,7 +226,7 @@ class CodexClient:
         return failure_of(self._link, self._name, is_late=isinstance(error, SilenceError) and not error.is_end)
 
     def end(self) -> str:
-        """End the app-server and return the tail of its stderr, which is complete only then. May be called again."""
+        """End the app-server and return the tail of its stderr, which is complete only then. Idempotent."""
         self._link.end()
         return self._link.stderr_tail()
 
@@ -234,10 +234,10 @@ class CodexClient:
         return self._listen(step, deadline) if isinstance(step, Listen) else self._reply_to(step, deadline)
 
     def _reply_to(self, ask: Ask, deadline: float) -> rpc.Message:
-        """The reply to a request, which is made again where the server was too busy to take it: it did nothing then.
+        """The reply to a request; retried while the server rejects it as overloaded, because it did nothing then.
 
         Raises:
-            SilenceError, BrokenPipeError: none comes.
+            SilenceError, BrokenPipeError: no reply comes.
         """
         backoff = Backoff(f"{os.getpid()} {ask[0]}", _OVERLOAD)
         while True:
@@ -259,7 +259,7 @@ class CodexClient:
                     raise
 
     def _can_start_again(self, deadline: float) -> bool:
-        """Start another app-server after a delay, where this one only collided with others at its start."""
+        """Start another app-server after a delay, if this one only collided with others at its start."""
         if not is_start_collision(self.end()):
             return False
         delay_ms = self._backoff.delay_ms(time.monotonic() * 1000)
@@ -271,7 +271,7 @@ class CodexClient:
         return True
 
     def _listen(self, wanted: Listen, deadline: float) -> rpc.Message:
-        """The next notification of the wanted method; what came before it is forgotten. `{}` where none came in time.
+        """The next notification of the wanted method; earlier ones are dropped. `{}` where none came in time.
 
         Raises:
             SilenceError: the deadline of the whole query passed, or the stream ended.

@@ -1,6 +1,6 @@
 """Checking for a login that bills no API key. Owns section 5 of the design, on the launcher's side.
 
-Reads Codex's `auth.json` and `config.toml`, and asks `codex login status` where they are inconclusive. Must never write
+Reads Codex's `auth.json` and `config.toml`, and runs `codex login status` where they are inconclusive. Must never write
 either, nor print a token. The files are not enough: other configuration, and the provider that a thread was made with,
 count too. So Codex itself is asked before a turn is refused, and the worker checks again before it sends the prompt
 (`core.model.payer`).
@@ -57,7 +57,7 @@ class ThreadTerms(NamedTuple):
 
     Attributes:
         cwd: where the turn works.
-        overrides: the configuration that is sent with it, which takes precedence over Codex's own.
+        overrides: the configuration sent with the thread, which takes precedence over Codex's own.
         own_provider: returns the provider of a resumed thread, which keeps it; called only where needed.
     """
 
@@ -78,10 +78,10 @@ def check_login(
 
     Args:
         thread: None for a new thread anywhere.
-        is_thorough: ask Codex even if its files pass, which takes an app-server.
+        is_thorough: ask Codex even if its files pass, which starts an app-server.
 
     Returns:
-        What it will run on, as text for people.
+        The account or provider that it will use, as text for people.
 
     Raises:
         NotLoggedInError: there is no login, or one that would bill an API key without consent.
@@ -124,8 +124,8 @@ def _judge_files(codex_home: Path, codex: Path, config: dict[str, Any] | None) -
 
 
 def _check_mode(path: Path, auth: dict[str, Any]) -> None:
-    """Check that a login is ChatGPT's. A legacy file without `auth_mode` that holds a key counts as an API key, tokens
-    or not (notes, section 12).
+    """Check that a login is ChatGPT's. A legacy file without `auth_mode` but with a key counts as an API key, tokens or
+    not (notes, section 12).
 
     Raises:
         NotLoggedInError: it is not.
@@ -151,7 +151,7 @@ def _api_key() -> NotLoggedInError:
 
 
 def _ask_codex(codex: Path, thread: ThreadTerms) -> str | NotLoggedInError | None:
-    """What a turn would run on, or why it may not, as reported by Codex; None where it reports neither."""
+    """What a turn would use, or why it may not start, as reported by Codex; None where it reports neither."""
     from codex_server_cli.codex.client import run_query
     from codex_server_cli.core.account.queries import ask_terms  # 10 ms plus an app-server, for a rare case
 
@@ -178,7 +178,7 @@ def _judge_terms(config: dict[str, Any], account: dict[str, Any], thread: Thread
 
 
 def _ask_status(codex: Path) -> None:
-    """`codex login status` prints on stderr and exits 0 for API keys too: only its text counts (notes, section 12).
+    """Run `codex login status`. It prints on stderr and exits 0 for API keys too: only its text counts (notes, 12).
 
     Raises:
         NotLoggedInError, BadInputError: as `check_login`.
@@ -196,8 +196,8 @@ def _ask_status(codex: Path) -> None:
 
 
 def _status_lines(codex: Path) -> list[str]:
-    """What `codex login status` prints; raises OSError where it cannot be run, or does not end in time."""
-    import subprocess  # 3 ms that a login which the files prove need not spend
+    """The output of `codex login status`; raises OSError where it cannot be run, or does not end in time."""
+    import subprocess  # 3 ms, not needed where the files are conclusive
 
     try:
         run = subprocess.run(

@@ -1,4 +1,4 @@
-"""Lack of resources for a process. Owns how that is distinguished from a program that is missing or broken."""
+"""Lack of resources for a process. Owns how it is distinguished from a missing or broken program."""
 
 from __future__ import annotations
 

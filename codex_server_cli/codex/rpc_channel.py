@@ -1,7 +1,7 @@
-"""Messages over one link: requests and their replies, and unsolicited ones. Owns the waiting; sends nothing of its own.
+"""Messages over one link: requests and their replies, and unsolicited ones. Owns the waiting; sends nothing unasked.
 
-The one exception: a request of a server that was started for us is declined, because it would block that server. On a
-server that others use, a request is theirs to answer.
+With one exception: a request of a server that we spawned is declined, because it would block that server. On a shared
+or foreign server, other clients answer it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _LONGEST_SLEEP_S = 3600.0
 
 
 class SilenceError(Exception):
-    """No message comes.
+    """No message came.
 
     Args:
-        is_end: the stream ended; else the time ran out.
+        is_end: the stream ended; else the timeout passed.
     """
 
     def __init__(self, *, is_end: bool) -> None:
@@ -31,17 +31,17 @@ class SilenceError(Exception):
 
 
 class RpcChannel:
-    """Requests and replies over a link that is open.
+    """Requests and replies over an open link.
 
     Attributes:
-        unsolicited: the notifications, and requests of the server, that have not been taken from here yet.
+        unsolicited: the notifications, and requests of the server, that were not consumed yet.
     """
 
     def __init__(self, link: Link, most_unsolicited: int | None) -> None:
-        """Begin.
+        """Use a link.
 
         Args:
-            most_unsolicited: how many of `unsolicited` are kept; None: all.
+            most_unsolicited: how many of `unsolicited` are kept; None keeps all.
         """
         self.unsolicited: deque[rpc.Message] = deque(maxlen=most_unsolicited)
         self._link = link
@@ -52,7 +52,7 @@ class RpcChannel:
         """Make a request and return its whole reply.
 
         Raises:
-            SilenceError, BrokenPipeError: none comes.
+            SilenceError, BrokenPipeError: no reply comes.
         """
         request_id, self._next_id = self._next_id, self._next_id + 1
         self._link.send(rpc.encode(rpc.request(request_id, *ask)))
@@ -66,7 +66,7 @@ class RpcChannel:
         return reply
 
     def read(self, deadline: float) -> list[rpc.Message]:
-        """The next messages; those that are `unsolicited` are kept there.
+        """The next messages; unsolicited ones are also kept in `unsolicited`.
 
         Raises:
             SilenceError, BrokenPipeError: none will come, or none in time.

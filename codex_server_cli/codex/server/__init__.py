@@ -1,1 +1,1 @@
-"""The shared app-server: its key, its state on disk, our process above it, and how a client comes to it."""
+"""The shared app-server: its key, its state on disk, its keeper process, and how a client connects to it."""

@@ -1,5 +1,5 @@
-"""Asking a shared app-server something. Owns the way there; for verbs, and for the keeper's questions in processes of
-their own."""
+"""Running a query on a shared app-server. Owns the connection; for verbs, and for the keeper, which asks in separate
+processes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def ask(where: str, query: Query[T], timeout_s: float, token_file: str | None = 
 
     Args:
         where: the path of its socket, or its URL on a TCP port of this machine.
-        token_file: what holds the token that it takes there.
+        token_file: the file with the token for that port.
 
     Raises:
         CodexServerError: it cannot be reached, or does not answer in time.
     """
     if where.startswith("/"):
         route = Route(SHARED, where)
-    else:  # nothing of a token leaves this machine, also where it listens at 0.0.0.0
+    else:  # the token does not leave this machine, even where the server listens at 0.0.0.0
         route = route_of(parse_address(where), codex_home=Path(), token_file=token_file, is_insecure=True)
     return run_query_on(lambda: connect(route, timeout_s=timeout_s), "the shared app-server", query, timeout_s)

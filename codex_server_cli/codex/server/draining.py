@@ -1,7 +1,7 @@
-"""Whether an app-server takes no more turns, as it says itself: somebody else may have sent it a signal.
+"""Whether an app-server reports that it takes no more turns: another program may have sent it a signal.
 
-A second one would end its turns. Asked by workers, and for the keeper, which has no room for a client, in a process
-of its own.
+A second signal would end its turns. Workers ask, and so does the keeper, in a separate process: it must stay too small
+for a client.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _NO_THREAD = "00000000-0000-7000-8000-000000000000"
 
 
 def is_draining(where: str, timeout_s: float, token_file: str | None = None) -> bool:
-    """Whether it says that it takes no more turns; False where it does not answer.
+    """Whether it reports that it takes no more turns; False where it does not answer.
 
     Args:
         where, token_file: see `ask`.
-        timeout_s: for the connection, and for the answer.
+        timeout_s: for the connection, and again for the answer.
     """
     try:
         return ask(where, _ask_to_steer(), timeout_s, token_file)
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _ask_to_steer() -> Query[bool]:
-    """Ask for what a draining server refuses before it looks at it, and what changes nothing on another."""
+    """Make a request that a draining server refuses at once, and that has no effect on any other."""
     yield from initialize(__version__)
     nothing = {"threadId": _NO_THREAD, "expectedTurnId": _NO_THREAD, "input": []}
     return failures.is_draining(object_at((yield "turn/steer", nothing), "error"))

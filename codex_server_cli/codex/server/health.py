@@ -1,4 +1,4 @@
-"""Whether an app-server on a TCP port is there: what its pages `/readyz` and `/healthz` say. Asks nothing else."""
+"""The health of an app-server on a TCP port, from its pages `/readyz` and `/healthz`. Asks nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _REACHED = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 class Health(NamedTuple):
-    """What the two pages say.
+    """The results of the two pages.
 
     Attributes:
         is_ready: it takes connections.
@@ -27,10 +27,10 @@ class Health(NamedTuple):
 
 
 def read_health(address: ServerAddress, timeout_s: float = TIMEOUT_S) -> Health:
-    """Ask both pages, each within `timeout_s`.
+    """Fetch both pages, each within `timeout_s`.
 
     Args:
-        address: of an IP address and a port; that of all interfaces is asked on loopback.
+        address: an IP address and a port; for all interfaces (`0.0.0.0`, `::`) loopback is used.
     """
     reached = address._replace(host=_REACHED.get(address.host, address.host))
     problem = _problem_of(reached, "/readyz", timeout_s)
@@ -38,7 +38,7 @@ def read_health(address: ServerAddress, timeout_s: float = TIMEOUT_S) -> Health:
 
 
 def _problem_of(address: ServerAddress, page: str, timeout_s: float) -> str | None:
-    """Why a page does not say that all is well; None where it does."""
+    """Why a page does not report success; None where it does."""
     try:
         ask_page(address, page, timeout_s)
     except ServerError as error:

@@ -1,9 +1,9 @@
-"""What tells one shared app-server from another, and an outdated one from a good one.
+"""What distinguishes one shared app-server from another, and an outdated one from a current one.
 
-An app-server keeps for life what it was started with: home, binary, proxies, keys. Callers that differ in these get
-another server: `ServerKey`. Login and the binary's content change under a running server, which does not notice
-(transport notes, section 7): `login_of` and `binary_stamp`, which are compared before each turn.
-A value of the environment is only ever part of a hash. Must import next to nothing: it is read at the start of a turn.
+An app-server never changes what it was started with: home, binary, proxies, keys. Callers that differ in these get
+separate servers: `ServerKey`. Login and the binary's content may change under a running server, which does not notice
+(transport notes, section 7): so `login_of` and `binary_stamp` are compared before each turn.
+Values of the environment are only ever part of a hash. Must import next to nothing: every start of a turn reads it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from codex_server_cli.settings.environment import server_variables
 _NAMES_OF_VARIABLES = (
     rb"""(?:env_key|bearer_token_env_var)["']?\s*=\s*["']([^"'\n]+)["']|env_http_headers["']?\s*=\s*(\{[^}]*\})"""
 )
-"""Where Codex's configuration names a variable of the app-server's environment. May match more: that only separates."""
+"""Where Codex's configuration names an environment variable. A false match is harmless: it only separates servers."""
 _IN_EACH_NAME = b"env_"
 _QUOTED = rb"""["']([^"'\n]+)["']"""
 _MOST_CONFIG_BYTES = 1 << 20
@@ -28,14 +28,14 @@ _READS, _READ_PAUSE_S = 3, 0.01
 
 
 class ServerKey(NamedTuple):
-    """What a shared app-server is started with, and keeps.
+    """The fixed parameters of a shared app-server.
 
     Attributes:
         codex_home: its real path.
         codex: the real path of the binary.
         may_bill_api_key: `auth` of config.json: whether keys stay in its environment.
-        variables: a hash of the variables that the app-server reads for itself.
-        extra: further arguments that make it another server, as `--listen` does.
+        variables: a hash of the variables that the app-server itself reads.
+        extra: further arguments that make it a separate server, such as `--listen`.
     """
 
     codex_home: str
@@ -46,7 +46,7 @@ class ServerKey(NamedTuple):
 
     @property
     def name(self) -> str:
-        """A short name in hexadecimal: that of its directory."""
+        """A short hexadecimal name, also of its directory."""
         return digest(repr(tuple(self)))
 
 
@@ -71,7 +71,7 @@ def _variables_named_in(path: str) -> set[str]:
             config = file.read(_MOST_CONFIG_BYTES)
     except OSError:  # none, or Codex reports it
         return set()
-    if _IN_EACH_NAME not in config:  # most have none, and to compile these takes 0.5 ms
+    if _IN_EACH_NAME not in config:  # most have none, and compiling the expressions takes 0.5 ms
         return set()
     found = re.findall(_NAMES_OF_VARIABLES, config)
     names = {name for name, _ in found if name} | {
@@ -81,9 +81,9 @@ def _variables_named_in(path: str) -> set[str]:
 
 
 def login_of(codex_home: str) -> str:
-    """What identifies the login in `auth.json`: mode, account, key, as one hash; `none` where it holds no login.
+    """A hash that identifies the login in `auth.json`: mode, account, key; `none` where it has no login.
 
-    Not the file's content or time: Codex rewrites it whenever it renews its token.
+    Not of the file's content or time: Codex rewrites it whenever it renews its token.
     """
     for _ in range(_READS):
         try:
@@ -91,9 +91,9 @@ def login_of(codex_home: str) -> str:
                 found = json.loads(file.read())
             tokens = found.get("tokens") or {}
             facts = (found.get("auth_mode"), found.get("OPENAI_API_KEY"), tokens.get("account_id"))
-        except ValueError:  # Codex is writing it, and does not do so by a rename
+        except ValueError:  # Codex is writing it, without an atomic rename
             time.sleep(_READ_PAUSE_S)
-        except (OSError, AttributeError):  # missing, or not to be understood: the login check reports that
+        except (OSError, AttributeError):  # missing, or of another format: the login check reports that
             return "none"
         else:
             return "none" if facts == (None, None, None) else digest(repr(facts))
@@ -101,7 +101,7 @@ def login_of(codex_home: str) -> str:
 
 
 def binary_stamp(codex: str) -> str:
-    """What changes with the content of the binary; empty where there is none."""
+    """A text that changes with the content of the binary; empty where there is none."""
     try:
         found = os.stat(codex)  # noqa: PTH116
     except OSError:

@@ -1,4 +1,4 @@
-"""What can be seen of a generation from outside: who holds it, and what its turns left running. For people."""
+"""Facts about a generation, observed from outside: its clients, and what its turns left running. For people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_CHARS = 200
 
 
 def count_clients(generation: Generation) -> int | None:
-    """How many hold a lease, as the kernel lists them; None where it does not list locks (macOS)."""
+    """How many clients hold a lease, from the kernel's list; None where there is none (macOS)."""
     try:
         inode = str(Path(generation.clients_path).stat().st_ino)
         listing = Path("/proc/locks").read_text(encoding="ascii")
@@ -26,7 +26,7 @@ def count_clients(generation: Generation) -> int | None:
 
 
 def leftovers_of(generation: Generation) -> tuple[LeftProcess, ...]:
-    """The orphans of its turns: they have become children of its keeper."""
+    """The orphans of its turns, which have become children of its keeper."""
     found = []
     for pid in children_of(generation.keeper_pid) if generation.is_kept() else ():
         try:

@@ -1,8 +1,8 @@
-"""What tells a process of a shared server where its environment was emptied and its parents are gone: a soft limit.
+"""Marking the processes of a shared server by a soft limit, which survives an emptied environment and lost parents.
 
 Every process inherits the limits of its parent, and no `env -i`, `setsid` or end of a parent changes them. The limit on
-file locks (`RLIMIT_LOCKS`) has no meaning to Linux since 2.4.25; ours is a number that no other program would set: the
-directory of the server, and the generation. Must import next to nothing: the keeper has it.
+file locks (`RLIMIT_LOCKS`) has no effect in Linux since 2.4.25; ours is a number that no other program would set: it
+encodes the server's directory and the generation. Must import next to nothing: the keeper imports it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SERVER = _TURN + SERVER_MARK.encode()
 
 
 def set_mark(directory: str, number: int) -> None:
-    """Mark this process, and all that will come of it."""
+    """Mark this process, and all its future descendants."""
     if sys.platform != "linux":
         return
     try:
@@ -36,9 +36,9 @@ def set_mark(directory: str, number: int) -> None:
 
 
 def marked(directory: str) -> dict[int, int]:
-    """The processes that a server's generations have left: the number of the generation, by pid.
+    """The marked processes of a server's generations: the number of the generation, by pid.
 
-    Without those that somebody else looks after, and what comes of them (`is_of_another`).
+    Without those that another owner ends, and their descendants (`is_of_another`).
     """
     first, found = _mark_of(directory, 0), {}
     try:
@@ -53,12 +53,12 @@ def marked(directory: str) -> dict[int, int]:
 
 
 def is_of_another(pid: int, directory: str) -> bool:
-    """Whether a process is not its server's to end: a keeper, or of a turn, which may be one that a turn has started.
+    """Whether the server must not end a process: a keeper, or one of a turn that has a worker.
 
-    A turn's processes are ended with it, by its worker; without one they are a turn's of this home that has none.
+    A turn's worker ends the turn's processes; the exception are those of a turn of this home without a worker.
 
     Args:
-        directory: the server's, two levels below the home.
+        directory: of the server, two levels below the home.
     """
     if _KEEPER in _words("cmdline", pid):
         return True
@@ -69,7 +69,7 @@ def is_of_another(pid: int, directory: str) -> bool:
 
 
 def _has_no_worker(turn_id: bytes, directory: str) -> bool:
-    """Whether this home has such a turn, and nobody holds its lock."""
+    """Whether this home has such a turn, and its lock is free."""
     if b"/" in turn_id:
         return False
     path = b"%s/../../turns/%s/lock" % (os.fsencode(directory), turn_id)
@@ -114,7 +114,7 @@ def _has_another_above(pid: int, directory: str) -> bool:
 
 
 def _words(name: str, pid: int) -> bytes:
-    """A file of a process; empty where it is gone, or not ours to read."""
+    """A file of a process in `/proc`; empty where it is gone, or not readable."""
     try:
         with open(f"/proc/{pid}/{name}", "rb") as file:  # noqa: PTH123
             return file.read()

@@ -1,7 +1,7 @@
-"""What can be seen of a shared server from outside: its process, and whether somebody listens.
+"""Facts about a shared server, observed from outside: its process, and whether it listens.
 
-Whether a process is still that process is proved as `disk.process` does it for a worker, which this package must not
-import: by its start in clock ticks, and the boot. Must never signal one, and import next to nothing.
+The identity of a process is proved by its start in clock ticks and the boot id, as in `disk.process`, which this
+package must not import. Must never signal a process, and import next to nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 _CLIENT_PATH_BYTES = 107
-"""The longest path that a client of a unix socket can name; codex's own has no limit, as it makes a link."""
+"""The longest path to which a client can connect; codex's own path has no limit, because codex makes a link."""
 
 
 def start_ticks(pid: int) -> int | None:
@@ -19,13 +19,13 @@ def start_ticks(pid: int) -> int | None:
             state, *facts = file.read().rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None if boot_id() else _start_without_proc(pid)
-    except OSError:  # not to be read
+    except OSError:  # not readable
         return None
     return None if state in (b"Z", b"X") else int(facts[18])
 
 
 def boot_id() -> str:
-    """What names this boot of the machine; empty where there is no `/proc`."""
+    """The id of this boot of the machine; empty where there is no `/proc`."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:  # noqa: PTH123
             return file.read().strip()
@@ -34,7 +34,7 @@ def boot_id() -> str:
 
 
 def children_of(pid: int) -> list[int]:
-    """The children of a process, zombies included; none where the kernel does not tell."""
+    """The children of a process, zombies included; empty where the kernel does not list them."""
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as file:  # noqa: PTH123
             return [int(word) for word in file.read().split()]
@@ -43,7 +43,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def can_connect(path: str) -> bool:
-    """Whether somebody listens on a unix socket. True, too, where it is only too busy to say."""
+    """Whether a process listens on a unix socket. True, too, where it is only too busy to accept."""
     from _socket import AF_UNIX, SOCK_STREAM, socket  # the module around it takes 1 MB
 
     connection = socket(AF_UNIX, SOCK_STREAM)
@@ -52,7 +52,7 @@ def can_connect(path: str) -> bool:
         connection.connect(path if len(os.fsencode(path)) <= _CLIENT_PATH_BYTES else os.readlink(path))  # noqa: PTH115
     except (FileNotFoundError, ConnectionRefusedError):
         return False
-    except OSError as error:  # its queue of connections is full, or there is something else
+    except OSError as error:  # its backlog is full, or it is not a socket
         return isinstance(error, TimeoutError | BlockingIOError)
     finally:
         connection.close()

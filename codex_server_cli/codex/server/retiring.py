@@ -1,6 +1,6 @@
-"""The end of a generation as others than its keeper bring it about: by telling the keeper, or in place of a killed one.
+"""Ending a generation from outside of its keeper: by a signal to the keeper, or in place of a killed keeper.
 
-A server that has no keeper any more is told once: a second signal would end its turns (`gN.told`).
+A server without a keeper gets one signal only: a second one would end its turns (`gN.told`).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _END_S, _POLL_S = 0.5, 0.005
 
 
 def retire(generation: Generation, *, at_once: bool = False) -> bool:
-    """Make a generation take no more turns; it ends after the present ones. May be called again.
+    """Make a generation take no more turns; it ends after the present ones. Idempotent.
 
     Args:
         at_once: end it and its turns now.
 
     Returns:
-        Whether its keeper, or else it itself, was there to be told.
+        Whether its keeper, or else the server itself, got the signal.
     """
     if generation.is_kept():
         return _signal(generation.keeper_pid, signal.SIGINT if at_once else signal.SIGTERM)
@@ -35,7 +35,7 @@ def retire(generation: Generation, *, at_once: bool = False) -> bool:
 
 
 def tell(generation: Generation) -> bool:
-    """Make a server without a keeper drain, unless it does: the process above the keeper may do so at this moment.
+    """Make a server without a keeper drain, unless the stand-by process is doing so at this moment.
 
     Returns:
         Whether it drains for certain.
@@ -43,7 +43,7 @@ def tell(generation: Generation) -> bool:
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         fd = os.open(generation.told_path, flags, 0o600)
-    except OSError:  # its directory is gone, or cannot be written: it is told by whoever notices first
+    except OSError:  # its directory is gone, or cannot be written: the first caller sends the signal
         return _tell(generation)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -51,7 +51,7 @@ def tell(generation: Generation) -> bool:
             return _signal(generation.pid)
         is_told = _tell(generation)
         os.write(fd, b"1")
-    except OSError:  # somebody else tells it now; or a full disk: who comes next finds it draining
+    except OSError:  # another process is telling it now; or the disk is full: the next caller finds it draining
         return False
     finally:
         os.close(fd)
@@ -59,10 +59,10 @@ def tell(generation: Generation) -> bool:
 
 
 def clean_up_killed_keepers(directory: str) -> None:
-    """Put away what killed keepers have left, as the holder of the lock: no keeper has a current record then.
+    """Clean up after killed keepers. Needs the lock, so that no keeper has a current record.
 
-    A server that outlived its keeper drains: its record says so from now on, so that `server status` shows it, and its
-    turns find its socket. What a dead one has left is deleted, and what its turns have left is ended.
+    A server that outlived its keeper drains: its record is renamed accordingly, so that `server status` shows it, and
+    its turns find its socket. The files of a dead one are deleted, and the orphans of its turns are ended.
     """
     from codex_server_cli.codex.server.keeper.leftovers import end_abandoned  # most turns start no server
     from codex_server_cli.codex.server.keeper.server_log import ServerLog
@@ -90,7 +90,7 @@ def clean_up_killed_keepers(directory: str) -> None:
 
 
 def _end(generation: Generation) -> bool:
-    """End a server, as its keeper would: the second signal ends the turns, where the first was understood as one."""
+    """End a server, as its keeper would: if the first signal makes it drain, the second one ends its turns."""
     for signum in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
         if not _signal(generation.pid, signum):
             break
@@ -103,7 +103,7 @@ def _end(generation: Generation) -> bool:
 
 
 def _tell(generation: Generation) -> bool:
-    from codex_server_cli.codex.server.draining import is_draining  # a client, which most ends do not need
+    from codex_server_cli.codex.server.draining import is_draining  # imports a client, which is rarely needed
 
     _signal(generation.pid)
     if generation.socket_path and is_draining(generation.socket_path, _ASK_S):  # for a TCP port we have no token
@@ -112,7 +112,7 @@ def _tell(generation: Generation) -> bool:
 
 
 def _signal(pid: int, *signums: signal.Signals) -> bool:
-    """Send signals, and have a process go on that was stopped: it would never hear of them. Whether it was there."""
+    """Send signals, then SIGCONT, because a stopped process would never handle them; return whether it existed."""
     is_told = False
     for signum in (*signums, signal.SIGCONT):
         try:

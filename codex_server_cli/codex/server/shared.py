@@ -1,7 +1,7 @@
-"""How a client comes to the shared app-server: find it, or start it. Runs in a worker, and in verbs.
+"""Finding the shared app-server, or starting it. Runs in a worker, and in verbs.
 
-Fifty clients that start it at once make one: the lock of its directory goes to one of them, which passes it on to the
-keeper that it starts, and the others wait for what that publishes. Must import next to nothing before a turn needs it.
+Fifty concurrent clients start only one: one of them gets the lock of its directory and passes it to the keeper that it
+starts; the others wait until that keeper publishes the server. Must import next to nothing before a turn needs it.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ _ASK_S = 2.0
 
 
 def find_shared(home: Path, key: ServerKey) -> Generation | None:
-    """The generation that a turn may use now; None where none lives, or that is outdated. Starts and locks nothing.
+    """The generation that a turn may use now; None where none runs, or it is outdated. Starts and locks nothing.
 
     Args:
         home: `$CODEX_SERVER_HOME`.
-        key: which server.
+        key: of the server.
     """
     found = read_generation(f"{directory_of(home, key.name)}/{CURRENT}")
     return found if found is not None and _is_usable(found, key) else None
@@ -63,20 +63,20 @@ def ensure_shared(
     doubted: Generation | None = None,
     should_give_up: Callable[[], bool] | None = None,
 ) -> Generation:
-    """The same, started where needed. An outdated generation is made to drain: its turns run on to their end.
+    """The same, started where needed. An outdated generation is made to drain: it finishes its turns.
 
     Args:
-        idle_s: how long one that is started here stays without a client.
-        timeout_s: how long to wait for one that starts.
-        doubted: one that may take no more turns, though nothing shows it from outside: it is asked.
-        should_give_up: called again and again while one starts. The start itself goes on: others may wait for it.
+        idle_s: how long a server that is started here runs without a client.
+        timeout_s: how long to wait for a start.
+        doubted: a generation that may be draining, which cannot be seen from outside: it is asked.
+        should_give_up: called repeatedly during a start. The start itself continues: others may wait for it.
 
     Raises:
         CodexMissingError: codex cannot be run, or does not start as a server.
         ServerError: it did not accept in time, or the wait was given up.
         HomeError: the directory cannot be written.
         BadInputError: Codex's home or configuration is broken.
-        BusyError: no room for a process.
+        BusyError: no resources for a process.
     """
     deadline, pause_s = time.monotonic() + timeout_s, _POLL_S
     directory = directory_of(home, key.name)
@@ -89,7 +89,7 @@ def ensure_shared(
         try:
             lock_fd = _try_lock(directory)
         except OSError as error:
-            from codex_server_cli.codex.server.start_error import unwritable  # its words are long, and seldom needed
+            from codex_server_cli.codex.server.start_error import unwritable  # long texts, rarely needed
 
             raise unwritable(f"{error.filename or directory}: {error.strerror}") from error
         if lock_fd is not None:
@@ -110,7 +110,7 @@ def ensure_shared(
 def replace_shared(
     home: Path, key: ServerKey, *, idle_s: float = DEFAULT_SERVER_IDLE_S, timeout_s: float = 30.0
 ) -> Generation:
-    """Start the next generation, also where the present one is good; that runs its turns to their end.
+    """Start the next generation, even if the present one is usable; that one finishes its turns.
 
     Raises:
         CodexServerError: see `ensure_shared`.
@@ -124,7 +124,7 @@ def replace_shared(
 
 
 def put_away(home: Path) -> None:
-    """End and delete what killed generations have left, where no keeper is at work."""
+    """End and delete what killed generations have left, where no keeper runs."""
     for path in (home / "servers").glob("*"):
         try:
             lock_fd = _try_lock(str(path))
@@ -143,7 +143,7 @@ def _is_usable(found: Generation, key: ServerKey) -> bool:
         and found.is_kept()
         and found.binary == binary_stamp(key.codex)
         and found.login == login_of(key.codex_home)
-        and (not found.socket_path or os.path.exists(found.socket_path))  # noqa: PTH110 — a cleaner of /tmp deletes
+        and (not found.socket_path or os.path.exists(found.socket_path))  # noqa: PTH110 — a cleaner of /tmp may delete it
     )
 
 
@@ -152,7 +152,7 @@ def _accepts(found: Generation) -> bool:
 
 
 def _drains(found: Generation) -> bool:
-    from codex_server_cli.codex.server.draining import is_draining  # seldom needed
+    from codex_server_cli.codex.server.draining import is_draining  # rarely needed
 
     return bool(found.socket_path) and is_draining(found.socket_path, _ASK_S)
 
@@ -165,14 +165,14 @@ def _look_up(should_give_up: Callable[[], bool] | None) -> None:
 
 
 def _try_lock(directory: str) -> int | None:
-    """The lock of a server's directory, which is made; None where it is held.
+    """The lock of a server's directory, which is created if missing; None where it is held.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     servers = os.path.dirname(directory)  # noqa: PTH120
     for path in (os.path.dirname(servers), servers, directory):  # noqa: PTH120
-        os.makedirs(path, 0o700, exist_ok=True)  # noqa: PTH103 — one by one: it gives the mode to the last alone
+        os.makedirs(path, 0o700, exist_ok=True)  # noqa: PTH103 — one by one: the mode applies only to the last
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     fd = os.open(f"{directory}/lock", flags, 0o600)
     try:
@@ -193,13 +193,13 @@ def _start(
     times_s: tuple[float, float],
     should_give_up: Callable[[], bool] | None,
 ) -> Generation | None:
-    """Start the next generation, as the holder of the lock, which passes to it.
+    """Start the next generation. The caller holds the lock, which passes to the keeper.
 
     Args:
-        times_s: how long the server stays without a client, and until when it has to accept.
+        times_s: how long the server runs without a client, and until when it has to accept.
 
     Returns:
-        It; None where it collided with another app-server at its start, so that another attempt may succeed.
+        The generation; None where it collided with another app-server at its start, so that a retry may succeed.
 
     Raises:
         CodexServerError: see `ensure_shared`.
@@ -213,7 +213,7 @@ def _start(
 
         raise no_process(error) from error
     finally:
-        os.close(lock_fd)  # from now on the keeper alone holds it, so that it falls with the keeper
+        os.close(lock_fd)  # from now on only the keeper holds it, so that its death releases it
     try:
         answer = _read_answer(answer_fd, deadline, should_give_up)
     finally:
@@ -232,7 +232,7 @@ def _spawn_keeper(lock_fd: int, directory: str, key: ServerKey, times_s: tuple[f
     """Start the keeper.
 
     Args:
-        times_s: how long the server stays without a client, and how long it has to accept.
+        times_s: how long the server runs without a client, and how long it has to accept.
 
     Returns:
         The pipe with its answer.
@@ -258,7 +258,7 @@ def _spawn_keeper(lock_fd: int, directory: str, key: ServerKey, times_s: tuple[f
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, writing, 1),
-                (os.POSIX_SPAWN_DUP2, writing, 2),  # its stderr, should it die before it is ready
+                (os.POSIX_SPAWN_DUP2, writing, 2),  # its stderr, in case it dies before it is ready
                 (os.POSIX_SPAWN_DUP2, high_fd, _LOCK_FD),
             ],
             setsid=True,

@@ -1,4 +1,4 @@
-"""Why the shared app-server did not start, in words. Only loaded where it did not."""
+"""Error messages for a shared app-server that did not start. Imported only in that case."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _ITS_HOME = re.compile(r"^(?:Error: )?CODEX_HOME points to ", re.MULTILINE)
 _CONFIGURATION = re.compile(r"[Ee]rror loading config")
 _SOCKET_DIRECTORY = "socket directory must be a user-owned directory"
 _IN_USE = "control socket is already in use"
-"""By a server whose directory was deleted and made anew: the next attempt has the next number, and so another path."""
+"""By a server whose directory was deleted and recreated: the next attempt has the next number, and so another path."""
 _SOCKET_PARENT = "socket parent must be owned"
 
 
 def raise_start_error(kind: str, words: str, key: ServerKey, directory: str) -> None:
-    """Raise what a keeper's failure means; return where the start only collided with another app-server.
+    """Raise the error for a keeper's failure; return where the start only collided with another app-server.
 
     Args:
-        kind: as the keeper tells it: `disk`, `room`, `exit`, `silent`; empty where it was killed.
-        words: what there is about it.
+        kind: from the keeper: `disk`, `room`, `exit`, `silent`; empty where it was killed.
+        words: the details.
 
     Raises:
         CodexServerError: see `shared.ensure_shared`.
@@ -78,14 +78,14 @@ def unwritable(what: str) -> HomeError:
 
 
 def no_process(error: OSError) -> CodexServerError:
-    """The error for a system that starts no process."""
+    """The error for a system that cannot start a process."""
     if is_without_room(error):
         return no_room("the shared app-server could not start", error)
     return InternalError(f"the shared app-server could not start: {error.strerror}", hint="codex-server doctor")
 
 
 def given_up() -> ServerError:
-    """What had asked for it is over."""
+    """The error where the turn or command that asked for it is over."""
     return ServerError("the shared app-server was not waited for any longer")
 
 

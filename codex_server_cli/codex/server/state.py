@@ -1,12 +1,12 @@
-"""The directory of one shared server, `$CODEX_SERVER_HOME/servers/<key>/`: its files, and what they say.
+"""The directory of one shared server, `$CODEX_SERVER_HOME/servers/<key>/`: its files, and their content.
 
-    lock            held (flock) by the keeper of the current generation for life; holds the last generation's number
-    server.json     the current generation, written by its keeper; there only while that accepts turns
-    draining-N.json the same of a generation that runs its last turns
+    lock            locked (flock) by the keeper of the current generation while it runs; has the last number used
+    server.json     the current generation, written by its keeper; exists only while it accepts turns
+    draining-N.json the same for a generation that runs its last turns
     gN.sock         the socket of generation N (codex makes it a link)
-    gN.clients      held shared by each client: where it can be locked exclusively, the generation has none
+    gN.clients      locked shared by each client: where it can be locked exclusively, the generation has none
     gN.told         not empty once the app-server was told to drain
-    server.log      what codex says on stderr, and the keeper's own words
+    server.log      codex's stderr, and the keeper's own lines
 
 Owns names and reading; the writer is `keeper`.
 """
@@ -33,12 +33,12 @@ class Generation(NamedTuple):
     Attributes:
         key: the name of the server's key, and of its directory.
         directory: that directory.
-        number: which one it is, from 1.
-        socket_path: where it listens; empty for one that listens on a TCP port.
+        number: counted from 1.
+        socket_path: where it listens; empty for a TCP port.
         url: where it listens.
-        pid, start_ticks: its process. `keeper_pid`, `keeper_start_ticks`: our process above it.
+        pid, start_ticks: its process. `keeper_pid`, `keeper_start_ticks`: its keeper's.
         boot_id: the boot in which both were started.
-        codex_version: as `codex --version` says; empty where it did not.
+        codex_version: from `codex --version`; empty where that failed.
         started_at: RFC 3339.
         login, binary: what it was started with, to be compared: see `key`.
         codex_home, codex: the same.
@@ -71,12 +71,12 @@ class Generation(NamedTuple):
 
     @property
     def clients_path(self) -> str:
-        """The file that each client holds."""
+        """The file that each client locks."""
         return f"{self.directory}/g{self.number}.clients"
 
     @property
     def draining_path(self) -> str:
-        """Its record, once it takes no more turns."""
+        """Its record, once it drains."""
         return f"{self.directory}/draining-{self.number}.json"
 
     @property
@@ -86,13 +86,13 @@ class Generation(NamedTuple):
 
 
 class Lease:
-    """A client's hold on a generation: the server is not stopped as idle, nor its leftovers ended, meanwhile.
+    """A client's lease on a generation: meanwhile it is not stopped as idle, and its orphans are not ended.
 
-    To be taken before the connection is made, and kept until the turn's last process is gone.
+    Take it before connecting, and keep it until the turn's last process has ended.
     """
 
     def __init__(self, generation: Generation) -> None:
-        """Take it. Where the generation has ended there is nothing to hold: connecting will tell.
+        """Take it. If the generation has ended there is no lease; connecting will report that.
 
         Raises:
             OSError: the file cannot be opened.
@@ -103,7 +103,7 @@ class Lease:
         except FileNotFoundError:
             return
         deadline = time.monotonic() + _LEASE_S
-        while True:  # the keeper holds it alone for moments only, unless somebody has stopped it
+        while True:  # the keeper locks it exclusively only for moments, unless it was stopped (SIGSTOP)
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -114,7 +114,7 @@ class Lease:
                 return
 
     def release(self) -> None:
-        """Give it back; may be called again."""
+        """Release it; idempotent."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
@@ -126,7 +126,7 @@ def directory_of(home: Path, key_name: str) -> str:
 
 
 def read_generation(path: str) -> Generation | None:
-    """What one of its files of JSON says; None where there is none, or it holds something else."""
+    """The generation in one of its JSON files; None where the file is missing or has other content."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 — read before each turn
             found: dict[str, Any] = json.loads(file.read())
@@ -142,12 +142,12 @@ def read_generation(path: str) -> Generation | None:
 
 
 def generations_of(home: Path) -> list[Generation]:
-    """Every generation that is recorded in a home, of every server; those that have died meanwhile, too."""
+    """Every recorded generation of every server in a home, dead ones included."""
     return [each for path in sorted((home / "servers").glob("*")) for each in generations_in(str(path))]
 
 
 def generations_in(directory: str) -> list[Generation]:
-    """Every generation that is recorded there, the newest first; those that have died meanwhile, too."""
+    """Every recorded generation in a directory, newest first, dead ones included."""
     try:
         names = os.listdir(directory)  # noqa: PTH208
     except OSError:

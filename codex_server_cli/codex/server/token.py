@@ -1,6 +1,6 @@
-"""The token or secret of an app-server on a TCP port: making its file, and refusing one that others read or guess.
+"""The token or secret of an app-server on a TCP port: making its file, and refusing one that others can read or guess.
 
-codex itself takes a file of any mode with one character in it. Must never print a token, nor put it in an error.
+codex itself accepts a file of any mode, even with one character. Must never print a token, nor put it in an error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NEW = "A new one: codex-server server token FILE"
 
 
 class NewToken(NamedTuple):
-    """A token that was made.
+    """A new token.
 
     Attributes:
         path: its file, absolute.
@@ -44,7 +44,7 @@ def make_token(path: Path) -> NewToken:
 
     Raises:
         BadInputError: the path exists.
-        HomeError: it cannot be written; nothing is left there.
+        HomeError: it cannot be written; no file is left.
     """
     token = base64.urlsafe_b64encode(secrets.token_bytes(LEAST_BYTES)).rstrip(b"=")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -73,13 +73,13 @@ def make_token(path: Path) -> NewToken:
 
 
 def check_listen_files(flags: ListenFlags, cwd: str) -> None:
-    """Check the token or secret file that a server shall be started with.
+    """Check the token or secret file with which a server is to be started.
 
     Args:
-        cwd: what a relative path starts from.
+        cwd: the base of a relative path.
 
     Raises:
-        BadInputError: it cannot be used, or others could read or guess what is in it.
+        BadInputError: it cannot be used, or others could read or guess its content.
     """
     if flags.ws_token_file is not None:
         check_token_file(Path(absolute(flags.ws_token_file, cwd)), is_sent=True)
@@ -88,10 +88,10 @@ def check_listen_files(flags: ListenFlags, cwd: str) -> None:
 
 
 def check_token_file(path: Path, *, is_sent: bool) -> str:
-    """Check one file; a link is followed, as secrets are often given by one.
+    """Check one file; a link is followed, because secrets are often mounted as links.
 
     Args:
-        is_sent: whether its text itself is sent by clients, in a header, so that only some characters can be in it.
+        is_sent: whether clients send the text itself, in a header, which allows only some characters.
 
     Raises:
         BadInputError: as `check_listen_files`.
@@ -106,7 +106,7 @@ def check_token_file(path: Path, *, is_sent: bool) -> str:
 
 
 def _read_private(path: Path) -> str:
-    """The text of a file that only its owner, who is this user, can read."""
+    """The text of a file that this user owns and no other user can read."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except FileNotFoundError as error:

@@ -1,1 +1,1 @@
-"""How bytes come and go between us and an app-server, and how it ends. Knows no message."""
+"""The byte stream between us and an app-server, and its end. Knows no message."""

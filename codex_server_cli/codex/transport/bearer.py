@@ -1,4 +1,4 @@
-"""The bearer token of an app-server, from its file or variable. Owns what can be a token; must never show one."""
+"""The bearer token of an app-server, from a file or variable. Owns what is a valid token; must never show one."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _HINT = "The file holds the token alone, on one line."
 
 
 def read_token(token_file: str | None, token_env: str | None) -> str | None:
-    """The token, without blanks around it; None where neither a file nor a variable is named.
+    """The token, stripped; None where neither a file nor a variable is named.
 
     Raises:
-        BadInputError: both are named, or what is named holds no token.
+        BadInputError: both are named, or the named one holds no valid token.
     """
     if token_file is not None and token_env is not None:
         raise BadInputError("both a file and a variable are named for the token", hint="Give one of the two.")
@@ -35,13 +35,13 @@ def read_token(token_file: str | None, token_env: str | None) -> str | None:
 
 
 def can_be_bearer(text: str) -> bool:
-    """Whether a text can stand in the header of a request: plain ASCII without blanks."""
+    """Whether a text can be sent in a request header: plain ASCII without blanks."""
     return text.isascii() and text.isprintable() and " " not in text
 
 
 def _text_of(path: str) -> str:
     try:
-        # Opening a FIFO must not block: what is opened is looked at first.
+        # Opening a FIFO must not block: the type is checked after the open.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):

@@ -1,7 +1,6 @@
-"""The way to an app-server that runs already: what connecting takes, and the connecting itself. Owns `Route`.
+"""Connecting to an app-server that runs already, and the parameters of that. Owns `Route`.
 
-The modules of the single ways are imported where one is taken: a launcher that looks whether a unix socket answers
-loads nothing of TLS.
+The module of each transport is imported only when it is used: a launcher that probes a unix socket does not load TLS.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ if TYPE_CHECKING:
     from codex_server_cli.codex.transport.base import Link
 
 TIMEOUT_S = 10.0
-"""For a connection with its handshake: one to a unix socket takes 1 ms; a peer that is silent for so long is none."""
+"""For a connection with its handshake: 1 ms on a unix socket; a peer that is silent for longer is no app-server."""
 
 
 class Route(NamedTuple):
-    """Everything that connecting takes. Made by `route_of`; it holds the secret, so it is never stored or shown.
+    """All parameters of a connection. Made by `route_of`; it has the secret, so it is never stored or shown.
 
     Attributes:
-        socket_path: of `UNIX`, the default one filled in; of `SHARED`, that of the generation.
-        token: of `WS`.
-        server_command: of `SSH`: what is run there in place of `codex`.
+        socket_path: for `UNIX`, with the default filled in; for `SHARED`, that of the generation.
+        token: for `WS`.
+        server_command: for `SSH`: runs there in place of `codex`.
     """
 
     address: ServerAddress
@@ -34,7 +33,7 @@ class Route(NamedTuple):
     server_command: str | None = None
 
     def __repr__(self) -> str:
-        """Without the token: a traceback shows it."""
+        """Without the token: a traceback shows this text."""
         return f"Route({self.address.url!r}, socket_path={self.socket_path!r}, has_token={self.token is not None})"
 
 
@@ -47,16 +46,16 @@ def route_of(
     is_insecure: bool = False,
     server_command: str | None = None,
 ) -> Route:
-    """Gather what connecting takes.
+    """Gather the parameters of a connection.
 
     Args:
-        codex_home: whose default socket `unix://` is.
+        codex_home: has the default socket, `unix://`.
         token_file: the file that holds the bearer token.
         token_env: the variable that holds it.
         is_insecure: the token may go over the network unencrypted.
 
     Raises:
-        BadInputError: the token cannot be used, or not there.
+        BadInputError: the token cannot be used, or not with this address.
     """
     if address.kind is not ServerKind.WS:
         if token_file is not None or token_env is not None:
@@ -82,13 +81,13 @@ def _socket_path(address: ServerAddress, codex_home: Path) -> str | None:
 
 
 def connect(route: Route, *, timeout_s: float = TIMEOUT_S) -> Link:
-    """Connect to an app-server and shake hands, within `timeout_s`.
+    """Connect to an app-server and do the handshake, within `timeout_s`.
 
     Args:
         route: of kind `UNIX` or `WS`, or `SHARED` with a socket path.
 
     Raises:
-        ServerError: there is none, it refuses, or it is none.
+        ServerError: nothing listens, it refuses, or it is no app-server.
     """
     if route.socket_path is not None:
         from codex_server_cli.codex.transport.unix import connect_unix
@@ -101,7 +100,7 @@ def connect(route: Route, *, timeout_s: float = TIMEOUT_S) -> Link:
 
 
 def check_route(route: Route, *, timeout_s: float = TIMEOUT_S) -> None:
-    """See whether `connect` would succeed, as cheaply as can be; of `SSH` nothing is seen.
+    """Check as cheaply as possible whether `connect` would succeed; does nothing for `SSH`.
 
     Raises:
         ServerError: as `connect`.

@@ -1,7 +1,7 @@
-"""An app-server that starts while the rest of its worker is loaded: both take 20 ms and more, and none needs the other.
+"""An app-server that starts while its worker imports the rest: both take 20 ms or more, independently of each other.
 
-A worker runs one turn, so it has one of these at most, from `begin` until `take`. Where it is never taken, it ends with
-the turn's other processes: it carries the turn's mark.
+A worker runs one turn, so it has at most one of these, from `begin` until `take`. If it is never taken, it ends with
+the turn's other processes: it has the turn's mark.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ _begun: list[AppServer] = []
 def begin(
     codex: Path, cwd: str, *, may_bill_api_key: bool, turn_id: str, on_stderr: Callable[[bytes], None] | None
 ) -> None:
-    """Start it, as `AppServer` does. Where it cannot be started nothing happens: who needs it tries again, and reports.
+    """Start it, as `AppServer` does. A failure is ignored here: the worker tries again later, and reports.
 
-    Args:
-        codex: and the others: as of `AppServer`.
+    Args: as of `AppServer`.
     """
     if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < FEWEST_FILES:
         return
@@ -32,5 +31,5 @@ def begin(
 
 
 def take() -> AppServer | None:
-    """The app-server that was begun, once; else None."""
+    """The early app-server, at the first call; else None."""
     return _begun.pop() if _begun else None

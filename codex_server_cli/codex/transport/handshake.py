@@ -1,6 +1,6 @@
-"""The upgrade of a fresh socket to WebSocket, and what an app-server, or something else there, may answer instead.
+"""The upgrade of a new socket to WebSocket, and the other answers of an app-server, or of another program there.
 
-Owns the words for each refusal. Must never show the token.
+Owns the message for each refusal. Must never show the token.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MOST_BODY_BYTES = 4096
 _READ_BYTES = 64 * 1024
 _TLS_ALERT = 0x15
 _NO_CHUNK = b"0\r\n\r\n"
-"""An empty body, as a proxy may pass it on."""
+"""An empty body in the form that a proxy may send."""
 _HOW_TO_GIVE = "Give it with --server-token-file FILE or --server-token-env NAME."
 _COMPARE = "Compare it with the server's own; it reads its token file once, at its start."
 _CLAIMS = "Have a token made for this server (its --ws-issuer, --ws-audience and secret)."
@@ -52,17 +52,17 @@ _UNAUTHORIZED = {  # what an app-server says with 401 → in our words, and the 
 
 
 class Deadline:
-    """A moment by which all has to be done, in steps that each may wait for the rest."""
+    """A deadline for a sequence of steps, each of which may use the remaining time."""
 
     def __init__(self, timeout_s: float) -> None:
         self.timeout_s = timeout_s
         self._at_s = time.monotonic() + timeout_s
 
     def rest_s(self) -> float:
-        """What is left.
+        """The remaining time.
 
         Raises:
-            TimeoutError: nothing.
+            TimeoutError: there is none.
         """
         rest_s = self._at_s - time.monotonic()
         if rest_s <= 0:
@@ -71,7 +71,7 @@ class Deadline:
 
 
 def shown(name: str) -> str:
-    """An address or a path within a message, which is to stay one line of a terminal."""
+    """An address or a path, shortened so that a message stays on one line of a terminal."""
     return name if len(name) <= 90 else f"{name[:44]}…{name[-44:]}"
 
 
@@ -84,14 +84,14 @@ def upgrade(
     resource: str = "/",
     token: str | None = None,
 ) -> bytes:
-    """Make a WebSocket connection of a socket; it does not block afterwards.
+    """Upgrade a socket to WebSocket; it is non-blocking afterwards.
 
     Args:
         name: of the server, for messages.
         host: of a TCP server, with its port; None for a unix socket.
 
     Returns:
-        What has come behind the answer.
+        The bytes received after the response head.
 
     Raises:
         ServerError: it refuses, or is no app-server.
@@ -108,7 +108,7 @@ def upgrade(
 def check_page(sock: socket, name: str, deadline: Deadline, *, host: str, page: str) -> None:
     """Ask a TCP server for `/readyz` or `/healthz`, which an app-server answers with 200 and an empty body.
 
-    It asks for no token there, and answers 403 to an `Origin` (transport notes, section 2).
+    It needs no token there, and answers 403 to an `Origin` (transport notes, section 2).
 
     Raises:
         ServerError: it is no app-server.
@@ -135,10 +135,10 @@ def _key_pair() -> tuple[str, str]:
 
 
 def _ask(sock: socket, request: bytes, name: str, deadline: Deadline) -> tuple[Head, bytes]:
-    """Send a request, and read the head of the answer.
+    """Send a request, and read the head of the response.
 
     Raises:
-        ServerError: none comes.
+        ServerError: there is no response.
     """
     data = b""
     try:
@@ -162,7 +162,7 @@ def _ask(sock: socket, request: bytes, name: str, deadline: Deadline) -> tuple[H
 
 
 def _body(sock: socket, head: Head, rest: bytes, deadline: Deadline) -> bytes:
-    """The beginning of the body; what does not come in time is left out."""
+    """The beginning of the body, as far as it arrives in time."""
     length = head.headers.get("content-length", "")
     is_known = length.isascii() and length.isdigit() and len(length) < 10
     wanted = min(int(length), _MOST_BODY_BYTES) if is_known else _MOST_BODY_BYTES

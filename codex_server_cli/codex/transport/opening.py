@@ -1,4 +1,4 @@
-"""Opening the link of any route, for a single command. Owns which module does it; must never open that of a turn."""
+"""Opening the link of any route, for a single command. Owns which module does it; must never open a turn's link."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 def open_link(route: Route, *, may_bill_api_key: bool = False, timeout_s: float = TIMEOUT_S) -> Link:
-    """Connect to the app-server of a route; of `SSH`, start one there.
+    """Connect to the app-server of a route; for `SSH`, start one there.
 
     Args:
-        may_bill_api_key: of `SSH`: whether the app-server gets the API keys of its host's environment.
-        timeout_s: for a connection; that of `SSH` is made while it is already used.
+        may_bill_api_key: for `SSH`: whether the app-server gets the API keys of its host's environment.
+        timeout_s: for a connection; does not apply to `SSH`, which connects while the link is already in use.
 
     Raises:
-        ServerError: there is none, or it refuses.
+        ServerError: nothing listens, or it refuses.
         OSError: ssh cannot be started.
     """
     if route.address.kind is not ServerKind.SSH:
         return connect(route, timeout_s=timeout_s)
-    from codex_server_cli.codex.transport.ssh import SshServer  # most servers are behind a socket
+    from codex_server_cli.codex.transport.ssh import SshServer  # most servers use a socket
 
     return SshServer(route, may_bill_api_key=may_bill_api_key)

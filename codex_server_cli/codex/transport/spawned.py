@@ -1,8 +1,8 @@
-"""A process whose stdin and stdout lead to an app-server, and the plain one: a spawned `codex app-server`.
+"""A process whose stdin and stdout lead to an app-server; the usual one is a spawned `codex app-server`.
 
-Owns the process, its stderr and its end; the bytes of stdin and stdout are the pipes' (`stdio`) and the session's. Runs
-in the worker, and in a client's process. Must never start a shell here, or a codex with more of the environment than
-`settings.environment.codex_environment` gives.
+Owns the process, its stderr and its end; `stdio` and the session own the bytes of stdin and stdout. Runs in the worker,
+and in a client's process. Must never start a shell here, or a codex with more of the environment than
+`settings.environment.codex_environment` allows.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class ServerProcess:
     """A running process that leads to an app-server, in a process group of its own: a `Link`.
 
     Attributes:
-        stderr_fd: readable when it has something for `drain_stderr`.
-        exit_fd: readable once it is dead; None where the system has no such descriptor (macOS).
+        stderr_fd: readable when there is input for `drain_stderr`.
+        exit_fd: readable once the process has ended; None where the system has no pidfd (macOS).
     """
 
     def __init__(
@@ -50,8 +50,8 @@ class ServerProcess:
         """Spawn it.
 
         Args:
-            is_swept: whether a sweep ends what it leaves of its process group.
-            on_stderr: gets the beginning and the end of its stderr as they come; None keeps the tail alone.
+            is_swept: whether a sweep ends the rest of its process group.
+            on_stderr: called with the beginning and the end of its stderr as they arrive; None only keeps the tail.
 
         Raises:
             OSError: it cannot be run, or `cwd` cannot be entered.
@@ -69,7 +69,7 @@ class ServerProcess:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         assert self._process.stderr is not None
-        # The pipes close stdin by its number: take it away from Popen's file object.
+        # `StdioPipes` closes stdin by its number: Popen's file object must not own the same one.
         self._pipes = StdioPipes(os.dup(self._process.stdin.fileno()), self._process.stdout.fileno())
         self._process.stdin.close()
         self.stderr_fd = self._process.stderr.fileno()
@@ -79,9 +79,9 @@ class ServerProcess:
         self._is_swept = is_swept
         self._tail: deque[bytes] = deque(maxlen=_TAIL_LINES)
         self._on_stderr = on_stderr
-        self._plain = PlainLog()  # codex colours its stderr, terminal or not
+        self._plain = PlainLog()  # codex colours its stderr even without a terminal
         self._stderr_bytes = 0
-        self._is_line_open = False  # the last line of the tail is one that goes on
+        self._is_line_open = False  # the last line of the tail is incomplete
 
     @property
     def pid(self) -> int:
@@ -98,7 +98,7 @@ class ServerProcess:
         return self._pipes.write_fd()
 
     def read(self, fd: int) -> bytes | None:
-        """See `Link`. What codex had written comes before its end, even where a child of it holds stdout open."""
+        """See `Link`. Returns all that codex wrote before reporting its end, even if a child holds stdout open."""
         if fd == self.stderr_fd:
             self._is_stderr_open = self.drain_stderr()
             return b""
@@ -110,15 +110,15 @@ class ServerProcess:
         self._pipes.send(data)
 
     def tick(self) -> None:
-        """See `Link`: a pipe tells of its end by itself."""
+        """See `Link`: a pipe reports EOF by itself."""
 
     def drain_stderr(self) -> bool:
-        """Read what codex wrote to stderr; its beginning goes to `on_stderr`, its tail is kept.
+        """Read codex's stderr; its beginning goes to `on_stderr`, its tail is kept.
 
-        Returns at the latest after more than a pipe holds: a flood must not keep the caller from all else.
+        Reads a limited amount, slightly more than a pipe holds: a flood of output must not block the caller.
 
         Returns:
-            False at the end of the stream.
+            False at EOF.
         """
         for _ in range(_MOST_READS):
             try:
@@ -131,12 +131,12 @@ class ServerProcess:
         return True
 
     def _keep(self, data: bytes) -> None:
-        """Take what was said for people: log its beginning, keep its tail."""
+        """Process output for people: log its beginning, keep its tail."""
         if self._stderr_bytes < _LOG_BYTES:
             self._log(self._plain.feed(data[: _LOG_BYTES - self._stderr_bytes]))
         self._stderr_bytes += len(data)
         lines = data.split(b"\n")
-        if self._is_line_open:  # a read may end within a line, whose words are looked for
+        if self._is_line_open:  # a read may end within a line, and lines are searched for texts
             lines[0] = self._tail.pop() + lines[0]
         self._is_line_open = bool(lines[-1].strip())
         self._tail.extend(line[:_LINE_BYTES] for line in lines if line.strip())
@@ -149,12 +149,12 @@ class ServerProcess:
         return without_colours(text)
 
     def end(self, first_grace_s: float = GRACE_S) -> str:
-        """End the process: end of stdin, then SIGTERM, then SIGKILL to its group. May be called again.
+        """End the process: EOF on stdin, then SIGTERM, then SIGKILL to its process group. Idempotent.
 
-        The app-server of a turn is ended alone: the sweep ends the rest of its group, or it is the user's own.
+        For a turn only the app-server gets the signals: the sweep ends the rest of its group, except the user's own.
 
         Args:
-            first_grace_s: how long it has after the end of its stdin.
+            first_grace_s: how long it has after EOF on its stdin.
 
         Returns:
             How it ended, for people: `exit code 0`, `signal 9`.
@@ -166,7 +166,7 @@ class ServerProcess:
 
     def _end(self, first_grace_s: float) -> None:
         self._pipes.close()
-        # Not reaped yet on each rung, so the group id is certainly still its.
+        # Not reaped before the last step, so the group id cannot be reused.
         if not self._has_ended_within(first_grace_s):
             self._signal(signal.SIGTERM)
             if not self._has_ended_within(GRACE_S):
@@ -196,10 +196,10 @@ class ServerProcess:
             self.exit_fd = None
 
     def _has_ended_within(self, timeout_s: float) -> bool:
-        # Popen's own wait looks ever more seldom: a codex that goes after 16 ms it would see go after 32.
+        # Popen's own wait polls with growing delays: it would notice an exit after 16 ms only after 32.
         if self.exit_fd is not None:
             select.select([self.exit_fd], [], [], timeout_s)
-            timeout_s = 0.0  # what is left is to ask
+            timeout_s = 0.0  # only reap
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -224,10 +224,10 @@ class AppServer(ServerProcess):
         """Spawn it.
 
         Args:
-            turn_id: the turn that it and all that it starts are marked with.
-            codex_home: another `CODEX_HOME` than ours.
+            turn_id: the turn whose mark it and its children get.
+            codex_home: a `CODEX_HOME` other than ours.
             on_stderr: see `ServerProcess`.
-            provider: the model provider that it is configured with; None takes that of Codex's configuration.
+            provider: the model provider to configure; None means that of Codex's configuration.
 
         Raises:
             OSError: the binary cannot be run, or `cwd` cannot be entered.
@@ -249,5 +249,5 @@ def toml_string(text: str) -> str:
 def _open_pidfd(pid: int) -> int | None:
     try:
         return os.pidfd_open(pid)
-    except (AttributeError, OSError):  # not Linux, or an old one; or a limit on open files
+    except (AttributeError, OSError):  # not Linux, or an old kernel; or a limit on open files
         return None

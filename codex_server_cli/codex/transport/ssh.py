@@ -1,7 +1,7 @@
 """An app-server on another host: a spawned system `ssh` that runs `codex app-server` there. Owns its command lines.
 
 Paths, login and sessions are that host's. Must never ask for a password, or let a name become an option of ssh
-(`parse_address` refuses those that begin with `-`). Connections are shared only where the user's ssh does that anyway.
+(`parse_address` refuses those that begin with `-`). Connections are shared only if the user's ssh configuration does.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CODEX = "codex"
 REMOTE_GRACE_S = 2.0
-"""For the remote app-server to go at the end of its stdin: 70 ms, and the way there and back."""
+"""For the remote app-server to exit at EOF on its stdin: 70 ms, plus the round trip."""
 _CONNECT_TIMEOUT_S = 10
 _OPTIONS = (
     "-T",
@@ -33,7 +33,7 @@ _OPTIONS = (
     *("-o", f"ConnectTimeout={_CONNECT_TIMEOUT_S}"),
     *("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3"),  # else a dead link is never noticed
 )
-_SWEEP = (  # as `worker.cleanup.sweep` finds them; the mark is $0, and Linux alone has such a /proc
+_SWEEP = (  # the search of `worker.cleanup.sweep`; the mark is $0, and only Linux has such a /proc
     r"""for e in /proc/[0-9]*/environ; do { tr '\0' '\n' <"$e" | grep -Fqx "$0" && p=${e#/proc/} && """
     r"""kill -9 "${p%%/*}" && echo "${p%%/*}" >&3; } 3>&1 >/dev/null 2>&1; done; exit 0"""
 )
@@ -55,10 +55,10 @@ class SshServer(ServerProcess):
         """Start it.
 
         Args:
-            cwd: the directory of that host in which it starts; None for the home of the user there.
-            turn_id: the turn that the app-server and all that it starts are marked with.
-            on_stderr: see `ServerProcess`; gets what a login shell prints on stdout, too.
-            provider: the model provider that it is configured with; None takes that of Codex's configuration.
+            cwd: the directory on that host in which it starts; None for the user's home there.
+            turn_id: the turn whose mark the app-server and its children get.
+            on_stderr: see `ServerProcess`; also gets the output of a login shell on stdout.
+            provider: the model provider to configure; None means that of Codex's configuration.
 
         Raises:
             ServerError: there is no ssh here.
@@ -80,7 +80,7 @@ class SshServer(ServerProcess):
             raise _no_ssh() from error
 
     def read(self, fd: int) -> bytes | None:
-        """See `Link`. What a login shell prints before the first message is kept like stderr."""
+        """See `Link`. The output of a login shell before the first message is kept like stderr."""
         data = super().read(fd)
         if data is None:
             self._has_stream_ended = True
@@ -106,7 +106,7 @@ class SshServer(ServerProcess):
         return super().end(max(first_grace_s, REMOTE_GRACE_S))
 
     def problem(self) -> ServerError:
-        """Ends it, if that has not happened, and says in words why it ended, or gave no answer in time."""
+        """End it, if it still runs, and return the error that says why it ended, or did not answer in time."""
         self.end()
         end = explain(
             self._process.returncode if self._has_stream_ended else None,
@@ -126,7 +126,7 @@ def remote_sweep(route: Route, turn_id: str, timeout_s: float) -> str | None:
         timeout_s: for all of it, the connection included.
 
     Returns:
-        A line for a log: what was ended, or why nothing could be; None where nothing was left.
+        A line for a log: what was ended, or why that failed; None where nothing was left.
     """
     host = route.address.host
     command = shlex.join(["sh", "-c", _SWEEP, f"{TURN_VARIABLE}={turn_id}"])
@@ -153,7 +153,7 @@ def remote_sweep(route: Route, turn_id: str, timeout_s: float) -> str | None:
 
 
 def _ssh(route: Route, command: str) -> list[str]:
-    """The command line that runs a command of the other host's shell."""
+    """The command line that runs a command in the other host's shell."""
     address = route.address
     port = [] if address.port is None else ["-p", str(address.port)]
     host = address.host if address.user is None else f"{address.user}@{address.host}"
@@ -163,7 +163,7 @@ def _ssh(route: Route, command: str) -> list[str]:
 def _app_server(
     route: Route, cwd: str | None, turn_id: str | None, *, may_bill_api_key: bool, provider: str | None
 ) -> str:
-    """The command line of the app-server, for the login shell of the other host, whichever that is.
+    """The command line of the app-server, for any login shell on the other host.
 
     `server_command` is the user's own text for that shell: `~/bin/codex`, or `bash -lc 'exec codex app-server'`.
     """

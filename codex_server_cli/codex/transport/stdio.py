@@ -1,4 +1,4 @@
-"""The pipes of a spawned app-server. Owns their descriptors and the queue of what is unsent; knows no message."""
+"""The pipes of a spawned app-server. Owns their descriptors and the queue of unsent bytes; knows no message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class StdioPipes:
         for fd in (stdin_fd, stdout_fd):
             os.set_blocking(fd, False)
         if _F_SETPIPE_SZ is not None:
-            with contextlib.suppress(OSError):  # fewer wake-ups while text streams; a limit of the user's may forbid it
+            with contextlib.suppress(OSError):  # fewer wake-ups while text streams; a user limit may forbid it
                 fcntl.fcntl(stdout_fd, _F_SETPIPE_SZ, READ_BYTES)
 
     @property
@@ -33,7 +33,7 @@ class StdioPipes:
         return self._stdin_fd if self._unsent else None
 
     def read(self) -> bytes | None:
-        """What has come: some bytes, `b""` where nothing has, None at the end of the stream."""
+        """The received bytes: `b""` where there are none, None at EOF."""
         try:
             return os.read(self._stdout_fd, READ_BYTES) or None
         except BlockingIOError:  # nothing more just now

@@ -1,7 +1,7 @@
-"""The way to an app-server over TCP, `ws://` and `wss://`. Owns the connecting, TLS with the system's authorities.
+"""Connecting to an app-server over TCP, `ws://` and `wss://`. Owns the connection, TLS with the system's authorities.
 
-No proxy is used. Looking up a name takes as long as the system's resolver lets it. A TLS socket
-is made to look like a plain one that does not block (`_TlsWire`).
+No proxy is used. Resolving a name takes as long as the system's resolver allows. `_TlsWire` makes a TLS socket behave
+like a plain non-blocking one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def connect_tcp(address: ServerAddress, token: str | None, timeout_s: float) -> WebSocketLink:
-    """Connect, encrypt where it is `wss`, and upgrade, within `timeout_s`.
+    """Connect, encrypt for `wss`, and upgrade, within `timeout_s`.
 
     Raises:
         ServerError: there is no app-server, or it refuses.
@@ -37,9 +37,9 @@ def connect_tcp(address: ServerAddress, token: str | None, timeout_s: float) -> 
 
 
 def check_tcp(address: ServerAddress, token: str | None, timeout_s: float) -> None:
-    """See whether an app-server is there and takes the token.
+    """Check whether an app-server listens and accepts the token.
 
-    Behind TLS, or at a path, there is a proxy, which need not pass `/readyz` on.
+    TLS, or a path, means that there is a proxy, which may not forward `/readyz`.
 
     Raises:
         ServerError: as `connect_tcp`.
@@ -55,7 +55,7 @@ def ask_page(address: ServerAddress, page: str, timeout_s: float) -> None:
     """Ask an app-server for `/readyz` or `/healthz`.
 
     Raises:
-        ServerError: it cannot be reached, does not answer, or is none.
+        ServerError: it cannot be reached, does not answer, or is no app-server.
     """
     deadline = Deadline(timeout_s)
     with _open(address, deadline) as sock:
@@ -63,7 +63,7 @@ def ask_page(address: ServerAddress, page: str, timeout_s: float) -> None:
 
 
 def _open(address: ServerAddress, deadline: Deadline) -> socket.socket:
-    """A connected socket, encrypted where it is `wss`, which blocks.
+    """A connected, blocking socket, encrypted for `wss`.
 
     Raises:
         ServerError: nothing listens there.
@@ -82,11 +82,11 @@ def _open(address: ServerAddress, deadline: Deadline) -> socket.socket:
 
 
 def _connected(address: ServerAddress, deadline: Deadline) -> socket.socket:
-    """The first of the addresses of the host that takes the connection; a silent one gets its share of the time.
+    """A connection to the first of the host's addresses that accepts it; each gets a share of the time.
 
     Raises:
-        TimeoutError: none does in time.
-        ServerError: none does.
+        TimeoutError: none accepts in time.
+        ServerError: none accepts.
     """
     try:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
@@ -101,7 +101,7 @@ def _connected(address: ServerAddress, deadline: Deadline) -> socket.socket:
         try:
             sock.settimeout(deadline.rest_s() / left)
             sock.connect(place)
-        except TimeoutError:  # an IPv6 address without a route, say
+        except TimeoutError:  # an IPv6 address without a route, for instance
             sock.close()
             if left == 1:
                 raise
@@ -119,7 +119,7 @@ def _connected(address: ServerAddress, deadline: Deadline) -> socket.socket:
 
 
 def _encrypted(sock: socket.socket, address: ServerAddress, deadline: Deadline) -> ssl.SSLSocket:
-    """Shake hands for TLS.
+    """Do the TLS handshake.
 
     Raises:
         ServerError: it does not speak TLS, or its certificate is not trusted.
@@ -149,7 +149,7 @@ def _host(address: ServerAddress) -> str:
 
 
 class _TlsWire:
-    """A TLS socket that behaves as a plain one does which does not block."""
+    """A TLS socket that behaves like a plain non-blocking one."""
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         import ssl
@@ -159,13 +159,13 @@ class _TlsWire:
         self.fileno, self.close = sock.fileno, sock.close
 
     def recv(self, bufsize: int, /) -> bytes:
-        """Records until the socket has no more: what OpenSSL holds back makes no descriptor readable."""
+        """Read until the socket has no more: data that OpenSSL has buffered does not make the descriptor readable."""
         pieces: list[bytes] = []
         try:
             while sum(map(len, pieces)) < bufsize or self._sock.pending():
                 piece = self._sock.recv(bufsize)
                 if not piece:
-                    break  # is told again at the next call
+                    break  # the next call reports EOF again
                 pieces.append(piece)
         except self._waits:
             if not pieces:
@@ -183,5 +183,5 @@ class _TlsWire:
             raise BlockingIOError from None
 
     def shutdown(self, how: int, /) -> None:
-        """As of a plain socket: its own would go on in plain text."""
+        """As of a plain socket: the TLS socket's own method would continue in plain text."""
         socket.socket.shutdown(self._sock, how)

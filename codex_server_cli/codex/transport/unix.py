@@ -1,7 +1,7 @@
-"""The way to an app-server through a unix socket. Owns where the socket really lies, and whose it is.
+"""Connecting to an app-server through a unix socket. Owns where the socket really is, and the check of its owner.
 
-Codex puts a link at the path that is named, and the socket into `/tmp/codex-daemon-UID`. In `/tmp` others can put a
-directory of this name first (after a restart of the machine, say) and wait for us at the end of a stale link.
+Codex creates a link at the given path, and the socket in `/tmp/codex-daemon-UID`. In `/tmp` others can create a
+directory of this name first (after a reboot, for instance) and wait for us behind a stale link.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def connect_unix(path: str, timeout_s: float) -> WebSocketLink:
 
 
 def open_socket(path: str, timeout_s: float) -> socket:
-    """A socket that is connected to a path, and not upgraded: to close it again disturbs no app-server.
+    """A socket that is connected to a path, but not upgraded: closing it does not disturb the app-server.
 
     Raises:
         ServerError: nothing listens there.
@@ -57,17 +57,17 @@ def open_socket(path: str, timeout_s: float) -> socket:
 
 
 def _target(path: str) -> str:
-    """What to connect to: the path, or what it leads to if that is shorter: a client can name 107 bytes at most.
+    """The path to connect to: the given one, or its target if that is shorter: the limit is 107 bytes.
 
     Raises:
-        ServerError: the socket lies where others can put one.
+        ServerError: the socket is where other users can create one.
     """
     named, real = Path(path), Path(os.path.realpath(path))
     for _ in range(_MOST_LINKS):
-        if not os.path.islink(named):  # noqa: PTH114 — pathlib's raises where it may not look
+        if not os.path.islink(named):  # noqa: PTH114 — pathlib raises where we have no permission
             break
         named = named.parent / named.readlink()
-    # As it is named, too: the directory may be a link that somebody else has put there.
+    # The unresolved directory is checked, too: it may be a link that another user created.
     for directory in {named.parent, real.parent}:
         if _DAEMON_DIRECTORY.fullmatch(os.path.normpath(directory)):
             _check_daemon_directory(directory)
@@ -75,10 +75,10 @@ def _target(path: str) -> str:
 
 
 def _check_daemon_directory(directory: Path) -> None:
-    """Codex refuses the same when it is to listen there.
+    """Check the owner and mode of the directory, as Codex does before it listens there.
 
     Raises:
-        ServerError: somebody else can put a socket there.
+        ServerError: another user could create a socket there.
     """
     try:
         found = directory.lstat()
@@ -101,7 +101,7 @@ def _connect(sock: socket, target: str, path: str, deadline: Deadline) -> None:
         try:
             sock.settimeout(deadline.rest_s())
             sock.connect(target)
-        except BlockingIOError:  # as many wait to be accepted as may
+        except BlockingIOError:  # the backlog is full
             time.sleep(_BUSY_S)
         except TimeoutError as error:
             raise silent(path, deadline) from error
@@ -113,7 +113,7 @@ def _connect(sock: socket, target: str, path: str, deadline: Deadline) -> None:
 
 def _no_connection(path: str, target: str, error: OSError) -> ServerError:
     where, code = shown(path), error.errno
-    if code is None and not os.path.lexists(target):  # Python measures a path before anybody looks for it
+    if code is None and not os.path.lexists(target):  # Python checks the length of a path before its existence
         code = errno.ENOENT
     if code is None:
         return ServerError(
@@ -139,8 +139,8 @@ def _no_connection(path: str, target: str, error: OSError) -> ServerError:
 
 
 def _start_hint(path: str) -> str:
-    """What starts an app-server that listens at a path; only for the default one it makes the directory."""
-    import shlex  # for words that are seldom needed
+    """The hint with the command that starts an app-server at a path; codex creates only the default directory."""
+    import shlex  # for a text that is rarely needed
 
     command = f"codex app-server --listen unix://{shlex.quote(path)}"
     if path.endswith(f"/{DEFAULT_SOCKET}"):

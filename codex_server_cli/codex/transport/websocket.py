@@ -1,7 +1,7 @@
 """A connection that has been upgraded to WebSocket, as a `Link`: JSON lines on our side, frames on the other.
 
-Owns the socket, what is unsent, pings and the polite close; must never know what a line means. It never
-blocks, but in `end`.
+Owns the socket, unsent bytes, pings and the closing handshake; must never know what a line means. Never blocks, except
+in `end`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from codex_server_cli.core.protocol.websocket import (
 )
 
 GRACE_S = 0.5
-"""For a polite close; an app-server answers it within a few milliseconds."""
+"""For the closing handshake; an app-server answers it within a few milliseconds."""
 PING_AFTER_S = 20.0
 """Of silence."""
 PONG_WITHIN_S = 20.0
@@ -39,13 +39,13 @@ _NORMAL_CLOSURE = (1000).to_bytes(2, "big")
 
 
 class Wire(Protocol):
-    """What is needed of a socket that does not block; a plain one satisfies it."""
+    """The part of a non-blocking socket that we need; a plain socket satisfies it."""
 
     def fileno(self) -> int:
         """Its descriptor."""
 
     def recv(self, bufsize: int, /) -> bytes:
-        """As of a socket: all that can be had without the descriptor becoming readable again."""
+        """As of a socket, but returns all that is available without the descriptor becoming readable again."""
 
     def send(self, data: bytearray, /) -> int:
         """As of a socket."""
@@ -58,7 +58,7 @@ class Wire(Protocol):
 
 
 class WebSocketLink:
-    """An upgraded connection. Reading never waits for writing: what does not fit is queued.
+    """An upgraded connection. Reading never waits for writing: unsent bytes are queued.
 
     Attributes:
         pid: None: the server is not ours to end.
@@ -67,23 +67,23 @@ class WebSocketLink:
     pid: int | None = None
 
     def __init__(self, wire: Wire, rest: bytes = b"", *, has_pings: bool) -> None:
-        """Take over a socket that does not block.
+        """Take over a non-blocking socket.
 
         Args:
-            rest: what has come behind the answer to the upgrade.
-            has_pings: silence is asked about: a dead TCP peer says nothing, while the end of a unix one is seen.
+            rest: the bytes received after the response to the upgrade.
+            has_pings: send pings after silence: the kernel does not report a dead TCP peer, as it does a unix one.
         """
         self._wire = wire
         self._decoder = FrameDecoder()
         self._unsent = bytearray()
-        self._how: str | None = None  # it ended
+        self._how: str | None = None  # how it ended
         self._is_open = True
         self._is_closing = False
-        self._is_deaf = False  # what comes now is no message any more
+        self._is_deaf = False  # further input is ignored
         self._has_pings = has_pings
         self._alive_s = time.monotonic()
         self._pinged_s: float | None = None
-        self._early = self._lines_of(rest)  # none in practice: an app-server does not speak first
+        self._early = self._lines_of(rest)  # empty in practice: an app-server does not send first
 
     def fds(self) -> tuple[int, ...]:
         """See `Link`."""
@@ -94,7 +94,7 @@ class WebSocketLink:
         return self._wire.fileno() if self._unsent and self._is_open else None
 
     def read(self, fd: int) -> bytes | None:
-        """See `Link`: each text message as a line."""
+        """See `Link`: each text message becomes a line."""
         early, self._early = self._early, b""
         try:
             data = b"" if self._is_deaf else self._wire.recv(_READ_BYTES)
@@ -109,7 +109,7 @@ class WebSocketLink:
         return early + self._lines_of(data)
 
     def send(self, data: bytes) -> None:
-        """See `Link`: each line as a text message.
+        """See `Link`: each line becomes a text message.
 
         Raises:
             BrokenPipeError: the connection was lost.
@@ -119,7 +119,7 @@ class WebSocketLink:
             for line in lines:
                 self._unsent += message_frames(line, os.urandom)
             if self._flush() and was_waiting:
-                self._alive_s = time.monotonic()  # who takes what has waited is there, though busy
+                self._alive_s = time.monotonic()  # a peer that accepts queued bytes is alive, though busy
         if self._how not in (None, CLOSED) and (lines or was_waiting):
             raise BrokenPipeError(self._how)
 
@@ -140,7 +140,7 @@ class WebSocketLink:
         return max(0.0, since_s + PONG_WITHIN_S - now_s)
 
     def end(self, first_grace_s: float = GRACE_S) -> str:
-        """See `Link`. What is unsent is sent before, within the time."""
+        """See `Link`. Sends unsent bytes first, within the time."""
         if self._how is None:
             until_s = time.monotonic() + first_grace_s
             self._control(CLOSE, _NORMAL_CLOSURE)
@@ -148,13 +148,13 @@ class WebSocketLink:
             while self._is_open and self._how is None and (rest_s := until_s - time.monotonic()) > 0:
                 _is_ready(self._wire, select.POLLIN | (select.POLLOUT if self._unsent else 0), rest_s)
                 self._flush()
-                self.read(self._wire.fileno())  # up to its answer: unread bytes would make the kernel reset it
+                self.read(self._wire.fileno())  # until its answer: unread bytes would cause a reset
             self._how = CLOSED
             self._shut()
         return self._how
 
     def stderr_tail(self) -> str:
-        """See `Link`: it is not ours to see."""
+        """See `Link`: not available here."""
         return ""
 
     def close(self) -> None:
@@ -178,7 +178,7 @@ class WebSocketLink:
         return b"".join(lines)
 
     def _hear(self, received: Received) -> None:
-        """A control frame; a binary message means nothing here."""
+        """Handle a control frame; a binary message is ignored."""
         if received.opcode == PING and len(self._unsent) < _MOST_UNSENT_FOR_PONGS:
             self._control(PONG, received.payload)
         elif received.opcode == CLOSE:
@@ -193,7 +193,7 @@ class WebSocketLink:
         self._flush()
 
     def _flush(self) -> bool:
-        """Write what fits; whether anything did. That the other side is gone, the next read reports."""
+        """Write what fits; return whether any bytes were sent. The next read reports that the peer is gone."""
         has_sent = False
         while self._unsent and self._is_open:
             try:
@@ -208,7 +208,7 @@ class WebSocketLink:
         return has_sent
 
     def _end_as(self, how: str) -> None:
-        """Note how it ended, the first time, and make the descriptor readable: its next `read` gives None."""
+        """Record how it ended, at the first call, and make the descriptor readable: the next `read` returns None."""
         if self._how is None:
             self._how = how
             self._unsent.clear()

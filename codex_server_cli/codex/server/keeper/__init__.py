@@ -1,1 +1,1 @@
-"""Our process above one generation of the shared app-server. Nothing in here imports more than it must."""
+"""The parent process of one generation of the shared app-server. Imports as little as possible."""

@@ -1,4 +1,4 @@
-"""Whether a turn is active on a shared app-server: asked for the keeper, which has no room for a client."""
+"""Whether a turn is active on a shared app-server: a separate process, because the keeper is too small for a client."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One generation of the shared app-server: its process, its socket path, when it accepts. Runs in the keeper.
 
-A generation has a socket path of its own: the old one keeps its path while it drains, and a path at which anything lies
-already is never taken over. Must import next to nothing, and never start a shell.
+Each generation has its own socket path: the old one keeps its path while it drains, and an existing path is never
+reused. Must import next to nothing, and never start a shell.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ def prctl(option: int, value: int) -> bool:
 
 
 def become_subreaper() -> None:
-    """Let the orphans among our descendants become our children: a command with an emptied environment can only be
-    found as one."""
+    """Become the parent of orphans among our descendants: a command with an emptied environment can only be found as
+    our child."""
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def next_number(directory: str, last: int) -> int:
-    """The number of the next generation: after the last one, and none whose files lie there already."""
+    """The number of the next generation: after the last one, and without existing files."""
     number = last + 1
     while any(os.path.lexists(f"{directory}/g{number}.{suffix}") for suffix in ("sock", "clients", "told")):
         number += 1
@@ -52,16 +52,16 @@ def next_number(directory: str, last: int) -> int:
 
 
 def listening_at(words: str) -> str:
-    """The address that an app-server on a TCP port has written to stderr; empty while its line is not whole."""
+    """The address that an app-server on a TCP port has written to stderr; empty while that line is incomplete."""
     line, newline, _ = words.partition(_LISTENING)[2].partition("\n")
     return line.strip() if newline else ""
 
 
 def asked_at(url: str, arguments: list[str]) -> list[str]:
-    """Its URL, and the file of the token that it takes, of an app-server on a TCP port; empty where it takes another.
+    """The URL of an app-server on a TCP port, and the token file if any; empty where it needs a token that we lack.
 
     Args:
-        arguments: that it was started with.
+        arguments: those that it was started with.
     """
     files = [each.partition("=")[2] for each in arguments if each.startswith("--ws-token-file=")]
     has_auth = any(each.startswith("--ws-auth=") for each in arguments)
@@ -69,7 +69,7 @@ def asked_at(url: str, arguments: list[str]) -> list[str]:
 
 
 def read_codex_version(codex: str) -> str:
-    """What `codex --version` says, its last word; empty where it says nothing in time."""
+    """The last word of `codex --version`; empty where it prints nothing in time."""
     reading, writing = os.pipe()
     try:
         pid = os.posix_spawn(
@@ -78,7 +78,7 @@ def read_codex_version(codex: str) -> str:
             inherited_environment(),
             file_actions=[(os.POSIX_SPAWN_DUP2, writing, 1), (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)],
         )
-    except OSError:  # its start as a server tells
+    except OSError:  # starting it as a server will report that
         os.close(reading)
         return ""
     finally:
@@ -101,12 +101,12 @@ class CodexServer:
 
     Attributes:
         number: of its generation.
-        socket_path: where it listens, unless its arguments say otherwise.
-        url: where it listens instead, once it has told that; else empty.
-        pid: its process, and that of its session.
-        start_ticks: when that began; 0 where it was gone at once.
-        is_of_turns: whether it was started without further arguments. Only this one has remote control, if it is on.
-        exit_status: as `waitpid` gives it; None while it runs. Set by the keeper, which reaps.
+        socket_path: where it listens, unless its arguments name another place.
+        url: where it listens instead, once it has reported that; else empty.
+        pid: of its process, and its session id.
+        start_ticks: when the process began; 0 where it ended at once.
+        is_of_turns: whether it was started without further arguments. Only such a server has remote control, if on.
+        exit_status: from `waitpid`; None while it runs. Set by the keeper, which reaps.
     """
 
     def __init__(self, codex: str, arguments: list[str], directory: str, number: int, log_fd: int) -> None:
@@ -114,10 +114,10 @@ class CodexServer:
 
         Args:
             codex: the binary.
-            arguments: further ones; with `--listen=…` it listens there.
-            directory: where its socket goes.
+            arguments: further ones; `--listen=…` replaces the socket.
+            directory: for its socket.
             number: of its generation.
-            log_fd: where its stderr goes.
+            log_fd: for its stderr.
 
         Raises:
             OSError: no process.
@@ -131,21 +131,21 @@ class CodexServer:
         self.url = ""
         listen = [] if self._is_elsewhere else ["--listen", f"unix://{self.socket_path}"]
         command = [codex, "app-server", *listen, *UNLOAD_FLAGS, *arguments]
-        self.pid = os.fork()  # posix_spawn cannot mark it
+        self.pid = os.fork()  # posix_spawn cannot set the mark
         if self.pid == 0:
             _become(command, (directory, number), log_fd)
         self.start_ticks = start_ticks(self.pid) or 0
 
     @property
     def to_ask(self) -> list[str]:
-        """The arguments of a process that asks it something; none where that takes a token that we do not have."""
+        """The arguments of a process that sends it a query; none where that needs a token that we do not have."""
         return asked_at(self.url, self._arguments) if self._is_elsewhere else [self.socket_path]
 
     def accepts(self, words: str) -> bool:
-        """Whether it can be connected to.
+        """Whether it accepts connections.
 
         Args:
-            words: what it has written to stderr, where it tells the address of a TCP port.
+            words: its stderr so far, where it prints the address of a TCP port.
         """
         if not self._is_elsewhere:
             return can_connect(self.socket_path)
@@ -153,12 +153,12 @@ class CodexServer:
         return bool(self.url)
 
     def signal(self, signum: int) -> None:
-        """Send it a signal while it is ours to signal: not reaped yet, so the pid is certainly still its."""
+        """Send it a signal, unless it was reaped: until then the pid cannot be another process's."""
         if self.exit_status is None:
             os.kill(self.pid, signum)
 
     def has_ended(self) -> bool:
-        """Whether its process has, reaping it."""
+        """Whether its process has ended; reaps it."""
         if self.exit_status is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             self.exit_status = status if pid else None
@@ -171,10 +171,10 @@ class CodexServer:
 
 
 def wait_until_it_accepts(server: CodexServer, log: ServerLog, timeout_s: float, wakeup_fd: int) -> bool:
-    """Wait for a server that starts; on a unix socket it prints nothing when it is ready.
+    """Wait until a starting server accepts; on a unix socket it prints nothing when it is ready.
 
     Returns:
-        Whether it accepts; False where its process ended, a signal came to us, or the time ran out.
+        Whether it accepts; False where its process ended, we got a signal, or the timeout passed.
     """
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
@@ -190,7 +190,7 @@ def wait_until_it_accepts(server: CodexServer, log: ServerLog, timeout_s: float,
 def _become(command: list[str], mark: tuple[str, int], log_fd: int) -> None:
     """Become codex, in the forked child. Never returns.
 
-    The kernel is not asked for a signal at the keeper's death: it would be the second one to a server that drains.
+    Without PR_SET_PDEATHSIG: a signal at the keeper's death would be the second one to a draining server.
     """
     try:
         os.setsid()

@@ -1,4 +1,4 @@
-"""Whether an idle shared server may be stopped. Asked by the keeper, after the time, as it imports more than that."""
+"""Whether an idle shared server may be stopped. The keeper imports this after the idle time only: it is large."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def may_stop(directory: str) -> bool:
     """False while remote control is on: a paired device may connect at any moment, unseen by the keeper.
 
     Args:
-        directory: the server's, two levels below the home.
+        directory: of the server, two levels below the home.
     """
     try:
         return not read_config(Path(directory).parent.parent / "config.json").remote_control

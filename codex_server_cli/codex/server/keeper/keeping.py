@@ -1,4 +1,4 @@
-"""What the keeper does while its server runs: drains it, stops it when idle, ends what its turns leave behind.
+"""The keeper's work while its server runs: draining it, stopping it when idle, ending orphans of its turns.
 
 Must import next to nothing: see `keeper`.
 """
@@ -23,7 +23,7 @@ _BEGIN_S = 1.0
 _ASK_PAUSE_S = 5.0
 _MOST_CONFIG_BYTES = 1 << 16
 _UNATTENDED_S = 600.0
-"""How long a draining server may run turns that no client attends."""
+"""How long a draining server may run turns without a client."""
 _END_S = 0.5
 """For each signal; a server without a turn needs 5 to 65 ms."""
 _SWITCH_ON = "from codex_server_cli.codex.server.keeper.remote_control import main; main()"
@@ -32,7 +32,7 @@ _ASK_WHETHER_IT_DRAINS = "from codex_server_cli.codex.server.draining import mai
 
 
 class Keeping:
-    """The life of one generation.
+    """The lifetime of one generation.
 
     Attributes:
         server: its app-server.
@@ -45,16 +45,16 @@ class Keeping:
         """Take over a server that was just started.
 
         Args:
-            directory: where its state is.
-            idle_s: how long it stays without a client.
-            fds: the lock, the file of its clients, and the pipe in which each signal is a byte.
+            directory: for its state.
+            idle_s: how long it runs without a client.
+            fds: the lock, the file of its clients, and the pipe that gets a byte for each signal.
         """
         self.server, self.log = server, log
         self._directory, self._idle_s = directory, idle_s
         self._lock_fd, self._clients_fd, self._wakeup_fd = fds
         self._record: str | None = None
         self._is_draining = False
-        self._told_at: float | None = None  # when the server is to be told that it drains
+        self._told_at: float | None = None  # when the server gets the signal to drain
         self._unattended_since: float | None = None
         self._asked_at = 0.0
         self._asking: tuple[int, set[int]] | None = None
@@ -103,7 +103,7 @@ class Keeping:
         self.log.say(f"generation {self.server.number} has ended: {self.server.exit_text()}")
 
     def clean_up(self) -> None:
-        """End what still runs, and leave no file behind but the log and the lock."""
+        """End what still runs, and delete all files except the log and the lock."""
         if self.server.exit_status is None:
             self._end_server()
         end_all(lambda: set(left_behind(self.server.pid, self._directory)))
@@ -117,11 +117,10 @@ class Keeping:
                 continue
 
     def _drain(self, why: str, *, may_have_turns: bool = True) -> None:
-        """Let the server run its present turns to their end, and the next generation start. Once: a second signal would
-        end the turns.
+        """Make the server finish its present turns and take no new ones, and let the next generation start. Sent only
+        once: a second signal would end the turns.
 
-        Codex loses a turn that it began in the moment before the signal: clients that are there already get the time to
-        begin theirs.
+        Codex loses a turn that it began just before the signal: so clients that are connected get time to begin theirs.
         """
         if self._is_draining:
             return
@@ -129,7 +128,7 @@ class Keeping:
         self.log.say(f"generation {self.server.number} takes no more turns: {why}")
         self._withdraw(f"{self._directory}/draining-{self.server.number}.json")
         self._told_at = time.monotonic()
-        self.server.signal(signal.SIGCONT)  # one that was stopped would never hear of it
+        self.server.signal(signal.SIGCONT)  # a stopped process would never handle it
         if self._try_alone():
             fcntl.flock(self._clients_fd, fcntl.LOCK_UN)
         else:
@@ -139,15 +138,15 @@ class Keeping:
         os.close(self._lock_fd)
 
     def _ask_whether_it_drains(self) -> None:
-        """Somebody may have sent it a signal, and who tells us now has found that out: ours would be the second one."""
+        """Ask the server whether it already drains: if another program sent it a signal, ours would be the second."""
         try:
             command = interpreter(_ASK_WHETHER_IT_DRAINS, *self.server.to_ask)
             self._asking_whether_it_drains = os.posix_spawn(sys.executable, command, inherited_environment())
-        except OSError:  # no room: it most likely does not
+        except OSError:  # no process: it most likely does not drain
             return
 
     def _has_been_told(self) -> None:
-        """Note that for those who look after the server once we were killed: see `retiring`."""
+        """Record that the server was told to drain, for processes that retire it if we are killed: see `retiring`."""
         self._told_at = None
         if not self._has_our_directory():
             return
@@ -162,7 +161,7 @@ class Keeping:
             return
 
     def _withdraw(self, path: str | None) -> None:
-        """Rename our record, or delete it. It is ours: we hold the lock, or it has our number."""
+        """Rename our record, or delete it. Safe because we hold the lock, or the name has our number."""
         record, self._record = self._record, path
         if record is None or not self._has_our_directory():
             return
@@ -175,7 +174,7 @@ class Keeping:
             self._record = None
 
     def _has_our_directory(self) -> bool:
-        """Whether our files are still there: a user may have deleted the home, and another keeper made it anew."""
+        """Whether our files still exist: a user may have deleted the home, and another keeper recreated it."""
         try:
             found = os.lstat(f"{self._directory}/g{self.server.number}.clients")
         except OSError:
@@ -215,11 +214,11 @@ class Keeping:
             self.log.say("ended: no client attends its turns")
             self._end_server()
         elif not self._is_draining and now - since >= self._idle_s:
-            self._unattended_since = None  # else it would be asked again each second
+            self._unattended_since = None  # else this would run again every second
             self._stop_if_idle()
 
     def _try_alone(self) -> bool:
-        """Lock out clients; False where there is one."""
+        """Lock out clients; False where there is a client."""
         try:
             fcntl.flock(self._clients_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -233,37 +232,37 @@ class Keeping:
             self._drain(f"idle for {self._idle_s:.0f} s", may_have_turns=False)
 
     def _switch_on_remote_control(self) -> None:
-        """Do so where `config.json` may want it, in a process of its own: most users never do."""
+        """Switch it on where `config.json` may ask for it, in a separate process: most users never need that."""
         if not self.server.is_of_turns:
-            return  # two of one home would be the same device; and on a TCP port we have no token to ask it with
+            return  # two servers of one home would be the same device; and for a TCP port we have no token
         try:
             with open(f"{self._directory}/../../config.json", "rb") as file:  # noqa: PTH123
                 is_wanted = b'"remote_control"' in file.read(_MOST_CONFIG_BYTES)
             if is_wanted:
                 command = interpreter(_SWITCH_ON, self.server.socket_path, self._directory)
                 self._switching_on = os.posix_spawn(sys.executable, command, inherited_environment())
-        except OSError:  # no such file, or no room: `remote enable` does it as well
+        except OSError:  # no such file, or no process: `remote enable` can do it later
             return
 
-    # --- what its turns leave behind
+    # --- orphans of its turns
 
     def _orphans(self) -> set[int]:
         ours = {self._switching_on, self._asking_whether_it_drains, None if self._asking is None else self._asking[0]}
         return set(left_behind(self.server.pid, self._directory)) - ours
 
     def _ask(self, orphans: set[int], now: float) -> None:
-        """Ask the server, in a process of its own, whether a turn is active: one of a client that holds no lease, such
-        as a phone's, or one whose worker was killed."""
+        """Ask the server, in a separate process, whether a turn is active: from a client without a lease, such as a
+        phone, or from a killed worker."""
         self._asked_at = now
         try:
             command = interpreter(_ASK, *self.server.to_ask)
             pid = os.posix_spawn(sys.executable, command, inherited_environment())
-        except OSError:  # no room: another time
+        except OSError:  # no process: retried later
             return
         self._asking = pid, orphans
 
     def _answered(self, status: int, orphans: set[int]) -> None:
-        """End those leftovers that were there before the question, where no turn was active and none has begun."""
+        """End the orphans that existed before the query, if no turn was active and none has begun since."""
         self._asking = None
         if status != 0 or not self._try_alone():
             return
@@ -277,7 +276,7 @@ class Keeping:
     # --- the end
 
     def _end_server(self) -> None:
-        """End it at once: the second SIGTERM ends the turns of one that drains."""
+        """End it at once: the second SIGTERM ends the turns of a draining server."""
         for signum in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
             self.server.signal(signum)
             deadline = time.monotonic() + _END_S

@@ -1,7 +1,7 @@
-"""What turns on the shared app-server leave running, and its end. Runs in the keeper; must import next to nothing.
+"""Ending what turns on the shared app-server leave running. Runs in the keeper; must import next to nothing.
 
-The keeper is a child subreaper: a process whose parent ended becomes its child, also one that emptied its environment
-(`env -i setsid …` under danger-full-access), which no search by a turn's mark finds.
+The keeper is a child subreaper: a process whose parent ended becomes its child, even with an emptied environment
+(`env -i setsid …` under danger-full-access), where a search by the turn's mark does not find it.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ _POLL_S = 0.005
 
 
 def left_behind(server_pid: int, directory: str) -> list[int]:
-    """Our children, less the app-server and what is another's to end: orphans of its commands.
+    """Orphans of the app-server's commands: our children without the server, and without those of other owners.
 
     Args:
-        directory: the server's.
+        directory: of the server.
     """
     children = (pid for pid in children_of(os.getpid()) if pid != server_pid)
     return [pid for pid in children if start_ticks(pid) is not None and not is_of_another(pid, directory)]
 
 
 def end_abandoned(directory: str, living: set[int]) -> set[int]:
-    """End what generations have left whose keepers were killed with all that stood above them.
+    """End the orphans of generations whose keeper and stand-by process were both killed.
 
     Args:
-        directory: the server's.
-        living: the numbers of those whose app-server runs.
+        directory: of the server.
+        living: the numbers of the generations whose app-server runs.
 
     Returns:
         The pids.
@@ -53,7 +53,7 @@ def end_all(find: Callable[[], set[int]]) -> set[int]:
     """End processes: SIGTERM, a short grace, SIGKILL; until none is found.
 
     Args:
-        find: returns those that are left, without zombies. Asked again before each signal: a pid may be another's.
+        find: returns those that are left, without zombies. Called again before each signal: a pid may be reused.
 
     Returns:
         The pids.

@@ -1,14 +1,14 @@
-"""Our process above the shared app-server, and its start. `keeping` is what it does from then on.
+"""The keeper: our parent process of the shared app-server, and its start. `keeping` is its main loop.
 
 One keeper for each generation. It holds the lock of the server's directory from before its start (the client that
-starts it takes the lock and passes it on) until its server is to take no more turns: then the next client may start the
-next generation beside it, while this one runs its last turns.
+starts it takes the lock and passes it on) until its server takes no more turns: then the next client may start the next
+generation beside it, while this one runs its last turns.
 
-    SIGTERM   drain: no new turns; the server runs the present ones to their end, and goes; so do we
+    SIGTERM   drain: no new turns; the server finishes the present ones and exits, and then the keeper exits
     SIGINT    end at once
 
-Where this process is killed, the one above it makes the server drain (`stand_by`). Must stay small: it lives as long as
-the server, and wakes up once a second. So it imports next to nothing; what needs more runs in a process of its own.
+If this process is killed, its parent makes the server drain (`stand_by`). Must stay small: it lives as long as the
+server, and wakes up once a second. So it imports next to nothing; what needs more runs in a separate process.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from codex_server_cli.codex.server.keeper.stand_by import stand_by
 from codex_server_cli.codex.server.process import boot_id, start_ticks
 
 LOCK_FD = 3
-"""Where the lock comes to us."""
+"""The descriptor on which we inherit the lock."""
 
 
 class _NotStartedError(Exception):
     """The server cannot be started, or does not accept.
 
     Args:
-        kind: as `start_error` knows it.
-        words: what there is to say about it.
+        kind: one of those of `start_error`.
+        words: details as text.
     """
 
     def __init__(self, kind: str, words: str) -> None:
@@ -47,12 +47,12 @@ def main() -> None:
     """Entry point of the keeper's process: `DIRECTORY CODEX IDLE_S READY_S FACTS [ARGUMENT…]`.
 
     `READY_S` is how long the server has to accept. `FACTS` is the beginning of `server.json`, a JSON object without its
-    closing brace. Standard output is a pipe to the client that starts us: one line, `ready N` or `failed KIND`, and
-    what there is to say about the failure.
+    closing brace. Standard output is a pipe to the client that starts us: one line, `ready N` or `failed KIND`, then
+    details of the failure.
     """
     directory, codex, idle_s, ready_s, facts, *arguments = sys.argv[1:]
     if _fork():
-        os._exit(0)  # so that we are no child of a client that lives on, as a zombie at the end
+        os._exit(0)  # so that we are no child of a long-lived client, which would leave us a zombie
     os.chdir("/")
     os.set_inheritable(LOCK_FD, False)
     generations.become_subreaper()
@@ -81,10 +81,10 @@ def _start(directory: str, codex: str, arguments: list[str], times_s: tuple[floa
     """Start the server, and wait until it accepts.
 
     Args:
-        times_s: how long it stays without a client, and how long it has to accept.
+        times_s: how long it runs without a client, and how long it has to accept.
 
     Raises:
-        _NotStartedError: it does not; nothing is left of it.
+        _NotStartedError: it does not; nothing is left behind.
     """
     try:
         log = ServerLog(f"{directory}/server.log")
@@ -107,7 +107,7 @@ def _start(directory: str, codex: str, arguments: list[str], times_s: tuple[floa
 
 
 def _take_number(directory: str) -> int:
-    """The generation's number, noted in the lock file, so that none comes twice."""
+    """The generation's number, stored in the lock file, so that it is never used twice."""
     text = os.pread(LOCK_FD, 20, 0).strip()
     number = generations.next_number(directory, int(text) if text.isdigit() else 0)
     os.pwrite(LOCK_FD, b"%-20d\n" % number, 0)
@@ -115,7 +115,7 @@ def _take_number(directory: str) -> int:
 
 
 def _publish(keeping: Keeping, facts: str, version: str) -> None:
-    """Let clients find the server, tell the one that waits, and close its pipe.
+    """Let clients find the server, answer the one that waits, and close its pipe.
 
     Raises:
         OSError: the record cannot be written.
@@ -137,7 +137,7 @@ def _publish(keeping: Keeping, facts: str, version: str) -> None:
 
 
 def _fork() -> int:
-    """As `os.fork`; where there is no room for a process, the client is told, and we end."""
+    """As `os.fork`; where no process can be made, report that to the client and exit."""
     try:
         return os.fork()
     except OSError as error:
@@ -152,7 +152,7 @@ def _tell(text: str) -> None:
 
 
 def _signals_into_a_pipe() -> int:
-    """Make each signal a byte that `select` sees.
+    """Have each signal write a byte to a pipe, for `select`.
 
     Returns:
         The reading end.

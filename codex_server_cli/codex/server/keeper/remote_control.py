@@ -1,5 +1,5 @@
-"""Switches remote control on for a shared app-server that was just started: for the keeper, which has no room for a
-client."""
+"""Switches remote control on for a newly started shared app-server: a separate process for the keeper, which is too
+small for a client."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _TIMEOUT_S = 10.0
 
 
 def main() -> None:
-    """Entry point: `SOCKET DIRECTORY`. Does nothing unless `config.json` wants it on; prints why it cannot be, which
-    goes to the server's log."""
+    """Entry point: `SOCKET DIRECTORY`. Does nothing unless `config.json` asks for it; prints an error to the server's
+    log."""
     socket_path, directory = sys.argv[1:]
     try:
         if read_config(Path(directory).parent.parent / "config.json").remote_control:

@@ -1,6 +1,6 @@
-"""`server.log`: codex's stderr and the keeper's own words. Owns its bound; must import next to nothing.
+"""`server.log`: codex's stderr and the keeper's own lines. Owns its size limit; must import next to nothing.
 
-codex writes into the file itself, by a descriptor that appends: no process has to pass its bytes on.
+codex writes to the file directly, through a descriptor that appends: no process has to relay its output.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class ServerLog:
             return
 
     def tail(self) -> str:
-        """The end of what has been written since it was opened."""
+        """The last bytes written since it was opened."""
         size = os.fstat(self.fd).st_size
         start = max(self._start, size - _TAIL_BYTES)
         return os.pread(self.fd, max(size - start, 0), start).decode("utf-8", "replace")
 
     def bound(self) -> None:
-        """Keep only its end once it has grown too long. A line that codex writes at that moment may be lost."""
+        """Truncate it to its end once it is too long. A line that codex writes in that moment may be lost."""
         try:
             size = os.fstat(self.fd).st_size
             if size <= MOST_BYTES:
