@@ -1,7 +1,6 @@
 """The app-server of one turn, which may take several attempts to start. Owns its start, its end, and their errors.
 
-Runs in the worker. Whether and when there is another attempt is the session's decision; must never read what codex
-says on stdout.
+Runs in the worker. The session decides whether and when there is another attempt; must never interpret codex's stdout.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class StartError(Exception):
     """An attempt started no process.
 
     Attributes:
-        error: why, as the turn would report it.
+        error: the reason, as the turn would report it.
         is_passing: whether another attempt may succeed.
     """
 
@@ -63,11 +62,11 @@ class CodexProcess:
         """Start an app-server, or connect to one.
 
         Args:
-            provider: the model provider that it is to be configured with, if it is to tell of that one.
-            is_turn_there: the turn was sent to the one that was lost, where it may run on.
+            provider: the model provider to configure, if it is started to report about that one.
+            is_turn_there: the turn was sent to the previous server, where it may still run.
 
         Raises:
-            StartError: it cannot be run.
+            StartError: it cannot be started.
         """
         self._count, self.is_turn_there = self._count + 1, is_turn_there
         if self._count > 1:
@@ -89,7 +88,7 @@ class CodexProcess:
         Raises:
             StartError, OSError: it fails.
         """
-        from codex_server_cli.codex.transport.early import take  # subprocess takes 3 ms, and a shared server needs none
+        from codex_server_cli.codex.transport.early import take  # subprocess takes 3 ms, not needed for a shared server
         from codex_server_cli.codex.transport.spawned import AppServer
 
         begun = take()
@@ -118,13 +117,13 @@ class CodexProcess:
         self._stderr_tail = link.stderr_tail()
         link.close()
         self.link = None
-        # A killed process wrote nothing about that: its last line is about something else.
+        # A killed process writes nothing about the signal: its last line is about something else.
         line = "" if how.startswith("signal") else telling_line(self._stderr_tail)
         message = f"codex app-server ended before the turn did ({how})" + (f": {line}" if line else "")
         return make_error(kind_of_exit(self._stderr_tail), message), is_start_collision(self._stderr_tail)
 
     def report(self, session: Session, error: TurnError, is_passing: bool, now_ms: float) -> Step:
-        """Tell the session that there is no app-server, or none any more.
+        """Tell the session that the app-server did not start, or has ended.
 
         Args:
             is_passing: whether another attempt may succeed.
@@ -132,7 +131,7 @@ class CodexProcess:
         return session.end(error, now_ms, is_collision=is_passing)
 
     def may_leave(self, record: TurnRecord) -> bool:
-        """Whether something of the turn may go on where the sweep does not find it, once this is closed."""
+        """Whether a part of the turn may still run where the sweep does not find it, after this is closed."""
         return False
 
     def stderr_tail(self) -> str:
@@ -145,14 +144,14 @@ class CodexProcess:
         """End what still runs.
 
         Args:
-            has_farewell: whether codex has hooks of the user's own to run before it goes, and is given the time.
+            has_farewell: whether codex runs the user's hooks before it exits, and gets the time for that.
         """
         if self.link is not None:
             self.link.end(FAREWELL_S if has_farewell else GRACE_S)
 
 
 def _start_error(error: OSError, cwd: str) -> TurnError:
-    """Why there is no process: a limit, or a binary or a directory that was there when the launcher looked."""
+    """Why there is no process: a limit, or a binary or directory that is gone since the launcher's check."""
     if is_without_room(error):
         return make_error(ErrorKind.OVERLOADED, f"codex cannot be started: {error.strerror}")
     if error.errno == errno.E2BIG:

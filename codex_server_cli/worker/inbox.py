@@ -1,4 +1,4 @@
-"""Requests of other shells to a worker. Owns which part answers which operation; runs in the worker, queued or not."""
+"""Requests of other shells to a worker. Owns which part handles which operation; runs in the worker, queued or not."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:  # a queued worker needs nothing of a session
 
 
 def take_requests(directory: TurnDir, serve: Callable[[ShellRequest], None] | None = None) -> Cause | None:
-    """Take every request in the inbox that has no reply yet. One that cannot be read is refused here.
+    """Handle every request in the inbox that has no reply yet. An unknown one is refused here.
 
     Args:
-        serve: answers, now or later, what only a running turn can do; None where it does not run yet. The request's tag
-            is the path of its file.
+        serve: answers, now or later, requests that need a running turn; None where it does not run yet. The request's
+            tag is the path of its file.
 
     Returns:
-        Why the turn is to stop, where a request asks for that.
+        Why the turn must stop, if a request asks for that.
     """
     cause = None
     for request in inbox.unanswered(directory):
@@ -48,6 +48,6 @@ def take_requests(directory: TurnDir, serve: Callable[[ShellRequest], None] | No
 
 
 def answer(path: Path, error: CodexServerError | None = None, result: dict[str, Any] | None = None) -> None:
-    """Write the reply as `inbox.reply` does; best effort, since the operation is done already."""
+    """Write the reply as `inbox.reply` does; best effort, because the operation is already done."""
     with contextlib.suppress(OSError):  # a full disk, or the turn was deleted
         inbox.reply(path, error, result)

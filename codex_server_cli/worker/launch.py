@@ -1,9 +1,9 @@
 """Starting a worker, and handing it a turn. Runs in the launcher: the shell command that the user waits for.
 
-A verb spawns its worker first; it gets ready while the launcher still parses its command line: the two start-ups
+A verb spawns its worker first, which starts while the launcher still parses its command line: the two start-ups
 overlap, which saves `new` one interpreter start. The worker leads its own session from the start, so neither a kill of
-the launcher's process group nor the closing of its terminal reaches it, and shares only two pipes with us. Until it is
-handed a whole turn it owns nothing: where the launcher fails or dies, it exits at the EOF of its pipe.
+the launcher's process group nor the closing of its terminal reaches it, and shares only two pipes with us. Before it
+has received a whole turn it owns nothing: if the launcher fails or dies, it exits at EOF on its pipe.
 Must import next to nothing before the spawn: an import there delays everything.
 """
 
@@ -34,7 +34,7 @@ _CODE = (
 
 
 class TurnExistsError(Exception):
-    """There is a turn with the key (`once`) already; no other was made.
+    """A turn with the key (`once`) exists already; no other was made.
 
     Args:
         turn_id: that turn.
@@ -46,7 +46,7 @@ class TurnExistsError(Exception):
 
 
 class Launch:
-    """A worker, from its spawn until `hand_over` gives it a turn; our exit before that ends it, as `drop` does."""
+    """A worker, from its spawn until `hand_over` sends it a turn; our exit before that ends it, as `drop` does."""
 
     def __init__(self) -> None:
         self._is_spawned = False
@@ -57,7 +57,7 @@ class Launch:
         self._is_spawned = True
         try:
             self._pid = self._spawn()
-        except OSError as error:  # no process, no descriptor: errors of the command line come first
+        except OSError as error:  # no process, no descriptor: errors of the command line are reported first
             self._failure = error
 
     def _spawn(self) -> int:
@@ -71,7 +71,7 @@ class Launch:
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, child_in, 0),
                     (os.POSIX_SPAWN_DUP2, child_out, 1),
-                    (os.POSIX_SPAWN_DUP2, child_out, 2),  # its stderr, should it die before it is ready
+                    (os.POSIX_SPAWN_DUP2, child_out, 2),  # its stderr, in case it dies before it is ready
                 ],
                 setsid=True,
                 setsigdef=[_SIGINT, _SIGPIPE, _SIGTERM],
@@ -90,11 +90,11 @@ class Launch:
         fork_meta: dict[str, Any] | None = None,
         pictures: Sequence[tuple[str, bytes]] = (),
     ) -> tuple[str, bool]:
-        """Give the worker its turn and wait until the turn's directory is published. Spawns the worker where needed.
+        """Send the worker its turn and wait until the turn's directory is published. Spawns the worker if needed.
 
         Args:
-            turns_path: where turns live.
-            prompt: what to ask.
+            turns_path: the folder of turns.
+            prompt: the prompt.
             meta: the content of `meta.json`; the worker adds the turn id.
             max_running: how many turns may run at once.
             fork_meta: the same for a fork of the thread, where that is allowed while another turn writes it.
@@ -105,12 +105,12 @@ class Launch:
 
         Raises:
             HomeError: the directory could not be made.
-            BusyError: another turn writes the thread, or the system has no room for a worker.
+            BusyError: another turn writes the thread, or there are no resources for a worker.
             InternalError: the worker did not start; nothing was made.
-            TurnExistsError: `meta` has a key, and there is a turn with it.
+            TurnExistsError: `meta` has a key, and a turn with it exists.
 
-        A worker reports its turn's id once before it publishes the directory and once after. Where it dies in between,
-        or its second report is late, the directory decides: if it exists, the turn was started, and that is no error.
+        A worker reports its turn's id once before it publishes the directory and once after. If it dies in between, or
+        its second report is late, the directory decides: if it exists, the turn was started, and that is no error.
         """
         import json
 
@@ -149,18 +149,18 @@ class Launch:
 
             os.close(self._to_worker)
             os.close(self._from_worker)
-            os.kill(self._pid, signal.SIGKILL)  # our own child, not reaped: the pid cannot be another's
+            os.kill(self._pid, signal.SIGKILL)  # our own child, not reaped: the pid cannot be reused
             self.reap()
 
     def reap(self) -> None:
-        """Wait for the worker's exit and reap it, in a program that outlives it: it is our child."""
+        """Wait for the worker's exit and reap it; for a program that outlives its worker."""
         try:
             os.waitpid(self._pid, 0)
         except ChildProcessError:  # reaped already, or by the kernel: a caller may ignore SIGCHLD
             return
 
     def is_reaped(self) -> bool:
-        """Reap the worker if it has exited, without waiting; whether it is gone, or never was."""
+        """Reap the worker if it has exited, without waiting; return whether it is gone, or was never spawned."""
         if not self._is_spawned or self._failure is not None:
             return True
         try:
@@ -200,7 +200,7 @@ class Launch:
             turn_id = answer["busy"] or None
             holder = f"turn {turn_id}" if turn_id else "a turn that is just starting"
             return thread_busy(meta["thread_id"], holder, turn_id, may_ask=bool(answer.get("may_ask")))
-        os.kill(self._pid, signal.SIGKILL)  # our own child, not reaped: the pid cannot be another's
+        os.kill(self._pid, signal.SIGKILL)  # our own child, not reaped: the pid cannot be reused
         code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
         if answer.get("is_late"):
             return _not_started(f"it was not ready within {_READY_TIMEOUT_S:.0f} s")

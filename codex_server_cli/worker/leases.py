@@ -1,8 +1,8 @@
 """The leases of a worker besides its turn's lock: a place in the queue, a slot, and the thread that it writes.
 
-Runs in the worker. Owns when each is released: the place once the turn has a slot, and where it had to wait for that
-only once codex runs, so that turns that wait start in the order of their ids; slot and thread once codex is gone and
-before the end is published, so that a waiter for that end finds both free.
+Runs in the worker. Owns when each is released: the place once the turn has a slot, or only once codex runs if it had to
+wait, so that waiting turns start in the order of their ids; slot and thread after codex has ended and before the end is
+published, so that both are free when others see the end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Leases:
     """The leases of one turn. A worker that dies releases them all: each is a flock.
 
     Attributes:
-        was_told_to_stop: whether a signal asked the worker to stop before its turn could take notice.
+        was_told_to_stop: whether a signal asked the worker to stop before its turn could handle it.
     """
 
     def __init__(self, turns_path: Path, ticket: Ticket | None, thread: ThreadLock | None) -> None:
@@ -32,7 +32,7 @@ class Leases:
         self._turns_path = turns_path
 
     def record_signals(self) -> None:
-        """From now on a signal that asks the worker to stop is recorded, until the turn installs its own handlers."""
+        """Record signals that ask the worker to stop, until the turn installs its own handlers."""
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._on_signal)
 
@@ -41,16 +41,16 @@ class Leases:
         self.was_told_to_stop = True
 
     def try_slot(self, max_running: int, parent: str | None) -> None:
-        """Take a slot for a new turn that need not wait, and leave the queue with it: so the next one need not either.
+        """Take a slot for a new turn that need not wait, and leave the queue: so the next one need not wait either.
 
-        It takes one if no turn waits before it and one is free, or if its parent turn has room.
+        Takes one if no turn waits before it and one is free, or if the slot below its parent turn is free.
 
         Args:
             parent: the turn that started it, if any.
         """
         assert self.ticket is not None, "a new turn has one"
         folder = queue.folder_of(self._turns_path)
-        with contextlib.suppress(OSError):  # the queue cannot be used: the waiting process meets the same, and reports
+        with contextlib.suppress(OSError):  # the queue cannot be used: the waiting process will report that
             if self.ticket.is_head():
                 self.slot = queue.take_slot(folder, self.ticket.turn_id, max_running)
             if self.slot is None and parent is not None:
@@ -66,15 +66,15 @@ class Leases:
                 ticket.leave()
 
     def write_thread(self, thread_id: str, turn_id: str) -> None:
-        """Lock the thread of a new turn, or of a fork, once Codex has reported it: no other turn can have it yet."""
+        """Lock the thread of a new turn, or of a fork, once Codex has reported it: no other turn can hold it yet."""
         if self.thread is None:
-            with contextlib.suppress(OSError):  # a full disk, say; Codex has its own lock
+            with contextlib.suppress(OSError):  # a full disk, for instance; Codex has its own lock
                 self.thread = thread_locks.claim(self._turns_path, thread_id)
                 if self.thread is not None:
                     self.thread.name_holder(turn_id)
 
     def release(self) -> None:
-        """Release thread and slot once codex is gone. Idempotent."""
+        """Release thread and slot after codex has ended. Idempotent."""
         if self.thread is not None:
             with contextlib.suppress(OSError):  # no write permission any more; the lock ends with this process
                 self.thread.release()

@@ -1,6 +1,6 @@
-"""Until when the account's usage limit holds: as recorded by the last turns, else as Codex reports when asked.
+"""When the account's usage limit resets: from the records of the last turns, else from Codex.
 
-Runs in a worker that is just starting, and as a separate process for a held turn (`limit_wait`), which reads its one
+Runs in a worker that is just starting, and as a separate process for a held turn (`limit_wait`), which reads its only
 line of output. Owns which source counts; must never wait for the limit itself.
 """
 
@@ -35,14 +35,14 @@ def main() -> None:
     meta = read_json(turn.meta) or {}
     known_s = None if is_foreign(meta.get("server")) else known_until_s(turn.path.parent)
     until_s = known_s or _asked_until_s(turn, meta) or 0.0
-    write_queued(turn, time.time_ns() // 1_000_000, until_s)  # for the lock's holder, which waits for us
+    write_queued(turn, time.time_ns() // 1_000_000, until_s)  # on behalf of the lock's holder, which waits for us
     print(until_s)
 
 
 def known_until_s(turns_path: Path) -> float | None:
-    """Until when the limit holds by the record of the turn that ended last; None where that has no such time.
+    """When the limit resets, from the record of the turn that ended last; None where that has no such time.
 
-    Ignored after a later login: that may be another account.
+    Ignored after a later login, which may be another account.
     """
     try:
         known = last_known_limit(turns_path)

@@ -1,8 +1,8 @@
 """A turn that waits for the account's usage limit to reset (`--after-reset`), in the light process of `queue_wait`.
 
-Owns how waiting for the reset and queueing alternate. A held turn is out of the queue, so it blocks no other; at the
-reset it takes the last place there. Whether the limit still holds is asked while holding a slot, so that never more ask
-at once than may run, and by a separate process (`limit_probe`), which exits: this one must stay light.
+Owns how waiting for the reset and queueing alternate. A held turn is not in the queue, so it blocks no other; at the
+reset it takes the last place there. It holds a slot while it asks whether the limit still holds, so that never more ask
+at once than may run, and asks through a separate process (`limit_probe`), which exits: this one must stay light.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 POLL_S = 10.0
 """Poll interval: the clock may be set, the machine may sleep, the turn's directory may be deleted."""
 SPREAD_S = 2.0
-"""Jitter after a reset: the turns that waited for it do not all enter the queue at once."""
+"""Jitter after a reset, so that the waiting turns do not all enter the queue at once."""
 ASK_TIMEOUT_S = 45.0
 _CODE = "from codex_server_cli.worker.limit_probe import main; main()"
 
@@ -34,10 +34,10 @@ def wait_for_reset(turn: QueuedTurn, turn_path: Path, held_until_s: float) -> Sl
 
     Args:
         turn: queued; not queued where `held_until_s` is set.
-        held_until_s: when the limit resets, in Unix seconds; 0 where that is still to be asked.
+        held_until_s: when the limit resets, in Unix seconds; 0 where that is not known yet.
 
     Returns:
-        The slot; None where the turn is over before that. `turn.stop_cause` is set then, and may be with a slot too.
+        The slot; None where the turn is over before that. `turn.stop_cause` is set then, and may be set with a slot.
 
     Raises:
         OSError: the queue cannot be used.
@@ -64,7 +64,7 @@ def _wait_until(turn: QueuedTurn, until_s: float) -> None:
 
 
 def _ask(turn: QueuedTurn, turn_path: Path) -> float:
-    """Until when the limit holds, in Unix seconds; 0 where it does not, or that is not known."""
+    """When the limit resets, in Unix seconds; 0 where it does not hold, or that is not known."""
     read_fd, write_fd = os.pipe()
     try:
         pid = os.posix_spawn(

@@ -1,4 +1,4 @@
-"""When `live.json` is rewritten, and with what. Owns the rate: at most 4 times a second, but approvals at once.
+"""Rewriting `live.json`. Owns the rate: at most 4 times a second, but approvals at once.
 
 A request that waits for a person must be in `pending.json` and `live.json` before the journal reports it.
 """
@@ -28,7 +28,7 @@ class LiveFile:
     """Keeps `live.json` and the journal up to date with the session. `due_ms` is when a delayed write is due.
 
     Args:
-        cwd: the turn's directory, which the names of changed files are relative to.
+        cwd: the turn's directory; names of changed files are relative to it.
     """
 
     def __init__(self, writer: TurnWriter, journal: TurnJournal, notifier: Notifier, cwd: str) -> None:
@@ -96,7 +96,7 @@ def write_queued(directory: TurnDir, now_ms: int, held_until_s: float | None = N
         held_until_s: when the usage limit that it waits for resets, in Unix seconds; 0 or None where it waits for none.
     """
     resets_at = {"resets_at": format_time_ms(int(held_until_s * 1000))} if held_until_s else {}
-    with contextlib.suppress(OSError):  # a full disk: it can wait without this file, too
+    with contextlib.suppress(OSError):  # a full disk: the turn can wait without this file
         write_json(directory.live, _content(str(Phase.QUEUED), now_ms, 0, now_ms) | resets_at)
 
 

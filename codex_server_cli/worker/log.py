@@ -1,6 +1,6 @@
 """The worker's own messages in `worker.log`, which is its stderr. Owns that they never fail a turn on a full disk.
 
-Runs in the worker, queued too: must import next to nothing. Unbuffered, so that a signal handler may log as well.
+Runs in the worker, also while queued: must import next to nothing. Unbuffered, so that signal handlers may log, too.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def write_log(data: bytes) -> None:
 def log_traceback() -> None:
     """Write the traceback of the exception that is being handled into the turn's log."""
     try:
-        import traceback  # 2 ms that no turn without a defect needs
-    except OSError as error:  # no room for one more open file
+        import traceback  # 2 ms, only after a defect
+    except OSError as error:  # a limit on open files
         say(f"{error.__context__!r}")
         return
     say(traceback.format_exc())

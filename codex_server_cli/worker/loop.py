@@ -1,7 +1,7 @@
-"""The worker's loop: one turn from its first byte to its outcome. Owns the order in which a `Step` is carried out.
+"""The worker's loop: one turn from its first byte to its outcome. Owns the order in which a `Step` is executed.
 
 Runs in the worker, in one thread, around one selector. The session decides, the writer writes, the app-server runs;
-this file only carries between them. Signals are recorded and acted upon in the loop.
+this file only passes data between them. Signals are recorded, and handled in the loop.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ if TYPE_CHECKING:
     from codex_server_cli.worker.git.snapshot import Snapshot
 
 _INBOX_LOOK_S = 2.0  # how often the inbox is read without a wake-up
-_QUEUE_LOOK_S = 0.5  # how often Codex's queues are: two `stat`s
+_QUEUE_LOOK_S = 0.5  # how often Codex's queues are checked: two `stat`s
 _EPOCH_MS = (time.time() - time.monotonic()) * 1000
 
 
 class TurnLoop:
-    """Carry between one session, one app-server and one turn directory until the session has its outcome."""
+    """Pass data between one session, one app-server and one turn directory until the session has its outcome."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class TurnLoop:
         self._inbox_due_ms = 0.0
         self._noted_settings: Message = {}
         self._served: set[str] = set()  # requests of other shells, by path
-        self._is_here = not is_elsewhere(meta.get("server"))  # Codex's files can be looked at
+        self._is_here = not is_elsewhere(meta.get("server"))  # Codex's files are on this machine
 
     def run(self) -> Outcome:
         """Loop until the turn has ended and Codex has reported what it began after it; codex may still run then.
@@ -98,7 +98,7 @@ class TurnLoop:
             return self._end_unrecorded(error)
 
     def _hear_session(self) -> None:
-        """Refused calls are recorded only in the thread's session file, once the thread was resumed."""
+        """Read refused calls from the thread's session file: for a resumed thread they are recorded only there."""
         record = self._session.record
         is_resumed = self._meta["request"].get("thread_id") is not None or record.attachment.is_reattached
         if is_resumed and self._is_here and record.session_path and record.turn_id is not None:
@@ -106,7 +106,7 @@ class TurnLoop:
             self._do(self._session.hear_session(lines, _now_ms()))
 
     def _end_unrecorded(self, error: OSError) -> Outcome:
-        """Nothing more of the turn can be recorded: the outcome is what is known, including what no longer fitted."""
+        """End a turn that can no longer be recorded; the outcome includes what could not be written."""
         what = f"what comes of the turn can no longer be written: {error.strerror}"
         self._session.end(make_error(ErrorKind.DISK, what), _now_ms())
         assert self._session.outcome is not None
@@ -136,9 +136,9 @@ class TurnLoop:
         return until_ms is not None and self._codex_process.link is not None and _now_ms() < until_ms
 
     def _go_on(self) -> None:
-        """Act on what was recorded, and on the time."""
+        """Handle recorded signals and requests, and whatever is due."""
         if self._codex_process.link is not None:
-            self._codex_process.link.tick()  # every half a second at the least: see `_timeout_s`
+            self._codex_process.link.tick()  # at least every half second: see `_timeout_s`
         if self._is_codex_gone:
             self._reap_codex()
         now_ms = _now_ms()
@@ -161,7 +161,7 @@ class TurnLoop:
             self._do(self._session.look_at_queue(_now_ms()))
 
     def _do(self, step: Step) -> None:
-        """Carry a step out: recorded before it is shown, shown before anything is started or sent."""
+        """Execute a step: first record its events, then show its text, then start or send anything."""
         if step.events:
             self._writer.append_events(step.events)
         if step.text:
@@ -195,10 +195,10 @@ class TurnLoop:
             self._do(self._codex_process.report(self._session, failure.error, failure.is_passing, _now_ms()))
             return
         if self._snapshot is not None:
-            self._snapshot.begin()  # takes no longer than codex does to start, mostly
+            self._snapshot.begin()  # usually takes no longer than the start of codex
         self._leases.leave_queue()
         if link.pid is not None:
-            self._meta["app_server_pid"] = link.pid  # and the session that what it starts is found in
+            self._meta["app_server_pid"] = link.pid  # also the session id by which its processes are found
         for fd in link.fds():
             self._listen(link, fd, partial(self._on_readable, fd))
 
@@ -226,7 +226,7 @@ class TurnLoop:
     def _on_readable(self, fd: int, link: Link) -> None:
         data = link.read(fd)
         if data is None:
-            self._is_codex_gone = True  # what else is ready comes first
+            self._is_codex_gone = True  # handled after the other ready descriptors
         elif data:
             self._look_at_queues()  # before the end of the turn, which may be among the data
             self._do(self._session.feed(data, _now_ms()))
@@ -234,7 +234,7 @@ class TurnLoop:
             self._selector.unregister(fd)
 
     def _send(self, link: Link, data: bytes = b"") -> None:
-        """Send what is unsent and `data`, as far as there is room."""
+        """Send unsent bytes and `data`, as far as codex's stdin accepts them."""
         with contextlib.suppress(BrokenPipeError):  # the EOF of its stdout reports the same, after its last output
             link.send(data)
         self._await_room(link)
@@ -250,8 +250,8 @@ class TurnLoop:
         self._is_awaiting_room = fd is not None
 
     def _on_wake(self) -> None:
-        """A byte in the FIFO means only: read the inbox."""
-        with contextlib.suppress(BlockingIOError):  # read without a wake-up
+        """Read the inbox, after a byte in the FIFO."""
+        with contextlib.suppress(BlockingIOError):  # called without a wake-up
             os.read(self._wake_fd, 4096)
         self._look_into_inbox()
 
@@ -268,7 +268,7 @@ class TurnLoop:
     def _record_signal(self, signum: int, _frame: FrameType | None) -> None:
         say(f"told to stop by signal {signum}")
         self._stop_cause = self._stop_cause or Cause.WORKER_STOPPED
-        with contextlib.suppress(BlockingIOError):  # full, so it wakes us all the same
+        with contextlib.suppress(BlockingIOError):  # full, so it wakes us anyway
             os.write(self._wake_fd, b"!")  # the descriptor, not the path: the directory may be gone
 
     def _note_what_codex_told(self) -> None:
@@ -292,5 +292,5 @@ class TurnLoop:
 
 
 def _now_ms() -> float:
-    """Unix time that never steps: a clock set back or forward must neither end a turn nor keep it running."""
+    """Unix time that never steps: a change of the clock must neither end a turn nor keep it running."""
     return _EPOCH_MS + time.monotonic() * 1000

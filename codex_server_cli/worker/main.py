@@ -1,8 +1,8 @@
 """The start of a worker: get ready, read a turn, make its directory, report it; then run the turn.
 
 Runs in the worker, spawned by `launch` with only two pipes: the turn comes on stdin, the answer goes to stdout. Owns
-making the directory, so that the process which keeps the lock is the one that takes it: it is never passed on. Must
-import no more than that needs before it has reported the turn: the launcher waits for it.
+making the directory, so that the process that takes the lock is the one that keeps it: the lock is never passed on.
+Must import no more than that needs before it has reported the turn: the launcher waits for it.
 """
 
 from __future__ import annotations
@@ -60,24 +60,24 @@ def main() -> None:
         os.close(key_fd)
     _log_to(directory)
     if leases.slot is not None:
-        leases.record_signals()  # what runs the turn is still to be loaded
+        leases.record_signals()  # the modules that run the turn are not loaded yet
     _answer(common | {"turn_id": directory.turn_id, "is_published": True})
     _leave_pipes()
     if leases.slot is None:
         try:
             _wait_for_slot(directory, lock_fd, leases, meta, turn["max_running"])
         except OSError as error:
-            say(f"running without a slot: {error}")  # one turn too many is better than one that is lost
+            say(f"running without a slot: {error}")  # one turn too many is better than a lost one
     else:
         _begin_early(directory, leases, meta)
-    # Half of all imports: the launcher has its answer before. A worker that fails here has died, as by a kill.
+    # Half of all imports, after the launcher has its answer. A worker that fails here counts as killed.
     from codex_server_cli.worker.run import run_to_end
 
     run_to_end(directory, lock_fd, leases)
 
 
 def _begin_early(directory: TurnDir, leases: Leases, meta: dict[str, Any]) -> None:
-    """Have codex start, or our shared one begin, while we load the rest; unless there is something to do before."""
+    """Start codex, or connect to our shared one, while we import the rest; unless other work comes first."""
     assert leases.slot is not None
     if leases.slot.left_by is not None or meta.get("worktree") is not None:
         return
@@ -122,7 +122,7 @@ def _wait_for_slot(
 
 
 def _held_until_s(turns_path: Path, meta: dict[str, Any]) -> float:
-    """Until when the turn has to wait for the usage limit by other turns' records; 0 where Codex must be asked."""
+    """When the usage limit resets, from other turns' records; 0 where Codex must be asked."""
     from codex_server_cli.core.model.server.record import is_foreign
     from codex_server_cli.worker.limit_probe import known_until_s
 
@@ -130,10 +130,10 @@ def _held_until_s(turns_path: Path, meta: dict[str, Any]) -> float:
 
 
 def _claim_key(turns_path: Path, meta: dict[str, Any]) -> tuple[int | None, str | None]:
-    """Look for a turn with the key of this one, which comes before all else: that turn may hold the thread.
+    """Look for a turn with this turn's key, before anything else: that turn may hold the thread.
 
     Returns:
-        The lock to hold until the turn is published, where it has a key; and the turn that has the key already.
+        The lock to hold until the turn is published, if it has a key; and the existing turn with the key, if any.
 
     Raises:
         OSError: the home cannot be written.
@@ -151,8 +151,8 @@ def _claim_thread(turns_path: Path, turn: dict[str, Any]) -> tuple[dict[str, Any
     """Lock the thread of a turn that resumes one.
 
     Returns:
-        Its `meta.json`: as asked for, or as the fork that was allowed where another turn writes the thread, or None
-        where that was not allowed. And the lock, if one was taken.
+        Its `meta.json`: as asked for, or, if another turn writes the thread, that of the fork, or None where a fork is
+        not allowed. And the lock, if one was taken.
 
     Raises:
         OSError: the home cannot be written.
@@ -165,7 +165,7 @@ def _claim_thread(turns_path: Path, turn: dict[str, Any]) -> tuple[dict[str, Any
 
 
 def _busy_answer(turns_path: Path, thread_id: str) -> dict[str, Any]:
-    """Which turn writes the thread, if it has recorded its id, and whether it may come to wait for an answer."""
+    """The turn that writes the thread, if it has recorded its id, and whether it may have to wait for an answer."""
     from codex_server_cli.core.model.view import may_ask
     from codex_server_cli.disk.turn.contents import meta_of
 
@@ -183,10 +183,10 @@ def _make_directory(
     """Make the directory, in queue order; `announce` is called with its id just before it is published.
 
     Returns:
-        It, its lock, and the leases of the turn: a slot where one is free, else a ticket.
+        The directory, its lock, and the leases of the turn: a slot where one is free, else a ticket.
 
     Raises:
-        OSError: it cannot be made; nothing is left of it.
+        OSError: it cannot be made; nothing is left behind.
     """
     ticks, boot_id = process_identity(os.getpid())
     meta |= {"pid": os.getpid(), "pid_start_ticks": ticks, "boot_id": boot_id}
@@ -206,7 +206,7 @@ def _make_directory(
             directory, lock_fd = layout.create(turns_path, ticket.turn_id, turn["prompt"], meta, pictures, name)
             undo.pop_all()
             leases = Leases(turns_path, ticket, thread)
-            if not meta["request"].get("is_after_reset"):  # before the next turn is made, which is to find no ticket
+            if not meta["request"].get("is_after_reset"):  # before the next turn is made, which must not find a ticket
                 leases.try_slot(turn["max_running"], meta.get("parent_turn"))
     return directory, lock_fd, leases
 
@@ -240,7 +240,7 @@ def _answer(answer: dict[str, Any]) -> None:
 
 
 def _log_to(directory: TurnDir) -> None:
-    """Make `worker.log` stderr, before anything is logged: the launcher reads stderr only of one that failed."""
+    """Make `worker.log` our stderr, before anything is logged: the launcher reads stderr only after a failure."""
     try:
         log_fd = open_regular(directory.log, os.O_WRONLY | os.O_APPEND)
     except OSError:  # deleted already, or a limit on open files: messages are lost, the turn is not

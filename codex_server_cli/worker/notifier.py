@@ -1,8 +1,8 @@
 """The process that runs a user's `--notify` command for one event, with a JSON document on its standard input.
 
 Owns the document, how the command is run and for how long, and where its output goes. A worker starts it (`notify`)
-and does not wait for it; its stderr is `worker.log`. The command does not carry the turn's mark, so that a turn which
-it starts is not nested. No shell is run unless the user named one. Must never import typer or rich.
+and does not wait for it; its stderr is `worker.log`. The command does not have the turn's mark, so that a turn that it
+starts is not nested. No shell is run unless the user named one. Must never import typer or rich.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main() -> None:
     run = begin(turn.path, event, request_ids[0] if request_ids else None)
     words = split_command(command, "notify")
     bell = read_bell(words)
-    # In the turn's directory: in the project a program might load the project's files.
+    # It runs in the turn's directory: in the project a program might load the project's files.
     note(turn.path, ring(bell, run) if bell is not None else run_command(words, data, turn.path, run))
 
 
@@ -67,7 +67,7 @@ class NotifyRun(NamedTuple):
     """The state of one run of the command: the content of `notify.json`.
 
     Attributes:
-        event, request: what it is run for.
+        event, request: the reason for the run.
         started_at, ended_at: RFC 3339 UTC; without an end it still runs, or its notifier was killed.
         exit_code, signal: how it ended.
         problem: why it did not run, or was killed, as text.
@@ -90,9 +90,9 @@ def begin(turn_path: Path, event: str, request_id: str | None) -> NotifyRun:
 
 
 def note(turn_path: Path, run: NotifyRun) -> None:
-    """Record a run in `notify.json`, unless that already has one that began later.
+    """Record a run in `notify.json`, unless it already has one that began later.
 
-    Only notifiers write that file, because they outlive the turn's lock.
+    Only notifiers write that file, because they run after the turn's lock is released.
     """
     path = TurnDir(turn_path).notify
     try:
@@ -109,10 +109,10 @@ def run_command(argv: list[str], data: bytes, cwd: Path, run: NotifyRun, timeout
 
     Args:
         argv: the program and its arguments.
-        data: its standard input, as a file that it need not read.
-        cwd: where it runs.
-        run: the run as it began.
-        timeout_s: after that long it is killed, with its process group.
+        data: its standard input; a file, so that it need not read it.
+        cwd: its working directory.
+        run: the run, without its end.
+        timeout_s: after this time it is killed, with its process group.
 
     Returns:
         The run, with its end.
@@ -152,7 +152,7 @@ def run_command(argv: list[str], data: bytes, cwd: Path, run: NotifyRun, timeout
 
 
 def ring(bell: Bell, run: NotifyRun) -> NotifyRun:
-    """Ring the bell of the terminal that started the turn, if that is still there; never waits for it.
+    """Ring the bell of the terminal that started the turn, if that still exists; never blocks.
 
     Returns:
         The run, with its end.
@@ -177,10 +177,10 @@ def ring(bell: Bell, run: NotifyRun) -> NotifyRun:
 def _anonymous_file() -> BinaryIO:
     """A file without a name, which is deleted when it is closed.
 
-    In memory where the system can do that: a full disk is one of the failures that a command is run for.
+    In memory where the system supports that: a full disk is one of the failures that a command is run for.
 
     Raises:
-        OSError: there is no room for it.
+        OSError: it cannot be created.
     """
     try:
         return os.fdopen(os.memfd_create("notify"), "w+b")

@@ -1,7 +1,7 @@
 """Starting the user's command at a turn's end, and at each request that waits for a person (`--notify`).
 
-Owns when it is run. The worker starts a notifier (`notifier`) and goes on at once; the notifier runs the command to its
-end. Both live outside of the turn: a notifier's mark is not a turn's, so no sweep touches it or its descendants.
+Owns when it is run. The worker starts a notifier (`notifier`) without waiting for it; the notifier runs the command to
+its end. Both are outside of the turn: they do not have the turn's mark, so no sweep ends them or their descendants.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Notifier:
                 setsigdef=[signal.SIGHUP, signal.SIGINT, signal.SIGTERM],
                 setsigmask=[],
             )
-        except OSError as error:  # no room for a process: the turn goes on
+        except OSError as error:  # no process: the turn goes on
             from codex_server_cli.disk.turn.writer import now
             from codex_server_cli.worker.notifier import NotifyRun, note
 

@@ -1,10 +1,10 @@
 """A queued turn: the worker while `max_running` others run, or while it waits for the usage limit to reset.
 
-Owns the waiting process, which costs next to nothing.
+Owns the waiting process, which must cost next to nothing.
 
-The worker replaces itself (exec) by this, which holds the same locks under the same pid in half of the memory, because
-most of the modules that run a turn are not needed yet. When it has a slot it loads the rest and runs the turn. Must
-import no more than it uses: 200 turns may be queued at once.
+The worker replaces itself (exec) by this process, which holds the same locks under the same pid in half the memory,
+because most of the modules that run a turn are not needed yet. When it has a slot it imports the rest and runs the
+turn. Must import no more than it uses: 200 turns may be queued at once.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def exec_waiter(
         lock_fd: holds the turn's own lock.
         deadline_s: seconds from now until the turn must have ended, None for no limit.
         parent: the turn that started it, if any.
-        held_until_s: for a turn that must not run before the usage limit resets: when that is, in Unix seconds, and
-            then it is not queued; 0 where that is not known. None for any other turn.
+        held_until_s: for a turn that must not run before the usage limit resets: the time of the reset, in Unix
+            seconds; it is not queued before that. 0 where that time is not known; None for any other turn.
     """
     ticket, thread = leases.ticket, leases.thread
     now_s = time.monotonic()
@@ -90,7 +90,7 @@ def main() -> None:
         turn.listen()
         slot = turn.wait() if held_until_s is None else _wait_for_reset(turn, turn_path, held_until_s)
     except OSError as error:
-        say(f"running without a slot: {error}")  # one turn too many is better than one that is lost
+        say(f"running without a slot: {error}")  # one turn too many is better than a lost one
 
     from codex_server_cli.disk.queue.thread_locks import ThreadLock  # from here on an ordinary worker
     from codex_server_cli.disk.turn.layout import TurnDir
@@ -107,6 +107,6 @@ def main() -> None:
 
 
 def _wait_for_reset(turn: QueuedTurn, turn_path: Path, held_until_s: float) -> Slot | None:
-    from codex_server_cli.worker.limit_wait import wait_for_reset  # other queued turns do without it
+    from codex_server_cli.worker.limit_wait import wait_for_reset  # not needed by other queued turns
 
     return wait_for_reset(turn, turn_path, held_until_s)

@@ -1,7 +1,7 @@
-"""Detecting that another process has queued a message for Codex. Owns where that shows; must never read the messages.
+"""Detecting that another process has queued a message for Codex. Owns which files show that; must never read messages.
 
 Codex keeps its queues in `queue_1.sqlite` of its home and notifies an app-server of another process's message only 10 s
-later, in 0.163.0 and 0.171.0. Two `stat`s detect it at once; Codex is asked then. If Codex keeps its queues elsewhere,
+later, in 0.163.0 and 0.171.0. Two `stat`s detect it at once; then Codex is asked. If Codex keeps its queues elsewhere,
 only its notification counts.
 """
 
@@ -22,7 +22,7 @@ class QueueWatch:
         """Whether they have changed since the last check; False at the first one.
 
         Args:
-            codex_home: Codex's home; None as long as that is not known.
+            codex_home: Codex's home; None while it is not known.
         """
         if codex_home is None:
             return False
@@ -33,6 +33,6 @@ class QueueWatch:
 def _stamp(path: str) -> tuple[int, int]:
     try:
         info = os.stat(path)  # noqa: PTH116 — runs for every message
-    except (OSError, ValueError):  # Codex has queued nothing yet, or keeps it elsewhere; ValueError: no path at all
+    except (OSError, ValueError):  # Codex has queued nothing yet, or keeps it elsewhere; ValueError: an invalid path
         return 0, 0
     return info.st_mtime_ns, info.st_size

@@ -1,6 +1,6 @@
-"""One queued turn: what it waits for, the requests and signals meanwhile, and why it may end before it began.
+"""One queued turn: its wait for a slot, requests and signals meanwhile, and reasons to end before it began.
 
-Owns the wait itself; the waiting process is `queue_wait`'s. Must import no more than it uses: 200 turns may wait.
+Owns the wait itself; `queue_wait` owns the waiting process. Must import no more than it uses: 200 turns may wait.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class QueuedTurn:
 
     Attributes:
         ticket: its place; None while the turn is not in the queue.
-        stop_cause: why the turn is over before it began, once it is.
+        stop_cause: why the turn is over before it began; None while it is not.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class QueuedTurn:
         self._slots_fd: int | None = None
 
     def listen(self) -> None:
-        """Handle signals, and open the FIFO that other shells wake us by.
+        """Handle signals, and open the FIFO through which other shells wake us.
 
         Raises:
             OSError: the turn's FIFO is gone.
@@ -88,7 +88,7 @@ class QueuedTurn:
         ticket, self.ticket = self.ticket, None
         if ticket is not None:
             ticket.leave()
-        if self._slots_fd is not None:  # its wake-ups are for the queue's head alone
+        if self._slots_fd is not None:  # its wake-ups are only for the queue's head
             os.close(self._slots_fd)
             self._slots_fd = None
 
@@ -137,10 +137,10 @@ class QueuedTurn:
             _drain(slots_fd)
 
     def rest(self, timeout_s: float, fd: int | None = None) -> bool:
-        """Sleep for at most this long; a request of another shell, a signal or the deadline ends it early.
+        """Sleep for at most this long; a request of another shell, a signal or the deadline wakes us early.
 
         Args:
-            fd: ends it too, once it is readable.
+            fd: a descriptor that also wakes us, once it is readable.
 
         Returns:
             Whether `fd` is readable.
@@ -177,7 +177,7 @@ class QueuedTurn:
         self.stop_cause = self.stop_cause or take_requests(TurnDir(self._turn_path))
 
     def forward_signals(self, leases: Leases) -> None:
-        """From now on signals are recorded in `leases`, until the turn installs its own handlers."""
+        """Record further signals in `leases`, until the turn installs its own handlers."""
         leases.was_told_to_stop = self._has_stop_signal
         leases.record_signals()
 

@@ -1,7 +1,7 @@
-"""One turn in the worker, from its directory to its marker, and the steps after it. Owns what happens in every case:
-no process of the turn keeps running, and what was received is published.
+"""One turn in the worker, from its directory to its marker, and the steps after it. Owns that in every case no process
+of the turn keeps running, and what was received is published.
 
-The loop itself is `loop`'s.
+The loop itself is in `loop`.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 
 
 class Afterwards(NamedTuple):
-    """What is left to do once the turn's lock has fallen.
+    """What remains to be done after the turn's lock is released.
 
     Attributes:
-        notifier: for the end; without a command where the end could not be published.
+        notifier: for the end; without a command if the end could not be published.
         program: the user's `notify` program of Codex, which Codex starts at the end; None where there is none.
     """
 
@@ -63,13 +63,13 @@ def run_to_end(
 
     Args:
         lock_fd: holds the turn's own lock.
-        stop_cause: why it is over before it began, where it is.
+        stop_cause: why it is over before it began, if it is.
         waited_s: how long it was queued.
     """
     if leases.slot is not None and leases.slot.left_by is not None:
         _end_what_is_left(TurnDir(directory.path.with_name(leases.slot.left_by)))
     afterwards = run_turn(directory, lock_fd, leases, stop_cause=stop_cause, waited_s=waited_s)
-    os.close(lock_fd)  # wakes those that wait for the turn's end
+    os.close(lock_fd)  # wakes the processes that wait for the turn's end
     afterwards.notifier.end()
     if afterwards.program is not None:
         from codex_server_cli.worker.cleanup.user_program import see_off
@@ -80,7 +80,7 @@ def run_to_end(
 
 
 def _collect_once_a_day(home: Path) -> None:
-    """Delete old turns, once a day, in one worker: after its own turn, when no caller waits for it."""
+    """Delete old turns, once a day, in one worker, after its own turn, when no caller waits."""
     try:
         from codex_server_cli.disk.gc import stamp
 
@@ -103,42 +103,42 @@ def _collect_once_a_day(home: Path) -> None:
 
 
 def _end_what_is_left(dead: TurnDir) -> None:
-    """The worker that held our slot was killed: its codex may still run, and then too many would."""
+    """Clean up after the killed worker that held our slot: its codex may still run, which would exceed the limit."""
     from codex_server_cli.disk.turn.reader import TurnReader  # heavy, for a rare case
     from codex_server_cli.worker.cleanup.dead_worker import clean_up
 
     try:
         TurnReader(clean_up).state(dead)
-    except Exception as error:  # the next reader of that turn tries again; ours must not fail for it
+    except Exception as error:  # the next reader of that turn retries; our turn must not fail because of it
         say(f"cannot repair {dead.turn_id}: {error!r}")
 
 
 def run_turn(
     directory: TurnDir, lock_fd: int, leases: Leases, *, stop_cause: Cause | None = None, waited_s: float = 0.0
 ) -> Afterwards:
-    """Run the turn of a directory to its marker. Our own defects end it too, as kind `internal`.
+    """Run the turn of a directory to its marker. A defect of ours ends it too, as kind `internal`.
 
-    A turn whose lock was deleted or replaced gets no marker here: a reader may be repairing it, and publishes the end
-    that its files prove.
+    A turn whose lock file was deleted or replaced gets no marker here: a reader may be repairing it, and publishes the
+    end that its files prove.
 
     Args:
         lock_fd: holds the turn's lock.
         leases: released as soon as codex has exited.
-        stop_cause: why it is over before it began, where it is; codex is then never started.
+        stop_cause: why it is over before it began, if it is; then codex is never started.
         waited_s: how much of the turn's deadline has passed already.
     """
     silence = Notifier(directory.path, None)
-    if not lock.is_own(lock_fd, directory.lock):  # deleted while it was queued, or its lock alone was
+    if not lock.is_own(lock_fd, directory.lock):  # the turn, or only its lock file, was deleted while it was queued
         _leave_unbegun(directory, leases)
         return Afterwards(silence)
-    # Read before anything else is opened: a limit on files must not look like a record that cannot be read.
+    # Read before anything else is opened: a limit on open files must not look like an unreadable record.
     meta = meta_of(directory)
     request = request_of(directory, meta)
     try:
         writer = TurnWriter(directory, lock_fd)
-    except OSError as error:  # a limit that leaves room for no more than the worker itself
+    except OSError as error:  # a limit on open files that is just enough for the worker itself
         log_traceback()
-        _clean_up(directory, None, None)  # codex may have been begun
+        _clean_up(directory, None, None)  # codex may have been started early
         leases.leave_queue()
         leases.release()
         outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
@@ -150,7 +150,7 @@ def run_turn(
     workplace, noted, program = Workplace(directory, writer, meta), None, None
     try:
         if request is None:
-            outcome = unreadable(TurnRecord(), directory.turn_id)  # nothing is run that was not asked for
+            outcome = unreadable(TurnRecord(), directory.turn_id)  # without a request nothing is run
         elif stop_cause is not None:
             outcome = decide(TurnRecord(), stop_cause, request)
         else:
@@ -163,8 +163,8 @@ def run_turn(
         outcome = decide(TurnRecord(), Cause.FAILED, request or bare_request(directory), error=failure.error)
     except LockLostError:
         say("the turn's lock was deleted or replaced: the next reader publishes its end")
-        outcome = decide(TurnRecord(), Cause.CANCELLED, request or bare_request(directory))  # if the directory goes
-    except CodexServerError as failure:  # no way to its server, as where the token is gone by now
+        outcome = decide(TurnRecord(), Cause.CANCELLED, request or bare_request(directory))  # for a deleted directory
+    except CodexServerError as failure:  # its server cannot be reached: the token is gone, for instance
         outcome = outcome_of_defect(directory, request or bare_request(directory), error_of(failure))
     except Exception as error:
         log_traceback()
@@ -189,10 +189,10 @@ def _leave_unbegun(directory: TurnDir, leases: Leases) -> None:
 def _publish_end(
     writer: TurnWriter, outcome: Outcome, meta: dict[str, Any], journal: TurnJournal, *, keeps_events: bool
 ) -> bool:
-    """Publish the end, unless the turn was deleted, and journal it; False where both are left to the next reader."""
+    """Publish and journal the end, unless the turn was deleted; False where both are left to the next reader."""
     try:
         if writer.may_write():
-            if not keeps_events and outcome.state is not State.CANCELLED:  # `cancel` waits, and kills after a while
+            if not keeps_events and outcome.state is not State.CANCELLED:  # `cancel` waits, and kills after a timeout
                 _compact_events(writer)
             writer.finish(outcome, meta)
     except LockLostError:
@@ -214,19 +214,19 @@ def _compact_events(writer: TurnWriter) -> None:
 
 
 def _clean_up(directory: TurnDir, program: UserProgram | None, noted: mount_targets.Note | None) -> None:
-    """End the turn's processes, except the user's own program, and remove what it left in the project."""
+    """End the turn's processes, except the user's own program, and remove its mount targets from the project."""
     try:
         if program is None:
             sweep(directory.turn_id, is_worker=True)
         else:
             sweep(directory.turn_id, is_worker=True, spared=program.pids)
         mount_targets.clean(directory, noted)
-    except Exception:  # a process left running is bad; an unpublished end would be worse
+    except Exception:  # a process that still runs is bad; an unpublished end would be worse
         log_traceback()
 
 
 def _note_mount_targets(directory: TurnDir, request: TurnRequest) -> mount_targets.Note | None:
-    """What the turn must not leave in the project; None where its sandbox makes nothing."""
+    """The mount targets that must not remain in the project; None where the sandbox makes none."""
     if sys.platform != "linux" or request.sandbox is not Sandbox.WORKSPACE_WRITE:
         return None
     return mount_targets.note(directory, (request.work_dir, *request.writable_roots), temporary_directories())
@@ -247,10 +247,10 @@ def _drive(
     live: LiveFile,
     snapshot: Snapshot | None,
 ) -> tuple[Outcome, UserProgram | None]:
-    """Run the turn, end codex, then put back what was queued for its thread meanwhile.
+    """Run the turn, end codex, then put back the messages that were queued for its thread meanwhile.
 
     Returns:
-        The outcome; and how to know the user's own program, where Codex has started it.
+        The outcome; and how to recognise the user's own program, if Codex has started it.
     """
     codex_process, request, terms = _reach_codex(meta, request, writer)
     session = Session(request, read_bytes(directory.prompt).decode(), __version__, terms)
@@ -274,7 +274,7 @@ def _drive(
 def _reach_codex(
     meta: dict[str, Any], request: TurnRequest, writer: TurnWriter
 ) -> tuple[CodexProcess, TurnRequest, ServerTerms]:
-    """The app-server of the turn: one of its own, unless another is named."""
+    """The app-server of the turn: its own, unless another one is named."""
     if meta.get("server") is None:
         return CodexProcess(Path(meta["codex"]), request), request, OWN_SERVER
     from codex_server_cli.worker.server.attach import attach

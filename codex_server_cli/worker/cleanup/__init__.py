@@ -1,1 +1,1 @@
-"""Cleaning up after a turn: processes, queued messages, the user's own program. For workers and repairers."""
+"""Cleaning up after a turn: its processes, queued messages, and the user's own program. For workers and repairers."""

@@ -1,4 +1,4 @@
-"""Cleaning up after a dead worker: processes that still run are ended, and queued messages are put back.
+"""Cleaning up after a dead worker: ends processes that still run, and puts queued messages back.
 
 For a repairer, which holds the turn's lock (`disk.turn.repair`).
 """
@@ -19,15 +19,15 @@ from codex_server_cli.worker.cleanup.sweep import sweep
 from codex_server_cli.worker.cleanup.user_program import UserProgram
 
 _RESTORE_TIMEOUT_S = 5.0
-"""A reader waits for it; what takes longer is left to `recover`."""
+"""A reader waits for it; after this time the rest is left to `recover`."""
 
 
 def clean_up(turn: TurnDir) -> None:
-    """End what runs, then put back what was taken: the dead worker's app-server may have the thread open until then.
+    """End what runs, then restore what was taken: the dead worker's app-server may have the thread open until then.
 
-    Takes 2 s at most for the processes, and `_RESTORE_TIMEOUT_S` for the messages; before that 3 s at most for a turn
-    that runs on another app-server, or 5 s on another host. Does nothing in a copy of the turn's
-    directory: what runs there belongs to the original.
+    Takes at most 2 s for the processes, and `_RESTORE_TIMEOUT_S` for the messages; before that at most 3 s for a turn
+    that runs on another app-server, or 5 s on another host. Does nothing in a copy of the turn's directory: the
+    processes belong to the original.
     """
     meta = read_json(turn.meta) or {}
     if _is_copy(turn, meta):
@@ -37,7 +37,7 @@ def clean_up(turn: TurnDir) -> None:
 
         told = end_there(turn, meta)
         if told is not None:
-            with contextlib.suppress(OSError):  # a full disk: what runs is ended all the same
+            with contextlib.suppress(OSError):  # a full disk: the processes are ended anyway
                 append_log(turn, told)
     sweep(turn.turn_id, meta if "app_server_pid" in meta else None, spared=lambda: _program_of(meta))
     if meta.get("worktree") and turn_files.is_meta(meta):
@@ -51,9 +51,9 @@ def clean_up(turn: TurnDir) -> None:
 
 
 def _is_copy(turn: TurnDir, meta: Mapping[str, Any]) -> bool:
-    """Whether the turn's worker is alive and holds its lock in another directory: this one is a backup of that.
+    """Whether the turn's worker is alive and holds its lock in another directory, of which this one is a copy.
 
-    A deleted lock is none of another directory: its worker has lost the turn.
+    A deleted lock file does not count as another directory: its worker has lost the turn.
     """
     pid = living_worker(meta)
     if pid is None:
@@ -69,7 +69,7 @@ def _is_copy(turn: TurnDir, meta: Mapping[str, Any]) -> bool:
 
 
 def _program_of(meta: Mapping[str, Any]) -> set[int]:
-    """What runs of the program that the user's own Codex started at the end of the dead worker's turn, if it did."""
+    """The running processes of the program that the user's own Codex started at the end of the turn, if any."""
     session_id, codex_turn_id = meta.get("app_server_pid"), meta.get("codex_turn_id")
     if not isinstance(session_id, int) or not isinstance(codex_turn_id, str):
         return set()

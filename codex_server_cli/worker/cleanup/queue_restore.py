@@ -1,8 +1,8 @@
 """Putting back the messages taken out of the queue of a turn's thread. Owns when, and where the result is reported.
 
-The worker does it once its app-server is gone, and before the end is published, so that the thread's next turn finds
-the queue as it was; a repairer does it for a worker that was killed. What cannot be put back stays recorded
-(`queued.json`), and `recover` retries. Needs the turn's lock.
+The worker does it after its app-server has ended, and before the end is published, so that the thread's next turn finds
+the queue as it was; a repairer does it for a killed worker. What cannot be put back stays recorded (`queued.json`), and
+`recover` retries. Needs the turn's lock.
 """
 
 from __future__ import annotations
@@ -49,20 +49,20 @@ def _debt_of(meta: dict[str, Any], session: Session, entries: tuple[Message, ...
 
 
 def restore_after_turn(turn: TurnDir, meta: dict[str, Any], session: Session, writer: TurnWriter) -> None:
-    """Put back all messages that were queued during the turn, once its app-server is gone.
+    """Put back all messages that were queued during the turn, after its app-server has ended.
 
-    Costs nothing where nothing was queued. The result is recorded in `out.txt`, `meta.json` and `worker.log`.
+    Does nothing where nothing was queued. The result is recorded in `out.txt`, `meta.json` and `worker.log`.
     """
     record, queue = session.record, session.queue
     if queue.is_untouched or record.thread_id is None or (record.turn_id or record.foreign.turn_id) is None:
         return
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the orphan reaper does not know the child spawned next
     noted = _debt_of(meta, session, queue.owed)
-    with contextlib.suppress(OSError):  # deleted, or a full disk: what is in memory is put back anyway
+    with contextlib.suppress(OSError):  # deleted, or a full disk: the messages in memory are put back anyway
         write_debt(turn, noted)
     restored = _restore(noted, TIMEOUT_S)
     text = result_text(restored, turn.turn_id)
-    with contextlib.suppress(OSError):  # as above: it is done, even if it cannot be reported
+    with contextlib.suppress(OSError):  # as above: they are put back, even if that cannot be reported
         if restored.refusal is None:
             forget_debt(turn)
         if restored.put_back or restored.refusal is not None:
@@ -76,7 +76,7 @@ def _restore(noted: Noted, timeout_s: float) -> RestoredQueue:
     try:
         with _client_of(noted) as client:
             return client.run(restore_queue(noted.debt, __version__), timeout_s)
-    except CodexServerError as error:  # no codex, no answer, no room for a process: must not fail the turn
+    except CodexServerError as error:  # no codex, no answer, no process: must not fail the turn
         return RestoredQueue(refusal=error.message)
 
 
@@ -92,7 +92,7 @@ def restore_later(turn: TurnDir, timeout_s: float = TIMEOUT_S, codex: Path | Non
     """The same for a worker that was killed or failed to do it; recorded in `meta.json` and `worker.log`.
 
     Args:
-        codex: the binary to ask; None takes that of the turn, which an upgrade may have removed since.
+        codex: the binary to use; None means the turn's, which an upgrade may have removed since.
 
     Returns:
         The result as text for people; empty where there was nothing to do.

@@ -1,14 +1,14 @@
 """No process of a turn outlives it. Owns finding and killing what a turn left running.
 
-They are found in two ways: every process of a turn carries `CODEX_SERVER_TURN_ID` in its environment (also `setsid`
+They are found in two ways: every process of a turn has `CODEX_SERVER_TURN_ID` in its environment (also `setsid`
 children, which survive every end of the app-server: protocol notes, section 12), and on Linux the worker is a child
-subreaper, so that an orphan becomes a child of the worker even where it emptied its environment. Must never touch a
-process of *another* turn, though it may descend from this one: it has its own directory, lock and worker. Nor the
-user's own program that Codex starts at a turn's end (`user_program`).
+subreaper, so that an orphan becomes a child of the worker even with an emptied environment. Must never signal a process
+of *another* turn, though it may descend from this one: that turn has its own directory, lock and worker. Nor the user's
+own program that Codex starts at a turn's end (`user_program`).
 
-Codex gives its file helpers (`bwrap … codex --codex-run-as-fs-helper`) an empty environment. One whose parent dies
-while it still sets up its namespaces waits for that parent indefinitely, on pid 1 where the worker was killed too
-(observed on 0.163.0 and 0.171.0: it sits in `eventfd_read`). It is found by its session, which the app-server led.
+Codex gives its file helpers (`bwrap … codex --codex-run-as-fs-helper`) an empty environment. If its parent dies while a
+helper still sets up its namespaces, it waits for that parent for ever, as a child of pid 1 if the worker was killed too
+(observed on 0.163.0 and 0.171.0: it blocks in `eventfd_read`). It is found by its session, which the app-server led.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ _HELPER = "--codex-run-as-fs-helper"
 
 
 def become_subreaper(app_server_pid: int) -> None:
-    """Adopt the orphans among our descendants, where the kernel can do that (Linux), and reap them as they end.
+    """Adopt the orphans among our descendants, where the kernel supports that (Linux), and reap them as they end.
 
     Args:
-        app_server_pid: the one child that is not reaped: its owner waits for it.
+        app_server_pid: the only child that is not reaped: its owner waits for it.
     """
     if sys.platform != "linux":
         return
-    import ctypes  # 3 ms that the launcher need not wait for
+    import ctypes  # 3 ms, after the launcher has its answer
 
     signal.signal(signal.SIGCHLD, lambda *_: _reap_orphans(app_server_pid))
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _reap_orphans(app_server_pid: int) -> None:
-    """Reap zombies: each command that a turn left in the background would else be one for hours."""
+    """Reap zombies: each command that a turn left in the background would otherwise stay one for hours."""
     with contextlib.suppress(ChildProcessError):  # no child is left
         while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
             if ended.si_pid == app_server_pid:
@@ -94,7 +94,7 @@ def sweep(
 
 
 def _needs_search(turn_id: str, *, is_worker: bool) -> bool:
-    """Whether a full search is needed; takes 2 ms. True in doubt, and wherever there is no Linux `/proc`."""
+    """Whether a full search is needed; takes 2 ms. True in doubt, and where there is no Linux `/proc`."""
     try:
         own, pids = str(os.getpid()), [name for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
     except OSError:  # no Linux
@@ -114,7 +114,7 @@ def _has_children() -> bool:
 
 
 def _raw_environment(pid: str) -> bytes:
-    """A process's environment as the kernel keeps it; empty where the process is gone or may not be read."""
+    """A process's environment from the kernel; empty where the process is gone or not readable."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123 — hundreds of these
             return file.read()
@@ -123,7 +123,7 @@ def _raw_environment(pid: str) -> bytes:
 
 
 def _processes_of(turn_id: str, *, is_worker: bool) -> list[psutil.Process]:
-    import psutil  # 12 ms that most turns need not spend
+    import psutil  # 12 ms, not needed by most turns
 
     marked = {process.pid: process for process in psutil.process_iter() if _turn_of(process) == turn_id}
     if is_worker:
@@ -132,7 +132,7 @@ def _processes_of(turn_id: str, *, is_worker: bool) -> list[psutil.Process]:
 
 
 def _helpers_of(record: Mapping[str, Any]) -> list[psutil.Process]:
-    """Codex's file helpers that outlived the app-server named in a record; none in doubt.
+    """Codex's file helpers that outlived the app-server named in a record; empty in doubt.
 
     A session id is the pid of its leader as long as one of its processes lives. So such a helper in the session of our
     app-server, younger than our worker in the same boot, was started by it.
@@ -179,7 +179,7 @@ def _descendants(parent: psutil.Process, turn_id: str) -> Iterator[psutil.Proces
 
 
 def _turn_of(process: psutil.Process) -> str | None:
-    """The turn that a process is marked with; None where it is unmarked, gone, or may not be read."""
+    """The turn that a process is marked with; None where it is unmarked, gone, or not readable."""
     import psutil
 
     try:

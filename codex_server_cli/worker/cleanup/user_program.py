@@ -1,9 +1,10 @@
 """The `notify` program of the user's own Codex, not the turn's. Owns how it is recognised, and how long it may run.
 
 Codex starts it 15 to 30 ms before it reports the turn's end, as a child in its own session, with one argument more
-than configured: a JSON object with the ids of thread and turn (observed on 0.163.0 and 0.171.0). It carries the turn's
+than configured: a JSON object with the ids of thread and turn (observed on 0.163.0 and 0.171.0). It has the turn's
 mark, like all processes that codex starts. A command of the model leads, or runs in, another session: whatever its
-arguments, it must never be taken for this program. No hook is left by then: Codex itself waits for them, or kills them.
+arguments, it must never be taken for this program. No hook runs any more then: Codex waits for its hooks, or kills
+them.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ class UserProgram(NamedTuple):
     Attributes:
         session_id: the session that the turn's app-server led.
         codex_turn_id: Codex's id of the turn.
-        ended_s: when the turn was seen to end, by `clock_s`, where the user has such a program: what was started in the
-            session about then or later belongs to it, even if the program itself has exited. None where it is not known
-            whether there is one.
+        ended_s: when the turn was seen to end, by `clock_s`, if the user has such a program: a process started in the
+            session about then or later belongs to it, even if the program itself has exited. None where it is not
+            known whether there is one.
     """
 
     session_id: int
@@ -44,7 +45,7 @@ class UserProgram(NamedTuple):
     ended_s: float | None = None
 
     def pids(self) -> set[int]:
-        """Its live processes, less those that have used up their time."""
+        """Its live processes, without those that have used up their time."""
         import psutil  # 12 ms, only where a process is left
 
         roots = list(self._roots())
@@ -61,7 +62,7 @@ class UserProgram(NamedTuple):
                 process = psutil.Process(pid)
                 started_s = _started_s(process)
                 is_known = self._is_after_end(started_s) or _is_notification_of(process.cmdline(), self.codex_turn_id)
-            except (OSError, psutil.Error):  # gone meanwhile, or may not be read
+            except (OSError, psutil.Error):  # gone meanwhile, or not readable
                 continue
             if is_known and clock_s() - started_s < TIMEOUT_S and is_alive(process):
                 yield process
@@ -71,7 +72,7 @@ class UserProgram(NamedTuple):
 
 
 def clock_s() -> float:
-    """Now, by the clock of process start times: on Linux since the boot, unaffected by changes of the system time."""
+    """The time on the clock of process start times: on Linux since the boot, unaffected by clock changes."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if _HAS_BOOT_CLOCK else time.time()
 
 
@@ -106,7 +107,7 @@ def _is_notification_of(arguments: list[str], codex_turn_id: str) -> bool:
 
 
 def see_off(turn_id: str, program: UserProgram) -> None:
-    """Wait until the program has exited or used up its time; then sweep what is left of the turn.
+    """Wait until the program has exited or used up its time; then sweep the rest of the turn's processes.
 
     The turn's end is published and its lock released: nothing waits for this.
     """

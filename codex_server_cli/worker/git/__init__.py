@@ -1,1 +1,1 @@
-"""PROCESSES: git, for the verbs that ask about a repository and for turns that change one."""
+"""PROCESSES: git, for verbs that read a repository and for turns that change one."""

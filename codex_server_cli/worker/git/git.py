@@ -1,4 +1,4 @@
-"""Running git. Owns how: bounded in time, and never in a repository that our environment may name."""
+"""Running git. Owns the timeouts, and that our environment never redirects git to another repository."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from codex_server_cli.settings.environment import inherited_environment
 
 TIMEOUT_S = 10.0
 _OURS = ("-c", f"core.hooksPath={os.devnull}", "-c", "core.splitIndex=false")
-"""No hook of the repository's is run, and an index of ours leaves no shared one in its `.git`."""
+"""No hook of the repository is run, and our index does not leave a shared one in its `.git`."""
 _READ_BYTES = 1 << 16
 
 
@@ -30,7 +30,7 @@ class GitAnswer(NamedTuple):
 
 
 class GitOutput(NamedTuple):
-    """What one run of git gave: its exit code, and what it printed, as bytes."""
+    """The result of one git run: its exit code, and its output as bytes."""
 
     code: int
     stdout: bytes
@@ -38,7 +38,7 @@ class GitOutput(NamedTuple):
 
     @property
     def has_given_up(self) -> bool:
-        """Whether it says so: its exit code is lost where a handler of SIGCHLD has reaped it, and then 0."""
+        """Whether it printed a fatal error: the exit code reads 0 if our SIGCHLD handler has reaped the process."""
         return any(line.startswith(b"fatal: ") for line in self.stderr.splitlines())
 
     @property
@@ -78,13 +78,13 @@ def require_git(
     timeout_s: float = TIMEOUT_S,
     codes: tuple[int, ...] = (0,),
 ) -> str:
-    """Run a git command that must succeed, without any hook of the repository's.
+    """Run a git command that must succeed, without any hook of the repository.
 
     Args:
         codes: the exit codes that count as success.
 
     Returns:
-        Its output, without the last line break; names as `os.fsdecode` gives them.
+        Its output, without the last line break, decoded as by `os.fsdecode`.
 
     Raises:
         BadInputError: it fails, is not installed, or takes longer than `timeout_s`.
@@ -110,14 +110,14 @@ def run_git(
     stdin: bytes = b"",
     timeout_s: float = TIMEOUT_S,
 ) -> GitOutput:
-    """Run a git command in `cwd`, ignoring a repository that our environment may name.
+    """Run a git command in `cwd`, even if our environment names another repository.
 
     At the timeout the process group is killed: a wrapper's child would hold the pipes open.
 
     Args:
         variables: added to git's environment.
-        stdin: what it reads.
-        timeout_s: after how long it is killed.
+        stdin: its standard input.
+        timeout_s: after this time it is killed.
 
     Raises:
         FileNotFoundError: git is not installed, or `cwd` is gone.
@@ -136,7 +136,7 @@ def run_git(
 def read_git(
     cwd: Path, *arguments: str, variables: Mapping[str, str], most_bytes: int, timeout_s: float = TIMEOUT_S
 ) -> bytes:
-    """The first bytes that a git command prints; at `most_bytes` of them it is killed.
+    """The first bytes of a git command's output; at `most_bytes` it is killed.
 
     Raises:
         FileNotFoundError, OSError, subprocess.TimeoutExpired: as `run_git`; OSError also where it fails.
@@ -168,7 +168,7 @@ def _read(process: subprocess.Popen[bytes], most_bytes: int, deadline: float, ti
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill git and what it has started. No error where all of it has just ended: it would replace the reason."""
+    """Kill git's process group. No error if it has just ended, because that would replace the original error."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
@@ -193,12 +193,12 @@ def _start(
 
 
 def nul_terminated(names: Iterable[str]) -> bytes:
-    """Names as git reads them with `-z`."""
+    """Names in the format of git's `-z`."""
     return b"".join(os.fsencode(name) + b"\0" for name in names)
 
 
 def outside_of_work_tree(place: Path) -> str | None:
-    """Why a directory is in no work tree, as git's message; None where it is in one.
+    """Why a directory is not in a work tree, as git's message; None where it is in one.
 
     Raises:
         BadInputError: as `ask_git`.

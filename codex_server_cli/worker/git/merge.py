@@ -1,10 +1,10 @@
-"""Bringing a worktree's changes back into the user's own directory, by a three-way merge of git's.
+"""Bringing a worktree's changes back into the user's own directory, by git's three-way merge.
 
-The base is what was brought back before, or the commit that the worktree began with, also for what was brought back and
-is neither in the user's files nor in their last commit any more; the one side is the user's, the other the worktree as
-it stands. The merge happens in an empty folder and an index of its own, so that its whole result
-is known before anything of the user's is touched: git takes a missing file for an unchanged one. Then git itself writes
-what differs (`target`). Works with git 2.30; its renames are git's.
+The base is what was brought back before, else the commit that the worktree began with (also for files that were brought
+back and are no longer in the user's files or last commit); one side is the user's, the other the present worktree. The
+merge runs in an empty folder with a separate index, so that its whole result is known before any of the user's files is
+touched: git treats a missing file as unchanged. Then git itself writes what differs (`target`). Works with git 2.30;
+git detects the renames.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Brought(NamedTuple):
     Attributes:
         changes: path and kind (`add`, `update`, `delete`) of each file.
         conflicts: the paths that git could not merge.
-        is_new: whether the worktree held anything that had not been brought back before.
-        left: what of the turn's is in its worktree alone: conflicts of which git keeps the user's side, without
-            markers; and what is never brought back (`worktree_content`).
+        is_new: whether the worktree had anything that was not brought back before.
+        left: what remains only in the worktree: conflicts for which git keeps the user's side, without markers; and
+            what is never brought back (`worktree_content`).
     """
 
     changes: tuple[tuple[str, str], ...] = ()
@@ -43,7 +43,7 @@ class Brought(NamedTuple):
 
 
 class _Merged(NamedTuple):
-    """What a merge gives: `unwritten` are the conflicts whose other side is in no file."""
+    """The result of a merge; `unwritten` are the conflicts whose worktree side is not in any file."""
 
     tree: str
     conflicts: tuple[str, ...]
@@ -51,12 +51,12 @@ class _Merged(NamedTuple):
 
 
 def tree_of(place: Path) -> str:
-    """Write the files of a worktree as they stand, untracked ones too, into a tree of the repository; its id.
+    """Write the present files of a worktree, untracked ones included, as a tree of the repository; return its id.
 
-    Repositories within it are left out, and git is not run in any: their configuration is the turn's.
+    Repositories within it are left out, and git is never run in them: the turn wrote their configuration.
 
     Raises:
-        BadInputError: git cannot.
+        BadInputError: git fails.
         OSError: the home cannot be written.
     """
     index = Path(worktree.require_git_in(place, "rev-parse", "--git-path", "index"))
@@ -78,13 +78,13 @@ def tree_of(place: Path) -> str:
 
 
 def is_applied(path: Path, repository: Path) -> bool:
-    """Whether all that the worktree holds was brought back, and the user has not thrown it away.
+    """Whether everything in the worktree was brought back, and the user has not discarded it.
 
     Args:
         path, repository: as `bring_back`.
 
     Raises:
-        BadInputError: git cannot tell.
+        BadInputError: git fails.
         OSError: the home cannot be written.
     """
     refs = worktree.refs_of(path)
@@ -97,16 +97,16 @@ def is_applied(path: Path, repository: Path) -> bool:
 
 
 def bring_back(path: Path, repository: Path) -> Brought:
-    """Merge a worktree's changes into the files of the user's directory. The caller holds its lock alone.
+    """Merge a worktree's changes into the files of the user's directory. The caller holds its lock exclusively.
 
     Args:
         path: of the worktree.
         repository: the top level of the user's own work tree.
 
     Raises:
-        DirtyError: files that it would write hold uncommitted work; nothing was touched.
-        BadInputError: git cannot, or the repository is in the middle of something; nothing was touched, unless the
-            message says so.
+        DirtyError: files that it would write have uncommitted work; nothing was touched.
+        BadInputError: git fails, or the repository is in the middle of a merge or the like; nothing was touched,
+            unless the message says so.
         OSError: the home cannot be written.
     """
     _check_repository(path, repository)
@@ -116,7 +116,7 @@ def bring_back(path: Path, repository: Path) -> Brought:
     left = look(path).left
     try:
         brought = _bring_back(path, repository, refs, ())
-    except DirtyError:  # what the `apply` of another turn has written is no work of the user's, either
+    except DirtyError:  # what the `apply` of another turn wrote is not the user's work, either
         others = _written_by_others(path)
         if not others:
             raise
@@ -138,7 +138,7 @@ def _check_repository(path: Path, repository: Path) -> None:
 
 
 def _written_by_others(path: Path) -> tuple[str, ...]:
-    """The trees that `apply` has written of other worktrees of the repository."""
+    """The trees that `apply` has written from other worktrees of the repository."""
     refs = worktree.require_git_in(path, "for-each-ref", "--format=%(objectname) %(refname)", "refs/codex-server/")
     pairs = (line.split(" ", 1) for line in refs.splitlines())
     own = worktree.ref_of(path, "written")
@@ -169,12 +169,12 @@ def _bring_back(path: Path, repository: Path, refs: Mapping[str, str], others: t
 
 
 def _merge(target: Target, folder: Path, trees: tuple[str, str, str], branch: str) -> _Merged:
-    """A three-way merge; the tree that it gives has conflict markers and all.
+    """Do a three-way merge; the resulting tree includes conflict markers.
 
     Args:
-        folder: where to make what it needs.
+        folder: for temporary files.
         trees: base, the user's, the worktree's.
-        branch: what the worktree's side is called in the markers.
+        branch: the name of the worktree's side in the markers.
     """
     base, ours, theirs = trees
     place = folder / "files"
@@ -189,7 +189,7 @@ def _merge(target: Target, folder: Path, trees: tuple[str, str, str], branch: st
         mode, object_id, stage = told.split(" ")
         stages.setdefault(name, {})[stage] = f"{mode} {object_id}"
     written = [os.fsdecode(each.relative_to(place)) for each in _files_in(place)]
-    # What git leaves as it stands on the user's side it does not write, as the folder is said to have it.
+    # git does not write files that stay as on the user's side, because it assumes that the folder has them.
     kept = [
         f"{told['2']}\t{name}"
         for name, told in stages.items()
@@ -211,7 +211,7 @@ def _merge(target: Target, folder: Path, trees: tuple[str, str, str], branch: st
 
 
 def _files_in(place: Path) -> Iterator[Path]:
-    """The files below a folder; a link to a folder is one, too."""
+    """The files below a folder; a link to a folder counts as a file."""
     for folder, folders, files in os.walk(place):
         yield from (Path(folder, name) for name in files)
         yield from (Path(folder, name) for name in folders if Path(folder, name).is_symlink())

@@ -1,8 +1,8 @@
-"""The work tree before a turn and after it: what commands wrote, which Codex's own diff does not have.
+"""The work tree before a turn and after it: finds what commands wrote, which Codex's own diff lacks.
 
-Owns when the two states are taken, and how long that may take: 2 s each, or only patches are known. The first one is
-taken in a thread while Codex starts, and waited for before the turn is sent; the second one when nothing of the turn
-runs any more. What somebody else changes meanwhile counts as written by a command.
+Owns when the two states are taken, and the limit: 2 s each, else only patches are known. The first one is taken in a
+thread while Codex starts, and waited for before the turn is sent; the second one after all processes of the turn have
+ended. Changes by others meanwhile count as written by a command.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Snapshot:
 
     Attributes:
         cwd: the turn's directory.
-        changes: of its patches; to be set before `finish`.
+        changes: those of its patches; set it before `finish`.
     """
 
     def __init__(self, directory: TurnDir, cwd: str) -> None:
@@ -54,14 +54,14 @@ class Snapshot:
         self._before: tuple[TreeState, WorkTree, str] | None = None
 
     def begin(self) -> None:
-        """Begin to take the first state, once."""
+        """Start taking the first state; idempotent."""
         if self._thread is None:
             self._deadline = time.monotonic() + LIMIT_S
             self._thread = threading.Thread(target=self._take, daemon=True)
             self._thread.start()
 
     def wait_for_first_state(self) -> None:
-        """Wait for the first state, before anything can write; or give it up."""
+        """Wait for the first state, before any command can write, up to the time limit."""
         if self._thread is None or self._has_waited:
             return
         self._has_waited = True
@@ -76,7 +76,7 @@ class Snapshot:
             write_json(self._directory.snapshot / _STATE, {"version": 1, "tree": name, **tree._asdict()})
 
     def finish(self) -> ChangeSet | None:
-        """What differs now, commands' changes marked; None where only patches are known. Removes the first state."""
+        """What differs now, commands' changes marked; None where only patches are known. Deletes the first state."""
         if self._before is None:
             if self._thread is not None:  # the turn ended before it was sent
                 self._thread.join(max(0.0, self._deadline - time.monotonic()))
@@ -84,7 +84,7 @@ class Snapshot:
             return None
         state, tree, before = self._before
         deadline = time.monotonic() + LIMIT_S - _KILL_S
-        handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # git's exit codes are ours
+        handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # so that git's exit codes are not lost
         try:
             return _compared(state, tree, before, self.changes, self.cwd, deadline)
         except SnapshotError as error:
@@ -97,14 +97,14 @@ class Snapshot:
     def _take(self) -> None:
         deadline = self._deadline - _KILL_S
         try:
-            mark = {TURN_VARIABLE: self._directory.turn_id}  # so that git ends with the turn, were we killed
+            mark = {TURN_VARIABLE: self._directory.turn_id}  # so that git ends with the turn if we are killed
             tree = find_work_tree(self.cwd, deadline, mark)
             folder = self._directory.snapshot
             make_directory(folder)
             copy_index(tree, folder)
             state = TreeState(folder, tree, _home_of(self._directory), mark=mark)
             name = state.write(deadline)
-        except Exception as error:  # in a thread nothing else would tell it
+        except Exception as error:  # an error in a thread would be lost
             self._problem = str(error)
             self._remove()
         else:
@@ -118,8 +118,8 @@ def live_changes(directory: TurnDir, changes: Changes, cwd: str, scratch: Path) 
     """What a running turn has changed so far; None where only patches are known.
 
     Args:
-        changes: of its patches.
-        scratch: an empty folder of the caller's: nothing is written in the turn's directory.
+        changes: those of its patches.
+        scratch: an empty folder: nothing is written in the turn's directory.
     """
     stored = read_json(directory.snapshot / _STATE) or {}
     try:
@@ -130,7 +130,7 @@ def live_changes(directory: TurnDir, changes: Changes, cwd: str, scratch: Path) 
         objects = str(directory.snapshot / "objects")
         state = TreeState(scratch, tree, _home_of(directory), [objects])
         return _compared(state, tree, before, changes, cwd, time.monotonic() + LIMIT_S)
-    except (KeyError, TypeError, OSError, SnapshotError):  # not taken; or just removed: it has ended
+    except (KeyError, TypeError, OSError, SnapshotError):  # not taken; or just deleted, because the turn has ended
         return None
 
 

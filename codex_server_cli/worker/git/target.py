@@ -1,7 +1,7 @@
-"""The user's own work tree, as the place that a worktree's changes are brought back to.
+"""The user's own work tree, into which a worktree's changes are brought back.
 
-Owns what counts as uncommitted work of the user's, and that nothing is written over it. What an earlier `apply` wrote
-and nobody has touched since is none: it counts as if it had been committed. HEAD and the user's index stay as they are.
+Owns what counts as the user's uncommitted work, and that it is never overwritten. What an earlier `apply` wrote and is
+unchanged since counts as committed. HEAD and the user's index are never changed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from codex_server_cli.worker.git.git import nul_terminated, require_git
 
 _TIMEOUT_S = 120.0
 _WHOLE = ("-c", "core.sparseCheckout=false")
-"""A file is merged and written whether or not the user's sparse checkout would have it."""
+"""A file is merged and written even if the user's sparse checkout excludes it."""
 _IN_THE_MIDDLE = {
     "MERGE_HEAD": "a merge",
     "CHERRY_PICK_HEAD": "a cherry-pick",
@@ -33,7 +33,7 @@ Changes = list[tuple[str, str]]
 
 
 class DirtyError(Exception):
-    """Files that would be written hold uncommitted work; nothing was touched. `paths` are theirs."""
+    """Files that would be written have uncommitted work; nothing was touched. `paths` names them."""
 
     def __init__(self, paths: list[str]) -> None:
         super().__init__(", ".join(paths))
@@ -45,18 +45,18 @@ class Target:
 
     Args:
         top: its top level.
-        index: where to put an index of our own, which knows what the user's knows of unchanged files.
-        refs: those of the worktree (`worktree.refs_of`): what the `apply` before has written there, or was writing as
-            it was killed.
-        others: trees that the `apply` of other turns has written there.
+        index: the path for our own index, which has the user's stat data of unchanged files.
+        refs: those of the worktree (`worktree.refs_of`): what the previous `apply` wrote there, or was writing when it
+            was killed.
+        others: trees that the `apply` of other turns wrote there.
 
     Attributes:
         head: its commit.
         tree: its files, without uncommitted work: those of HEAD, and what `apply` has written.
-        discarded: what the `apply` before has written and is as it was before that, in the files and in HEAD.
+        discarded: what the previous `apply` wrote and the user reverted, in the files and in HEAD.
 
     Raises:
-        BadInputError: it is in the middle of something, it has no commit, or git cannot read it.
+        BadInputError: it is in the middle of a merge or the like, it has no commit, or git cannot read it.
     """
 
     def __init__(self, top: Path, index: Path, refs: Mapping[str, str], others: Iterable[str] = ()) -> None:
@@ -69,7 +69,7 @@ class Target:
         self._head = self.tree = self.ask("rev-parse", "HEAD^{tree}")
         self._own = self.variables(index)
         with contextlib.suppress(FileNotFoundError):
-            # With its time: git compares that with a file's, which may have changed within the same second.
+            # With its mtime: git compares that with a file's, which may have changed within the same second.
             shutil.copy2(top / self.ask("rev-parse", "--git-path", "index"), index)
         self.ask("read-tree", "--reset", "HEAD", variables=self._own)
         self._look_at_skipped()
@@ -80,7 +80,7 @@ class Target:
             as_before = self._accept(refs["written"])
             moved = {name for name, _ in self._changes(f"{refs.get('onto', 'HEAD')}^{{tree}}", self._head)}
             self.discarded = [name for name in as_before if name not in moved]
-        for other in others:  # after our own: what another has changed further is not thrown away
+        for other in others:  # after our own: what another turn changed further does not count as discarded
             self._accept(other)
 
     def ask(
@@ -90,22 +90,22 @@ class Target:
         stdin: bytes = b"",
         may_fail: bool = False,
     ) -> str:
-        """As `require_git`; with `may_fail` its exit code 1 is an answer, too."""
+        """As `require_git`; with `may_fail` an exit code of 1 is accepted, too."""
         codes = (0, 1) if may_fail else (0,)
         more: dict[str, Any] = {"variables": variables, "stdin": stdin, "timeout_s": _TIMEOUT_S, "codes": codes}
         return require_git(self._top, *_WHOLE, *arguments, **more)
 
     def variables(self, index: Path, work_tree: Path | None = None) -> dict[str, str]:
-        """What makes git work with another index, and in another folder."""
+        """The environment that makes git use another index, and another folder."""
         found = {"GIT_DIR": str(self._git_dir), "GIT_INDEX_FILE": str(index)}
         return found | {"GIT_WORK_TREE": str(work_tree or self._top)}
 
     def changes_to(self, tree: str) -> Changes:
-        """What differs in a tree from ours."""
+        """How a tree differs from ours."""
         return self._changes(self.tree, tree)
 
     def mixed(self, tree: str, other: str, names: Iterable[str]) -> str:
-        """A tree in which these paths are as in another."""
+        """A copy of a tree with these paths taken from another."""
         names = list(names)
         if not names:
             return tree
@@ -115,13 +115,13 @@ class Target:
         return self.ask("write-tree", variables=own)
 
     def write(self, tree: str, ref: str) -> Changes:
-        """Write a tree's files over ours, those that differ.
+        """Write the files of a tree that differ over ours.
 
         Args:
-            ref: names the tree from before the first file is written on; for the next one, where this one is killed.
+            ref: names the tree before the first file is written, for the next `apply` if this one is killed.
 
         Raises:
-            DirtyError: some hold uncommitted work; nothing was touched.
+            DirtyError: some have uncommitted work; nothing was touched.
             BadInputError: git has failed.
         """
         changes = self.changes_to(tree)
@@ -131,7 +131,7 @@ class Target:
         dirty = self._dirty() | (self._staged(self._head) & self._staged(self.tree))
         touched = [name for name, kind in left if name in dirty or (kind == "add" and self._is_blocked(name, names))]
         touched = [name for name in touched if name not in unlinked]
-        # One may be as it is to be: the user has copied it.
+        # A file may already have the new content: the user has copied it.
         if touched and (in_use := self._take_over(touched, tree)):
             raise DirtyError(in_use)
         if left:
@@ -144,7 +144,7 @@ class Target:
         return changes
 
     def _take_over_begun(self) -> set[str]:
-        """Take over what one that was killed has written; the files that it has removed and not written."""
+        """Accept what a killed `apply` wrote; return the files that it removed and did not write."""
         if self._begun is None:
             return set()
         names = [name for name, _ in self._changes(self.tree, self._begun)]
@@ -152,7 +152,7 @@ class Target:
         return {name for name in names if not os.path.lexists(self._top / name)}
 
     def _refuse_in_the_middle(self) -> None:
-        """Raise where the user has begun something that they have to finish first."""
+        """Raise if the user has begun a merge, rebase or the like, which has to be finished first."""
         what = next((what for name, what in _IN_THE_MIDDLE.items() if os.path.lexists(self._git_dir / name)), None)
         if what is None and not self.ask("ls-files", "-u"):
             return
@@ -160,7 +160,7 @@ class Target:
         raise BadInputError(f"{self._top} is in the middle of {what or 'resolving conflicts'}", hint=hint)
 
     def _look_at_skipped(self) -> None:
-        """Let git look at the files that it was told to skip, and that are there."""
+        """Make git check the existing files that it was told to skip."""
         told = self.ask("ls-files", "-t", "-z", variables=self._own).split("\0")
         found = [line[2:] for line in told if line.startswith("S ") and os.path.lexists(self._top / line[2:])]
         if found:
@@ -168,10 +168,10 @@ class Target:
             self.ask("update-index", "--no-skip-worktree", "-z", "--stdin", variables=self._own, stdin=skipped)
 
     def _accept(self, written: str) -> list[str]:
-        """Take over what `apply` has written, as far as it is still as it was.
+        """Accept what `apply` has written, where it is unchanged.
 
         Returns:
-            The other paths that it has written, as far as they are as in our tree.
+            The other written paths, where they are as in our tree.
         """
         dirty, changes = self._dirty(), self._changes(self.tree, written)
         names = {name for name, _ in changes}
@@ -187,14 +187,14 @@ class Target:
         return [name for name, _ in changes if name not in found]
 
     def _set_as_in(self, tree: str, names: list[str], own: dict[str, str]) -> None:
-        """Let an index have these paths as they are in a tree."""
+        """Set these paths in an index as they are in a tree."""
         entries = _entries(self.ask("ls-tree", "-r", "-z", tree))
         gone = ("0", "0" * len(self._head))
         settled = [f"{' '.join(entries.get(name, gone))}\t{name}" for name in names]
         self.ask("update-index", "-z", "--index-info", variables=own, stdin=nul_terminated(settled))
 
     def _take_over(self, names: list[str], tree: str) -> list[str]:
-        """Take these files into our index as they stand; those that are not as in a tree."""
+        """Add these files to our index; return those that differ from a tree."""
         try:
             self.ask(
                 "update-index", "--add", "--remove", "-z", "--stdin", variables=self._own, stdin=nul_terminated(names)
@@ -213,11 +213,11 @@ class Target:
         return [(name, _KINDS.get(kind, "update")) for kind, name in zip(told[::2], told[1::2], strict=False)]
 
     def _dirty(self) -> set[str]:
-        """The files that are not as in our index."""
+        """The files that differ from our index."""
         return self._names("diff-files", variables=self._own)
 
     def _staged(self, tree: str) -> set[str]:
-        """The files that are in the user's index not as in a tree."""
+        """The files whose entries in the user's index differ from a tree."""
         return self._names("diff-index", "--cached", tree)
 
     def _names(self, command: str, *arguments: str, variables: dict[str, str] | None = None) -> set[str]:
@@ -225,13 +225,13 @@ class Target:
         return {name for name in told.split("\0") if name}
 
     def _is_blocked(self, name: str, names: set[str]) -> bool:
-        """Whether something stands where a new file would come that git does not remove first (`names` it does)."""
+        """Whether something that git does not remove first (as it does `names`) blocks the path of a new file."""
         parts = name.split("/")
         for count in range(1, len(parts)):
             place = "/".join(parts[:count])
             if not os.path.lexists(self._top / place):
                 return False
-            if not is_directory(self._top / place):  # a link to one neither: what is written would go elsewhere
+            if not is_directory(self._top / place):  # also for a link to one: the write would go elsewhere
                 return place not in names
         path = self._top / name
         if not is_directory(path):

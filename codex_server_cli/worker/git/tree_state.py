@@ -1,15 +1,15 @@
-"""One state of a git work tree, as a tree of git's, without a change to the user's repository.
+"""One state of a git work tree, as a git tree, without changing the user's repository.
 
-Owns that: the index is a copy; new objects go to a directory of their own, which has the repository's objects as its
-alternate; no hook, no filter and no monitor is run, and no lock is taken. What git ignores is not seen, nor what is in
-another repository inside of the work tree. A file with a filter (Git LFS) is taken as it stands, not in git's form.
+Owns that: the index is a copy; new objects go to a separate directory, which has the repository's objects as its
+alternate; no hook, no filter and no monitor is run, and no lock is taken. Ignored files are not included, nor files of
+another repository inside the work tree. A file with a filter (Git LFS) is stored unfiltered.
 
-We are outside of the turn's sandbox, and read what its commands wrote. So never `git add`, nor anything else that looks
-into such an inner repository: it runs `git status` there, and with it what that repository's own configuration names,
+We run outside of the turn's sandbox, and read what its commands wrote. So never run `git add`, nor anything else that
+enters such an inner repository: it runs `git status` there, and so the programs in that repository's configuration,
 which a command may have written (seen with git 2.39).
 
-In a worker whose handler of SIGCHLD reaps orphans, it may reap a git of ours before its `Popen` does, and its exit code
-is then lost. So git is judged by what it printed, too.
+A worker's SIGCHLD handler, which reaps orphans, may reap our git before its `Popen` does, and then the exit code is
+lost. So git's output is checked for errors, too.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _LEAST_S = 0.001
 _MOST_PATCH_BYTES = 4 << 20
 _MOST_NAME_BYTES = 16 << 20
 _MOST_CONTENT_BYTES = 64 << 20
-"""Of new and changed files: each of them is copied once."""
+"""Total size of new and changed files: each is copied once."""
 _SPARE_BYTES = 200 << 20
-"""What must stay free on the disk of the copies: it is that of all turns."""
+"""What must stay free on the disk of the copies, which all turns use."""
 _SETTINGS = {
-    "core.hooksPath": "/dev/null",  # an index that is written runs a hook
+    "core.hooksPath": "/dev/null",  # writing an index runs a hook
     "core.splitIndex": "false",  # a shared index would be written beside the user's
     "core.untrackedCache": "false",
-    "core.safecrlf": "false",  # else a file with mixed line ends is refused
+    "core.safecrlf": "false",  # otherwise a file with mixed line ends is refused
     "core.compression": "0",
     "core.fsync": "none",
     "core.quotePath": "false",
@@ -50,7 +50,7 @@ _SETTINGS = {
 }
 _VARIABLES = {
     "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_NO_LAZY_FETCH": "1",  # git before 2.44 does not know it, and is allowed no protocol
+    "GIT_NO_LAZY_FETCH": "1",  # unknown to git before 2.44, hence also no protocol
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",
@@ -65,7 +65,7 @@ class SnapshotError(Exception):
 
 
 class WorkTree(NamedTuple):
-    """Where the user's git keeps what is read.
+    """The paths of the user's work tree and repository.
 
     Attributes:
         top: the work tree, without symlinks.
@@ -78,7 +78,7 @@ class WorkTree(NamedTuple):
 
     @property
     def prefix(self) -> str:
-        """What the name of each file in it begins with."""
+        """The prefix of every path in it."""
         return f"{self.top.rstrip('/')}/"
 
 
@@ -86,8 +86,8 @@ class TreeState:
     """A state of a work tree in a folder of ours: its index, and the objects that the repository does not have.
 
     Args:
-        folder: where both are.
-        home: ours, which is no part of the work tree, wherever it is; nor is `folder`.
+        folder: for both.
+        home: our home; like `folder` it is excluded from the work tree.
         alternates: further directories of objects.
         mark: variables for git's environment.
     """
@@ -110,7 +110,7 @@ class TreeState:
         make_directory(folder / "objects")
 
     def write(self, deadline: float) -> str:
-        """Take what is in the work tree now; return the name of the tree.
+        """Store the present work tree; return the name of the git tree.
 
         Raises:
             SnapshotError: git fails, or is too slow.
@@ -133,10 +133,10 @@ class TreeState:
         return name
 
     def _sorted(self, names: Iterable[str], deadline: float) -> tuple[list[str], list[str]]:
-        """Which of these names to add, and which to remove. One that we may not read stays as it was.
+        """Which of these names to add, and which to remove. An unreadable file keeps its previous state.
 
         Raises:
-            SnapshotError: there is too much of it.
+            SnapshotError: there is too much data.
         """
         present: dict[str, None] = {}
         gone: dict[str, None] = {}
@@ -148,12 +148,12 @@ class TreeState:
             path = self._tree.prefix + name
             folder = path.rpartition("/")[0]
             if folder not in real:
-                real[folder] = os.path.realpath(folder) == (folder or "/")  # else a symlink took its place
+                real[folder] = os.path.realpath(folder) == (folder or "/")  # otherwise a symlink has replaced it
             info = _info_of(path) if real[folder] else None
             if info is None:
                 gone[name] = None
             elif stat.S_ISDIR(info.st_mode):
-                if not os.path.lexists(f"{path}/.git"):  # in the place of a file; else an inner repository
+                if not os.path.lexists(f"{path}/.git"):  # it has replaced a file; otherwise an inner repository
                     gone[name] = None
             elif stat.S_ISLNK(info.st_mode) or os.access(path, os.R_OK):
                 present[name] = None
@@ -184,7 +184,7 @@ class TreeState:
         return files
 
     def unseen(self, names: Iterable[str], deadline: float) -> set[str]:
-        """Those of these names, relative to the work tree, that git ignores; all where it does not tell."""
+        """The names, relative to the work tree, that git ignores; all of them if git fails."""
         asked = set(names)
         if not asked:
             return set()
@@ -192,7 +192,7 @@ class TreeState:
             return set(
                 self._run(deadline, "check-ignore", "-z", "--stdin", stdin=nul_terminated(asked)).split("\0")
             ) - {""}
-        except SnapshotError:  # one of them is in a submodule, say
+        except SnapshotError:  # one of them is in a submodule, for instance
             return asked
 
     def _read(self, deadline: float, most_bytes: int, *arguments: str) -> str:
@@ -217,7 +217,7 @@ def find_work_tree(cwd: str, deadline: float, mark: Mapping[str, str] = NONE) ->
         mark: variables for git's environment.
 
     Raises:
-        SnapshotError: there is none, or git does not tell.
+        SnapshotError: there is none, or git fails.
     """
     asked = ("rev-parse", "--show-toplevel", "--git-path", "objects", "--git-path", "index")
     places = _git(cwd, asked, {**_VARIABLES, **mark}, deadline)
@@ -229,13 +229,13 @@ def find_work_tree(cwd: str, deadline: float, mark: Mapping[str, str] = NONE) ->
 
 
 def copy_index(tree: WorkTree, folder: Path) -> None:
-    """Copy the index with its time, by which git knows which files may have changed just as it was written."""
+    """Copy the index with its mtime, from which git sees which files may have changed while it was written."""
     with contextlib.suppress(FileNotFoundError):  # nothing was ever added
         shutil.copy2(tree.index_path, folder / "index")
 
 
 def _flags(filters: Iterable[str]) -> tuple[str, ...]:
-    """The settings for each git, as flags; a filter that is empty and not required does nothing."""
+    """The settings for every git run, as flags; an empty filter that is not required does nothing."""
     off = {f"filter.{name}.{key}": value for name in filters for key, value in _OFF.items()}
     return tuple(word for name, value in (_SETTINGS | off).items() for word in ("-c", f"{name}={value}"))
 
@@ -248,7 +248,7 @@ def _info_of(path: str) -> os.stat_result | None:
 
 
 def _quoted(path: str) -> str:
-    """A path in a list that `:` divides."""
+    """A path quoted for a list separated by `:`."""
     if ":" not in path and not path.startswith('"'):
         return path
     escaped = path.replace("\\", "\\\\").replace('"', '\\"')
@@ -256,10 +256,10 @@ def _quoted(path: str) -> str:
 
 
 def _git(cwd: str, arguments: Iterable[str], variables: Mapping[str, str], deadline: float, stdin: bytes = b"") -> str:
-    """What git prints.
+    """Git's output.
 
     Raises:
-        SnapshotError: it cannot be run, fails for good, or is too slow.
+        SnapshotError: it cannot be run, has a fatal error, or is too slow.
     """
     with _told():
         output = run_git(Path(cwd), *arguments, variables=variables, stdin=stdin, timeout_s=_rest_s(deadline))

@@ -1,9 +1,9 @@
-"""The worktree of one turn, as its `meta.json` tells of it. Owns when it is made, and when it goes with its turn.
+"""The worktree of one turn, as recorded in its `meta.json`. Owns when it is made, and when it is removed.
 
-The launcher has looked at the repository, and recorded what to make: `repository` (its top level), `prefix` (of the
+The launcher has checked the repository, and recorded what to make: `repository` (its top level), `prefix` (of the
 turn's directory in it), `base` (a commit), `started_in` (the directory as the user named it), and `name` where one was
-asked for. A turn that goes on in an earlier turn's worktree has that one's record, with `path` and `branch` too; then
-`is_removed` says that the folder is to be made again.
+asked for. A turn that continues in an earlier turn's worktree has that one's record, with `path` and `branch` too;
+then `is_removed` means that the folder must be made again.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from codex_server_cli.worker.git.worktree_content import look
 from codex_server_cli.worker.log import say
 
 CANCEL_TIMEOUT_S = 2.0
-"""Who cancels a turn waits for its end (`control.CANCEL_TIMEOUT_S`); what takes longer is left to `gc`."""
+"""A `cancel` waits for the turn's end (`control.CANCEL_TIMEOUT_S`); after this time the rest is left to `gc`."""
 _REPAIR_TIMEOUT_S = 5.0
-"""A reader waits for a repairer; what takes longer is left to `gc`."""
+"""A reader waits for a repairer; after this time the rest is left to `gc`."""
 
 
 def cwd_in(record: dict[str, Any]) -> str:
@@ -36,18 +36,18 @@ def cwd_in(record: dict[str, Any]) -> str:
 def enter(
     directory: TurnDir, meta: dict[str, Any], save: Callable[[dict[str, Any]], None], *, until_s: float | None = None
 ) -> int:
-    """Make the worktree, unless it is an earlier turn's that is there, and hold it.
+    """Make the worktree, unless it is an existing one of an earlier turn, and hold it.
 
     Args:
-        meta: names the worktree afterwards, and the turn's directory in it.
-        save: writes `meta`: before anything is made, so that what a killed worker leaves can be found; and after.
+        meta: afterwards names the worktree, and the turn's directory in it.
+        save: writes `meta`: before anything is made, so that the leftovers of a killed worker can be found; and after.
         until_s: see `worktree.time_left`.
 
     Returns:
         The descriptor that holds it.
 
     Raises:
-        BadInputError: git cannot make it; nothing is left.
+        BadInputError: git cannot make it; nothing is left behind.
         BusyError: another process is making or removing it.
         HomeError: the home cannot be written.
     """
@@ -63,12 +63,12 @@ def enter(
         if is_new:
             _make(directory, path, repository, record["base"], is_new=True, until_s=until_s)
         fd = _hold(path, until_s)
-        while not _is_there(path):  # it may also be removed before we hold it
+        while not _is_there(path):  # it may have been removed before we held it
             os.close(fd)
             _make(directory, path, repository, record["base"], is_new=False, until_s=until_s)
             fd = _hold(path, until_s)
         cwd = cwd_in(record)
-        os.makedirs(cwd, exist_ok=True)  # noqa: PTH103 — a directory without a file in git is not in the worktree
+        os.makedirs(cwd, exist_ok=True)  # noqa: PTH103 — git does not create directories without files
         if not f"{os.path.realpath(cwd)}/".startswith(f"{path}/"):
             leave({"worktree": record}, fd)
             raise BadInputError(f"{record['prefix']} is a link in the last commit, and leads out of the worktree")
@@ -76,13 +76,13 @@ def enter(
         raise HomeError(f"cannot make the worktree {path}: {error.strerror}", hint="Free some space.") from error
     meta["worktree"] = record | {"is_removed": False}
     meta["cwd"] = cwd
-    with contextlib.suppress(OSError):  # it is written again with all that Codex reports
+    with contextlib.suppress(OSError):  # it is written again with what Codex reports
         save(meta)
     return fd
 
 
 def _is_there(path: Path) -> bool:
-    """Whether it can be worked in; in doubt it can: git then tells the turn what is wrong."""
+    """Whether it can be used; True in doubt: the turn then gets git's error."""
     if not os.path.lexists(path):
         return False
     try:
@@ -99,7 +99,7 @@ def _make(directory: TurnDir, path: Path, repository: Path, base: str, *, is_new
             raise BadInputError(f"{path} is in the way of the worktree")
         if is_new or not _is_there(path):  # another turn may have made it meanwhile
             if not is_new:
-                worktree.remove(path, repository, base=base)  # what a killed maker left
+                worktree.remove(path, repository, base=base)  # leftovers of a killed worker
             worktree.make(path, repository, base, directory.turn_id, is_again=not is_new, until_s=until_s)
         is_made = True
     finally:
@@ -132,12 +132,12 @@ def _busy(path: Path) -> BusyError:
 
 
 def leave(meta: dict[str, Any], fd: int | None = None, *, timeout_s: float = worktree.READ_TIMEOUT_S) -> bool:
-    """Remove the worktree at the turn's end, where nothing changed in it and no other turn works there. Never raises.
+    """Remove the worktree at the turn's end, if nothing changed in it and no other turn works there. Never raises.
 
     Args:
-        meta: says that it is gone, where it is.
-        fd: what holds it; closed. None for a turn whose worker is dead.
-        timeout_s: for all that git does.
+        meta: records the removal.
+        fd: the descriptor that holds it; closed here. None for a turn whose worker is dead.
+        timeout_s: for all git runs together.
 
     Returns:
         Whether `meta` was changed.
@@ -158,10 +158,10 @@ def leave(meta: dict[str, Any], fd: int | None = None, *, timeout_s: float = wor
             if worktree.is_whole(path, until_s) and not look(path, until_s).is_as_made:
                 return False
         elif not record["is_removed"] and not os.path.lexists(worktree.hidden(path)):
-            return False  # the user has removed it, with what the turn wrote
+            return False  # the user has removed it, with the turn's files
         is_done = worktree.remove(path, Path(record["repository"]), base=record["base"], until_s=until_s)
         worktree.lock_of(path).unlink(missing_ok=True)
-        if not is_done:  # `gc` finds by `meta` that it has to go
+        if not is_done:  # `gc` finds in `meta` that it must be removed
             say(f"branch or refs of the worktree {path} may be left: git has failed, or taken too long")
             return False
     except (CodexServerError, OSError) as error:
@@ -178,6 +178,6 @@ def clean_up(turn: TurnDir, meta: dict[str, Any]) -> None:
     from codex_server_cli.disk.files import write_json
 
     path = meta["worktree"].get("path")
-    is_here = path is not None and Path(path).parent == worktree.folder_of(turn.path.parents[1])  # in no copied home
+    is_here = path is not None and Path(path).parent == worktree.folder_of(turn.path.parents[1])  # not in a copied home
     if is_here and leave(meta, timeout_s=_REPAIR_TIMEOUT_S):
         write_json(turn.meta, meta)

@@ -1,4 +1,4 @@
-"""The worktrees of turns that are gone, and which turns have to stay for the sake of theirs. For `gc`."""
+"""The worktrees of deleted turns, and the turns that must be kept because of their worktree. For `gc`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from codex_server_cli.worker.git.merge import is_applied
 from codex_server_cli.worker.git.worktree_content import look
 
 NOT_APPLIED = "not applied"
-"""Why such a turn stays: `apply` brings back what its worktree holds, and `gc --worktrees` deletes it."""
+"""Why such a turn is kept: `apply` brings back the content of its worktree, and `gc --worktrees` deletes it."""
 _SCRATCH_AGE_S = 3600.0
 """Far longer than a merge takes."""
 
@@ -27,18 +27,18 @@ class Worktrees:
     """The worktrees of a home, in one collection.
 
     Args:
-        is_asked: whether those with changes that were not applied may go, too.
+        is_asked: whether those with unapplied changes may be deleted, too.
     """
 
     def __init__(self, home: Path, *, is_asked: bool = False) -> None:
         self._home = home
         self._is_asked = is_asked
         self._is_kept: dict[str, bool] = {}
-        self._repositories: dict[str, str | None] = {}  # of those that we have looked at, by path
+        self._repositories: dict[str, str | None] = {}  # of the worktrees that we have checked, by path
         self._lost: dict[str, Mapping[str, Any]] = {}  # records of those whose folder is gone, by path
 
     def keeps(self, meta: Mapping[str, Any]) -> str | None:
-        """Why a turn has to stay, by its `meta.json`: its worktree holds changes that were not applied; else None."""
+        """Why a turn must be kept, by its `meta.json`: its worktree has unapplied changes; else None."""
         record = meta.get("worktree") or {}
         path = record.get("path")
         if path is None:
@@ -58,17 +58,17 @@ class Worktrees:
         try:
             if not worktree.is_whole(path) or look(path).is_as_made:
                 return True
-            repository = self._repositories.get(str(path))  # unknown where its turn's directory went before
+            repository = self._repositories.get(str(path))  # unknown if its turn was deleted before
             return repository is not None and is_applied(path, Path(repository))
-        except (BadInputError, OSError):  # its repository is gone, or git cannot tell
+        except (BadInputError, OSError):  # its repository is gone, or git fails
             return False
 
     def remove_unused(self) -> int:
-        """Remove the worktrees that no turn has any more, and finish what one that was killed had begun; how many."""
+        """Remove the worktrees that no turn has any more, and finish interrupted removals; return how many."""
         folder = worktree.folder_of(self._home)
         try:
             names = os.listdir(folder)  # noqa: PTH208 — names, not paths
-        except OSError:  # there has never been one
+        except OSError:  # there was never a worktree
             return 0
         for name in names:
             if name.startswith(worktree.GONE):
@@ -95,7 +95,7 @@ class Worktrees:
             worktree.remove(path)
 
     def _remove(self, path: Path) -> bool:
-        """Remove a worktree, unless somebody works there."""
+        """Remove a worktree, unless a turn works there."""
         try:
             fd = lock.try_acquire(worktree.lock_of(path))
         except OSError:  # another user's, or read-only
@@ -113,7 +113,7 @@ class Worktrees:
 
 
 def _delete_scratch(path: Path) -> None:
-    """Delete what one that was killed has left."""
+    """Delete the leftovers of a killed process."""
     with contextlib.suppress(OSError):  # it is gone
         if time.time() - path.lstat().st_mtime > _SCRATCH_AGE_S:
             shutil.rmtree(path, ignore_errors=True)

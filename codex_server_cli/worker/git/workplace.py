@@ -1,4 +1,4 @@
-"""Where a turn works: its worktree, where it has one, and the state of its work tree before it and after it.
+"""Where a turn works: its worktree, if it has one, and the state of its work tree before it and after it.
 
 Must import nothing that a turn without them does not need.
 """
@@ -41,11 +41,10 @@ class Workplace:
     """Where one turn works. For the worker.
 
     Args:
-        meta: `meta.json`; from `enter` on it names the directory in the worktree, and from `leave` on whether that is
-            gone.
+        meta: `meta.json`; `enter` adds the directory in the worktree, `leave` adds whether that was removed.
 
     Attributes:
-        snapshot: what tells what commands write; None where none may.
+        snapshot: finds what commands write; None where no command may write.
     """
 
     def __init__(self, directory: TurnDir, writer: TurnWriter, meta: dict[str, Any]) -> None:
@@ -54,10 +53,10 @@ class Workplace:
         self._worktree_fd: int | None = None
 
     def enter(self, request: TurnRequest, leases: Leases) -> TurnRequest:
-        """Make the turn's worktree, where it is to have one.
+        """Make the turn's worktree, if it is to have one.
 
         Returns:
-            The request, with the directory to work in, and the time that it took taken off its deadline.
+            The request, with the directory to work in, and a deadline reduced by the time that this took.
 
         Raises:
             NoWorktreeError: it cannot be made.
@@ -76,7 +75,7 @@ class Workplace:
         from codex_server_cli.worker.git import turn_worktree
 
         write_starting(self._directory, time.time_ns() // 1_000_000)
-        leases.leave_queue()  # a checkout may take long, and those behind need not wait for it
+        leases.leave_queue()  # a checkout may take long, and the next turns need not wait for it
         until_s = None if deadline_s is None else time.monotonic() + deadline_s
         try:
             return turn_worktree.enter(self._directory, self._meta, self._writer.write_meta, until_s=until_s)
@@ -86,10 +85,10 @@ class Workplace:
             raise NoWorktreeError(make_error(kind, message)) from error
 
     def leave(self, outcome: Outcome) -> Outcome:
-        """Look what has changed, and remove a worktree in which nothing has. Nothing of the turn runs any more.
+        """Find what has changed, and remove an unchanged worktree. Called after all processes of the turn have ended.
 
         Returns:
-            The outcome, with what commands wrote, where that is known.
+            The outcome, with what commands wrote, if that is known.
         """
         outcome = self._with_all_changes(outcome)
         if self._worktree_fd is not None:
@@ -98,7 +97,7 @@ class Workplace:
 
             is_cancelled = outcome.state is State.CANCELLED
             timeout_s = turn_worktree.CANCEL_TIMEOUT_S if is_cancelled else READ_TIMEOUT_S
-            handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # git's exit codes are ours
+            handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # so that git's exit codes are not lost
             turn_worktree.leave(self._meta, self._worktree_fd, timeout_s=timeout_s)
             signal.signal(signal.SIGCHLD, handler)
         return outcome
@@ -109,8 +108,8 @@ class Workplace:
                 return outcome
             found = self.snapshot.finish()
             return outcome if found is None else outcome.with_work_tree(found, os.path.realpath(self.snapshot.cwd))
-        except LockLostError:  # the next reader has the directory
+        except LockLostError:  # the directory belongs to the next reader
             return outcome
-        except Exception:  # what patches changed is known
+        except Exception:  # the changes of patches are known anyway
             log_traceback()
             return outcome

@@ -1,11 +1,11 @@
-"""A git worktree of a turn's own: making it, asking whether it still holds something, removing it.
+"""A git worktree for one turn: making it, checking it, removing it.
 
-Its folder is `NAME` in the home's `worktrees`, its branch is `codex/NAME`, and refs of the user's repository say the
-rest: `refs/codex-server/NAME/base`, the commit that it began with, which exists once the worktree is whole;
-`…/applied`, the tree that was last brought back from it, `…/written`, what that gave in the user's own files, `…/onto`,
-the commit that they had checked out then, and `…/writing`, what is just being written to them. So nothing of it depends
-on the turn's directory. The file `NAME.lock` beside the folder is held shared by each turn that
-works in it, and alone by what removes or reads it whole.
+Its folder is `NAME` in the home's `worktrees`, its branch is `codex/NAME`, and refs of the user's repository have the
+rest: `refs/codex-server/NAME/base`, the commit that it began with, which exists once the worktree is complete;
+`…/applied`, the tree that was last brought back from it, `…/written`, the resulting tree in the user's own files,
+`…/onto`, the commit that they had checked out then, and `…/writing`, the tree that is being written to them now. So it
+does not depend on the turn's directory. Each turn that works in it locks the file `NAME.lock` beside the folder shared;
+a process that removes it, or reads all of it, locks it exclusively.
 
 No hook of the user's repository is run here.
 """
@@ -27,13 +27,13 @@ from codex_server_cli.errors import BadInputError, ErrorKind
 from codex_server_cli.worker.git.git import TIMEOUT_S, require_git
 
 MAKE_TIMEOUT_S = 120.0
-"""For a checkout: of a large repository, or through a filter that asks the network."""
+"""For a checkout: of a large repository, or through a filter that uses the network."""
 READ_TIMEOUT_S = 60.0
-"""For a look at every file."""
+"""For reading every file."""
 GONE = ".gone-"
 """Prefix of a folder that is being removed."""
 SCRATCH = ".tmp-"
-"""Prefix of a folder that is needed for moments."""
+"""Prefix of a temporary folder."""
 BRANCHES = "codex/"
 _POLL_S = 0.01
 
@@ -49,7 +49,7 @@ def branch_of(path: Path) -> str:
 
 
 def ref_of(path: Path, what: str) -> str:
-    """The ref of our own for a worktree: `base`, `applied`, `written`, `onto` or `writing`."""
+    """Our ref for a worktree: `base`, `applied`, `written`, `onto` or `writing`."""
     return f"refs/codex-server/{path.name}/{what}"
 
 
@@ -64,10 +64,10 @@ def lock_of(path: Path) -> Path:
 
 
 def hold(path: Path, timeout_s: float) -> int | None:
-    """Hold a worktree together with other turns, so that none removes it.
+    """Lock a worktree shared with other turns, so that none removes it.
 
     Returns:
-        The descriptor that does, until it is closed; None where another process kept it alone for `timeout_s`.
+        The descriptor that holds the lock; None where another process kept it exclusively for `timeout_s`.
 
     Raises:
         OSError: the folder cannot be written.
@@ -88,17 +88,17 @@ def hold(path: Path, timeout_s: float) -> int | None:
 def make(
     path: Path, repository: Path, base: str, turn_id: str, *, is_again: bool, until_s: float | None = None
 ) -> None:
-    """Make a worktree, or finish one that was begun. The caller holds its lock alone.
+    """Make a worktree, or finish making it. The caller holds its lock exclusively.
 
     Args:
-        is_again: whether it had been made before: a branch of its name is then its own, and is checked out.
+        is_again: whether it was made before: then an existing branch of its name is its own, and is checked out.
         repository: a directory of the user's repository.
         base: the commit to begin with.
-        turn_id: what runs git is marked with it, so that it ends with the turn.
+        turn_id: marks the git process, so that it ends with the turn.
         until_s: see `time_left`.
 
     Raises:
-        BadInputError: git cannot; nothing is left.
+        BadInputError: git fails; nothing is left behind.
     """
     from codex_server_cli.settings.environment import turn_environment
 
@@ -123,7 +123,7 @@ def make(
 
 
 def require_git_in(path: Path, *arguments: str, **more: Any) -> str:
-    """As `require_git`, in a worktree of ours: git must not find the repository of a folder above instead.
+    """As `require_git`, in a worktree of ours: git must not use the repository of a parent folder instead.
 
     Raises:
         BadInputError: as `require_git`; or there is no worktree.
@@ -143,39 +143,39 @@ def is_branch(repository: Path, name: str) -> bool:
 
 
 def time_left(until_s: float | None, most_s: float = TIMEOUT_S) -> float:
-    """How long one run of git may take, where several have to end until an instant of the monotonic clock."""
+    """The timeout of one git run, where several have a common deadline on the monotonic clock."""
     return most_s if until_s is None else min(most_s, max(until_s - time.monotonic(), 0.01))
 
 
 def is_whole(path: Path, until_s: float | None = None) -> bool:
-    """Whether a worktree was made to the end; False where its maker was killed.
+    """Whether a worktree is complete; False where the process that made it was killed.
 
     Args:
         until_s: see `time_left`.
 
     Raises:
-        BadInputError: its repository cannot be asked, or knows nothing of it: it is a copy, or another was put there.
+        BadInputError: git fails, or its repository does not know it: it is a copy, or another was put there.
         OSError: it is gone.
     """
     if not os.path.lexists(path / ".git"):
-        return bool(os.listdir(path))  # noqa: PTH208 — git makes an empty folder first; in any other there is work
+        return bool(os.listdir(path))  # noqa: PTH208 — git first creates an empty folder; any other has work
     if not _is_registered(path, path, until_s):
         raise BadInputError(f"{path} is not the worktree that git made: a copy, or a repository of its own")
     return "base" in refs_of(path, until_s)
 
 
 def refs_of(path: Path, until_s: float | None = None) -> Mapping[str, str]:
-    """What our refs for a worktree name: object ids, by the last part of the ref's name.
+    """Our refs for a worktree: object ids, by the last part of the ref's name.
 
     Raises:
-        BadInputError: its repository cannot be asked.
+        BadInputError: git fails.
     """
     found = _refs_below(path, ref_of(path, ""), until_s)
     return {name.rpartition("/")[2]: object_id for name, object_id in found.items()}
 
 
 def _refs_below(place: Path, ref: str, until_s: float | None = None) -> dict[str, str]:
-    """What refs name: this one, or all below it."""
+    """The object ids of a ref, or of all refs below it, by name."""
     arguments = ("for-each-ref", "--format=%(objectname) %(refname)", ref)
     found = require_git_in(place, *arguments, timeout_s=time_left(until_s))
     return {name: object_id for object_id, name in (line.split(" ", 1) for line in found.splitlines())}
@@ -184,15 +184,15 @@ def _refs_below(place: Path, ref: str, until_s: float | None = None) -> dict[str
 def remove(
     path: Path, repository: Path | None = None, *, base: str | None = None, until_s: float | None = None
 ) -> bool:
-    """Remove a worktree, its branch and our refs; best effort. The caller holds its lock alone.
+    """Remove a worktree, its branch and our refs; best effort. The caller holds its lock exclusively.
 
-    The folder is renamed first: one that is half deleted must not look like one with changes. Each step may have been
-    done before, by one that was killed.
+    The folder is renamed first: a half-deleted one must not look like one with changes. Each step is idempotent: a
+    killed process may have done it before.
 
     Args:
-        repository: where its folder is missing, and cannot tell.
-        base: the commit that it began with; by its ref if None. The branch stays where it has commits of its own.
-        until_s: see `time_left`; what git has not done by then is left.
+        repository: used if the folder is missing, and cannot name it.
+        base: the commit that it began with; None reads its ref. A branch with commits of its own is kept.
+        until_s: see `time_left`; git is not run after that.
 
     Returns:
         False where git has failed, and branch or refs may be left.
@@ -234,7 +234,7 @@ def _remove_refs(path: Path, repository: Path, base: str | None, until_s: float 
 
 
 def _has_another(repository: Path, branch: str, commit: str, until_s: float | None) -> bool:
-    """Whether another branch has a commit of this one, too, or a tag or a remote one."""
+    """Whether another branch, a remote branch or a tag contains a commit of this branch, too."""
     kinds = ("refs/heads", "refs/remotes", "refs/tags")
     arguments = ("for-each-ref", "--format=%(refname)", "--contains", commit, *kinds)
     found = require_git(repository, *arguments, timeout_s=time_left(until_s)).splitlines()
@@ -242,7 +242,7 @@ def _has_another(repository: Path, branch: str, commit: str, until_s: float | No
 
 
 def common_directory(place: Path, until_s: float | None = None) -> Path | None:
-    """The repository's own directory, which all its worktrees share; None where it is gone.
+    """The repository's common directory, which all its worktrees share; None where it is gone.
 
     Args:
         place: the top of a worktree.
@@ -256,19 +256,19 @@ def common_directory_of(place: Path, until_s: float | None = None) -> Path:
     """The same.
 
     Raises:
-        BadInputError: it is gone, or git cannot tell.
+        BadInputError: it is gone, or git fails.
     """
     found = require_git_in(place, "rev-parse", "--git-common-dir", timeout_s=time_left(until_s))
     return Path(os.path.realpath(place / found))
 
 
 def scratch(path: Path) -> tempfile.TemporaryDirectory[str]:
-    """A folder to work in beside a worktree, where no command of a turn can write."""
+    """A temporary folder beside a worktree, where no command of a turn can write."""
     return tempfile.TemporaryDirectory(prefix=SCRATCH, dir=path.parent)
 
 
 def _is_registered(place: Path, path: Path, until_s: float | None = None) -> bool:
-    """Whether the repository of the worktree in `place` knows it as `path`. One in a copied home it does not know.
+    """Whether the repository of the worktree in `place` has it registered as `path`; one in a copied home is not.
 
     True where the repository is gone.
     """

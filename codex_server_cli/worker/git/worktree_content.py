@@ -1,7 +1,7 @@
-"""What a worktree holds: whether anything was changed in it, and what of that `apply` never brings.
+"""The content of a worktree: whether anything was changed in it, and which of it `apply` never brings back.
 
-Not brought are what git ignores, repositories within the worktree, and what lies in the folder of a submodule. All of
-it counts as work, but for caches, which a tool makes again.
+`apply` does not bring back files that git ignores, repositories within the worktree, and files in the folder of a
+submodule. All of these count as work, except caches, which a tool can recreate.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from codex_server_cli.worker.git.worktree import READ_TIMEOUT_S, refs_of, requir
 
 _CACHES = frozenset({"__pycache__", "node_modules"})
 _MARKS = ("CACHEDIR.TAG", "pyvenv.cfg")
-"""A file that says of its folder that it is a cache, or a virtual environment of Python's."""
+"""A file that marks its folder as a cache, or as a virtual environment of Python."""
 
 
 class WorktreeContent(NamedTuple):
-    """What a worktree holds.
+    """The content of a worktree.
 
     Attributes:
-        is_as_made: it has no commit of its own, no file that git would tell of, and nothing in `left`.
-        left: what `apply` leaves in it; a folder ends with `/`.
+        is_as_made: it has no commit of its own, no file in git's status, and nothing in `left`.
+        left: what `apply` does not bring back; a folder ends with `/`.
     """
 
     is_as_made: bool
@@ -30,25 +30,25 @@ class WorktreeContent(NamedTuple):
 
 
 def look(path: Path, until_s: float | None = None) -> WorktreeContent:
-    """Look what a worktree holds.
+    """Read the content of a worktree.
 
     Args:
         until_s: see `worktree.time_left`.
 
     Raises:
-        BadInputError: git cannot tell.
+        BadInputError: git fails.
     """
     told = require_git_in(
         path,
         *("--no-optional-locks", "status", "--porcelain=v2", "--branch", "-z", "--no-renames"),
-        # What a submodule's folder holds is the turn's: git must not run in it under a configuration of the turn's.
+        # The turn wrote a submodule's folder: git must not run in it with a configuration that the turn wrote.
         *("--untracked-files=all", "--ignored=matching", "--ignore-submodules=all"),
         timeout_s=time_left(until_s, READ_TIMEOUT_S),
     ).split("\0")
     head = next((line.split(" ")[2] for line in told if line.startswith("# branch.oid ")), None)
     entries = [line for line in told if line and not line.startswith("# ")]
     ignored = [name[2:] for name in entries if name.startswith("! ") and _is_work(path, name[2:])]
-    # Of all untracked files a repository is the one that git tells of by its folder.
+    # Among untracked files, git lists only a repository as a folder.
     inner = [name[2:] for name in entries if name.startswith("? ") and name.endswith("/")]
     left = tuple(sorted([*ignored, *inner, *_in_submodules(path, until_s)]))
     has_changes = any(not line.startswith("! ") for line in entries)
@@ -57,14 +57,14 @@ def look(path: Path, until_s: float | None = None) -> WorktreeContent:
 
 
 def _in_submodules(path: Path, until_s: float | None) -> list[str]:
-    """The folders of submodules that hold something: git makes them empty."""
+    """The folders of submodules that are not empty: git creates them empty."""
     entries = require_git_in(path, "ls-files", "-s", "-z", timeout_s=time_left(until_s, READ_TIMEOUT_S)).split("\0")
     names = [entry.partition("\t")[2] for entry in entries if entry.startswith("160000 ")]
     return [f"{name}/" for name in names if _is_work(path, f"{name}/")]
 
 
 def _is_work(top: Path, name: str) -> bool:
-    """Whether an ignored file, or any file in an ignored folder, lies in no cache."""
+    """Whether an ignored file, or any file in an ignored folder, is outside of caches."""
     place = top
     for part in name.rstrip("/").split("/"):
         place = place / part

@@ -1,1 +1,1 @@
-"""The app-server of a turn that is not spawned for it: the way to it, and what it means for the turn."""
+"""A turn on an app-server that is not spawned for it: the connection, and what differs for the turn."""

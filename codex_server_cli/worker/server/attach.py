@@ -1,6 +1,6 @@
-"""What stands in for a spawned app-server, where a turn's `meta.json` names a server; and what that means for the turn.
+"""The substitute for a spawned app-server, where a turn's `meta.json` names a server; and what differs for the turn.
 
-Loaded by such turns alone.
+Imported only by such turns.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from codex_server_cli.worker.server.route import route_to
 
 
 class Attached(NamedTuple):
-    """The way of a turn to its server, the turn as that server is asked for it, and its terms."""
+    """A turn's connection to its server, the request in the form for that server, and the server's terms."""
 
     process: CodexProcess
     request: TurnRequest
@@ -30,10 +30,10 @@ class Attached(NamedTuple):
 
 
 def attach(meta: dict[str, Any], request: TurnRequest, write_meta: Callable[[dict[str, Any]], None]) -> Attached:
-    """Nothing is connected yet.
+    """Prepare the connection; does not connect yet.
 
     Args:
-        meta: `meta.json`, which names a server; where the connection leads to is noted in it.
+        meta: `meta.json`, which names a server; the target of the connection is recorded in it.
         write_meta: stores it.
 
     Raises:
@@ -55,7 +55,7 @@ def attach(meta: dict[str, Any], request: TurnRequest, write_meta: Callable[[dic
         from codex_server_cli.worker.server.shared import SharedConnection
 
         def note() -> None:
-            with contextlib.suppress(OSError):  # a full disk: the turn itself will tell
+            with contextlib.suppress(OSError):  # a full disk: the turn itself will report it
                 write_meta(meta)
 
         key = make_key(settings.codex_home, Path(meta["codex"]), may_bill_api_key=request.may_bill_api_key)
@@ -78,7 +78,7 @@ def data_url(path: str) -> str:
     Raises:
         OSError: it cannot be read.
     """
-    from base64 import b64encode  # 3 ms that other turns need not spend
+    from base64 import b64encode  # 3 ms, not needed by other turns
 
     data = read_bytes(Path(path))
     return f"data:image/{image_type(data[:HEAD_BYTES])};base64,{b64encode(data).decode()}"

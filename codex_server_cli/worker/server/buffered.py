@@ -1,9 +1,9 @@
-"""A link that is read even while the worker cannot: a server drops a reader that is 32 768 messages behind. Owns the
-thread that does it, and what it holds; must never know what a message means.
+"""A link that is read even while the worker is blocked: a server drops a reader that is 32 768 messages behind. Owns
+the reader thread, and its buffer; must never know what a message means.
 
 Seven seconds of a fast stream are enough for that (transport notes, section 2), and a disk can block for longer. So a
-thread looks whether what has come is being read. Where it is not, it is moved to memory, until the worker comes back to
-it. While the worker keeps up, the thread only sleeps.
+thread checks whether received bytes are being read, and if not, moves them to memory until the worker reads again.
+While the worker keeps up, the thread only sleeps.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from threading import Event, Thread
 
 _FIRST_READS = 1
-"""After so many there is nothing to watch yet: the first reply, at which the worker has something better to do."""
+"""No watching during these first reads: after the first reply the worker has more urgent work."""
 _LOOK_S = 0.25
 _MORE_MS = 50
 _END_S = 1.0
@@ -34,8 +34,8 @@ class BufferedLink:
         """Take over a link.
 
         Args:
-            sent: what was sent already of what will be: it is not sent again.
-            heard: what has come already.
+            sent: the beginning of the stream that was sent already: it is not sent again.
+            heard: bytes received already.
 
         Raises:
             OSError: a limit on open files.
@@ -45,7 +45,7 @@ class BufferedLink:
         self._buffer: deque[bytes] = deque()
         self._is_over = False  # as the thread has seen, which reads nothing more then
         self._reads = 0
-        self._wake_fd, self._signal_fd = os.pipe()  # the first is readable while something is held, or its end is
+        self._wake_fd, self._signal_fd = os.pipe()  # the first is readable while bytes or EOF are buffered
         self._is_signalled = False
         self._write_fd: int | None = None
         self._watching: tuple[Thread, Event] | None = None
@@ -64,7 +64,7 @@ class BufferedLink:
         return (*self._link.fds(), self._wake_fd)
 
     def write_fd(self) -> int | None:
-        """See `Link`: another one than that for reading, as a selector takes each once."""
+        """See `Link`: a duplicate of the descriptor for reading, because a selector accepts each only once."""
         with self._lock:
             fd = self._link.write_fd()
             if fd is not None and self._write_fd is None:
@@ -72,7 +72,7 @@ class BufferedLink:
             return None if fd is None else self._write_fd
 
     def read(self, fd: int) -> bytes | None:
-        """See `Link`: first what was held."""
+        """See `Link`: returns buffered bytes first."""
         with self._lock:
             self._reads += 1
             if self._buffer:
@@ -91,10 +91,10 @@ class BufferedLink:
             self._link.send(self._unsent_of(data) if self._sent else data)
 
     def _unsent_of(self, data: bytes) -> bytes:
-        """What of it was not sent already.
+        """The part that was not sent already.
 
         Raises:
-            BrokenPipeError: something else was sent. What it begins on another connection is right.
+            BrokenPipeError: something else was sent; the retry on a new connection sends the right data.
         """
         both = min(len(data), len(self._sent))
         if data[:both] != self._sent[:both]:
@@ -107,7 +107,7 @@ class BufferedLink:
     def tick(self) -> float | None:
         """See `Link`."""
         if self._watching is None and self._reads > _FIRST_READS:
-            with contextlib.suppress(OSError):  # a limit on open files: it is tried again
+            with contextlib.suppress(OSError):  # a limit on open files: retried at the next tick
                 self._begin_watching()
         with self._lock:
             return self._link.tick()
@@ -141,13 +141,13 @@ class BufferedLink:
         self._watching = thread, has_ended
 
     def _watch(self, has_ended: Event) -> None:
-        """Read what the worker leaves unread for a whole interval, until it reads again."""
+        """Read what the worker has left unread for a whole interval, until it reads again."""
         reads = -1
         while not has_ended.wait(_LOOK_S):
-            patience_ms = 0  # else what has just come for a worker that reads would be taken
+            patience_ms = 0  # otherwise this would take bytes that have just arrived for an active worker
             while not has_ended.is_set() and self._is_left(reads) and self._is_waiting(patience_ms):
                 self._hold(reads)
-                patience_ms = _MORE_MS  # more of a stream does not come at once
+                patience_ms = _MORE_MS  # the rest of a stream arrives with delays
             reads = self._reads
 
     def _is_left(self, reads: int) -> bool:
@@ -162,7 +162,7 @@ class BufferedLink:
         return bool(poll.poll(patience_ms))
 
     def _hold(self, reads: int) -> None:
-        """Move to memory what there is now, unless the worker has read again."""
+        """Move the available bytes to memory, unless the worker has read again."""
         with self._lock:
             if reads != self._reads:
                 return

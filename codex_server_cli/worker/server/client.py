@@ -1,4 +1,4 @@
-"""Asking the app-server of a turn: beside the turn, before it, or after it. Must never decide what is asked."""
+"""Running a query on a turn's app-server, before, during or after the turn. Must never decide what is asked."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def client_to(record: Mapping[str, Any], settings: Settings, *, connect_s: float
 
 
 def run_query_there(record: Mapping[str, Any], settings: Settings, query: Query[T], timeout_s: float) -> T:
-    """Ask the app-server of a turn.
+    """Run a query on the app-server of a turn.
 
     Raises:
         CodexServerError: it cannot be reached, or does not answer in time.

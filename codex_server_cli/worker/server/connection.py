@@ -1,7 +1,7 @@
-"""The way of one turn to an app-server that is not spawned here: connecting, again where it was lost, and leaving it.
+"""The connection of one turn to an app-server that is not spawned here: connecting, reconnecting, disconnecting.
 
-Each class stands in for `CodexProcess`. Owns that somebody else's server is never ended, and that our own shared one is
-held while a turn draws on it. When there is another attempt is the session's decision.
+Each class replaces `CodexProcess`. Owns that a foreign server is never ended, and that a lease on our own shared one is
+held while a turn uses it. The session decides when there is another attempt.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _CONNECT_S = 4.0
 
 
 class ServerConnection(CodexProcess):
-    """The connection to a server that others use, and that lives on without us.
+    """The connection to a server that others use, and that outlives the turn.
 
     Args:
-        route: leads to it.
+        route: to the server.
         record: `server` of `meta.json`.
     """
 
     again = "connecting again"
-    after_a_crash = "{kept}{to_go_on}"  # the kind's own words name the stderr of a codex that was ours
+    after_a_crash = "{kept}{to_go_on}"  # the usual hint refers to the stderr of our own codex
 
     def __init__(self, request: TurnRequest, route: Route, record: dict[str, Any]) -> None:
         super().__init__(Path(), request)
@@ -44,14 +44,14 @@ class ServerConnection(CodexProcess):
         self._record = record
 
     def open(self, provider: str | None) -> Link:
-        """Connect; the server's own configuration is what it is, whatever the provider."""
+        """Connect; `provider` has no effect, because the server has its own configuration."""
         try:
             return BufferedLink(connect(self.route(), timeout_s=_CONNECT_S))
         except CodexServerError as error:
             raise start_error(error) from error
 
     def route(self) -> Route:
-        """What to connect by now.
+        """The route to connect to now.
 
         Raises:
             CodexServerError: there is nothing to connect to.
@@ -59,7 +59,7 @@ class ServerConnection(CodexProcess):
         return self._route
 
     def end(self, link: Link) -> tuple[TurnError, bool]:
-        """The connection was lost: the error, and that another attempt may succeed."""
+        """Close a lost connection; return the error, and that another attempt may succeed."""
         how = link.end()
         link.close()
         self.link = None
@@ -71,22 +71,22 @@ class ServerConnection(CodexProcess):
         return make_error(ErrorKind.CODEX_CRASHED, message, hint=self.after_a_crash), True
 
     def report(self, session: Session, error: TurnError, is_passing: bool, now_ms: float) -> Step:
-        """See `CodexProcess.report`: the turn may run on without us."""
+        """See `CodexProcess.report`: the turn may still run there."""
         if self.is_turn_there and error.kind is not ErrorKind.CODEX_CRASHED:
-            error = error._replace(hint="")  # of one that could not begin: this turn can be recovered, or gone on with
+            error = error._replace(hint="")  # the hint is for a turn that never began: this one can be recovered
         return session.lost(error, now_ms, is_final=not is_passing)
 
     def may_leave(self, record: TurnRecord) -> bool:
-        """See `CodexProcess.may_leave`: where a connection was lost for good, or a full disk ended the turn."""
+        """See `CodexProcess.may_leave`: after a final loss of the connection, or a full disk."""
         return record.is_turn_requested and record.status is None
 
     def close(self, *, has_farewell: bool = False) -> None:
-        """Close the connection; the server goes on."""
+        """Close the connection; the server keeps running."""
         if self.link is not None:
             self.link.end()
 
 
 def start_error(error: CodexServerError) -> StartError:
-    """The same as the failure of an attempt; only a server that does not answer is tried again."""
+    """The error of a failed attempt; only a server that does not answer is retried."""
     is_passing = isinstance(error, ServerError) and error.kind.is_retryable
     return StartError(error_of(error), is_passing=is_passing)

@@ -1,9 +1,9 @@
-"""A connection to our shared app-server that is made while the rest of its worker is loaded: the server has 10 ms to do
-before a thread is opened, and we have 20.
+"""A connection to our shared app-server that is made while the worker imports the rest: the server needs 10 ms before a
+thread is opened, and the imports take 20.
 
-Sends what `core.session.shared.opening` says, and holds what comes. A worker runs one turn, so it has one of these at
-most, from `begin` until `take`. Where it is never taken, it ends with the process. Must never start a server, nor wait
-for one longer than for a connection.
+Sends the messages of `core.session.shared.opening`, and keeps the replies. A worker runs one turn, so it has at most
+one of these, from `begin` until `take`. If it is never taken, it ends with the process. Must never start a server, nor
+wait for more than the connection.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _CONNECT_S = 0.5
 
 
 class Begun(NamedTuple):
-    """A connection, and what a turn has said and heard on it.
+    """A connection, and the bytes sent and received on it.
 
     Attributes:
-        generation, key: of the server that it leads to.
-        lease: was taken before the connection was made.
+        generation, key: of the server.
+        lease: taken before the connection was made.
     """
 
     generation: Generation
@@ -54,7 +54,7 @@ _begun: list[Begun] = []
 
 
 def begin(meta: dict[str, Any]) -> None:
-    """Connect, where there is a server. Where it fails nothing happens: who needs it tries again, and reports.
+    """Connect, if a server runs. A failure is ignored here: the worker tries again later, and reports.
 
     Args:
         meta: `meta.json` of a turn on our shared server.
@@ -90,7 +90,7 @@ def _begin(meta: dict[str, Any]) -> None:
 
 
 def take(key: ServerKey) -> Begun | None:
-    """The connection that was begun to the server of a key, once; else None."""
+    """The early connection to the server of a key, at the first call; else None."""
     begun = _begun.pop() if _begun else None
     if begun is not None and begun.key != key:  # the environment's files have changed meanwhile
         begun.drop()

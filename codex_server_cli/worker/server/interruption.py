@@ -1,4 +1,4 @@
-"""Whether a worker is wanted in its loop while it waits for something outside of it. Must never take a request."""
+"""Whether a worker must interrupt a wait outside of its loop. Must never consume a request."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from codex_server_cli.disk.turn.layout import TurnDir
 
 
 def is_told_to_stop(turn: TurnDir) -> bool:
-    """Whether the turn was cancelled or deleted, or a signal came: each of these writes a byte into its FIFO.
+    """Whether the turn was cancelled or deleted, or a signal came: each of these writes a byte to its FIFO.
 
-    Another shell's request does, too. It is answered once the wait is over, and until then hides a signal.
+    So does any other request of a shell; it is answered after the wait, and until then a signal goes unnoticed.
     """
     try:
         wake_fd = inbox.open_wake(turn)

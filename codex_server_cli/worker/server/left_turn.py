@@ -1,7 +1,7 @@
-"""A turn that its worker left on a server that lives on: it is ended there. Owns how long that may take.
+"""Ending a turn that its worker left running on a server that others use. Owns how long that may take.
 
-It does nothing where the server cannot be reached: a reader that repairs a turn must never hang on a dead one, or on
-one that is silent. A server behind ssh ends its turn by itself; what was detached from it is swept.
+Does nothing if the server cannot be reached: a reader that repairs a turn must never hang on a dead or silent server.
+A server behind ssh ends its turn by itself; processes that were detached from it are swept.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def end_there(turn: TurnDir, meta: Mapping[str, Any]) -> str | None:
         meta: its `meta.json`, which names a server.
 
     Returns:
-        A line for the log; None where there is nothing to tell.
+        A line for the log; None where there is nothing to report.
     """
     record, settings = meta["server"], Settings.load()
     try:
@@ -46,14 +46,14 @@ def end_there(turn: TurnDir, meta: Mapping[str, Any]) -> str | None:
         with client_to(record, settings, connect_s=_CONNECT_S) as client:
             query = interrupt_turn(thread_id, codex_turn_id, turn.turn_id, __version__)
             was_running = client.run(query, _QUERY_S).was_running
-    except (CodexServerError, OSError) as error:  # whatever it is, the rest of the turn's end must go on
+    except (CodexServerError, OSError) as error:  # the rest of the cleanup must continue in any case
         why = error.message if isinstance(error, CodexServerError) else error
         return f"whether the turn still runs at {record['url']} is not known: {why}"
     return f"the turn still ran at {record['url']}, and was interrupted" if was_running else None
 
 
 def _ids_of(turn: TurnDir, meta: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Codex's ids of thread and turn: a worker that is killed may not have noted what it had recorded."""
+    """Codex's ids of thread and turn; from the events if a killed worker had not written them to `meta.json`."""
     thread_id, codex_turn_id = meta.get("thread_id"), meta.get("codex_turn_id")
     if codex_turn_id is None:
         told = replay(event_lines(turn))[0]

@@ -1,4 +1,4 @@
-"""The way to the app-server that a turn's `meta.json` names. Owns the reading of that record; must not connect."""
+"""The route to the app-server that a turn's `meta.json` names. Owns reading that record; must not connect."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from codex_server_cli.settings.places import Settings
 
 
 def route_to(record: Mapping[str, Any], settings: Settings) -> Route:
-    """What connecting to a turn's app-server takes: its socket as recorded, its token from where the record says.
+    """The parameters of a connection to a turn's app-server: the recorded socket, the token from the recorded source.
 
     Args:
-        record: `server` of `meta.json`. One of our own shared server has no socket before the turn has begun.
+        record: `server` of `meta.json`. For our own shared server it has no socket before the turn has begun.
 
     Raises:
         BadInputError: the token cannot be used any more, or the record is damaged.

@@ -1,7 +1,7 @@
 """The connection of a turn to our own shared app-server, which is started where none runs. See `connection`.
 
-Owns which generation of it a turn uses: that which it was sent to, as long as that lives; it may be draining. Every
-other turn gets the current one; and where that has refused it, and drains, the next.
+Owns which generation a turn uses: the one that it was sent to, while that runs, even if it drains. Every other turn
+gets the current one; if that refuses the turn because it drains, the next.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class SharedConnection(ServerConnection):
     """The connection to a generation of our shared server.
 
     Args:
-        note: stores `meta.json`, whose `server` is `record`: a repairer has to know where the turn runs.
+        note: stores `meta.json`, whose `server` is `record`: a repairer must know where the turn runs.
     """
 
     after_a_crash = "What the server has said: `codex-server server logs`; {to_go_on}"
@@ -58,14 +58,14 @@ class SharedConnection(ServerConnection):
         self._lease: Lease | None = None
 
     def start(self, provider: str | None = None, *, is_turn_there: bool = False) -> Link:
-        """See `CodexProcess.start`. A connection that was not lost is made anew where the server has no turn of ours,
-        and may have refused it, also after the prompt was sent."""
+        """See `CodexProcess.start`. A connection that was not lost is replaced if the server does not have our turn: it
+        may have refused it, even after the prompt was sent."""
         if self._is_connected:
             self._doubted, self._generation, self._is_connected = self._generation, None, False
         return super().start(provider, is_turn_there=is_turn_there)
 
     def open(self, provider: str | None) -> Link:
-        """Connect. A generation that accepts and then is silent, twice, is made to drain: it would stop every turn."""
+        """Connect. A generation that accepts but does not answer, twice, is made to drain: it would block all turns."""
         begun = take(self._key)
         if begun is not None:
             self._use(begun.generation, begun.lease)

@@ -1,4 +1,4 @@
-"""The app-server of one turn on another host, by ssh: it is the turn's own, and ends with it. See `connection`."""
+"""The app-server of one turn on another host, over ssh: it belongs to the turn, and ends with it. See `connection`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from codex_server_cli.worker.server.connection import start_error
 
 
 class SshCodex(CodexProcess):
-    """An app-server of the turn's own on another host."""
+    """The turn's own app-server on another host."""
 
     adopts_orphans = False  # the user's ssh may leave a process that later connections share (`ControlPersist`)
 
@@ -49,5 +49,5 @@ class SshCodex(CodexProcess):
         return error, is_collision
 
     def may_leave(self, record: TurnRecord) -> bool:
-        """See `CodexProcess.may_leave`: what is detached there, only a sandbox ends."""
+        """See `CodexProcess.may_leave`: only a sandbox would end processes that are detached there."""
         return record.is_turn_requested and self.request.may_write
