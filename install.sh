@@ -1,11 +1,11 @@
 #!/bin/sh
-# Installs codex-server for one user: a private environment for each version, one link that is swapped.
+# Installs codex-server for one user: a private environment for each version, and one link, replaced atomically.
 #
 # Owns the layout below and nothing else. Never uses sudo, never edits a shell's start-up files.
 #
-#   DATA/versions/0.1.0-<hash>/   a finished environment holds the file .complete
+#   DATA/versions/0.1.0-<hash>/   a complete environment has the file .complete
 #   DATA/current                  -> versions/0.1.0-<hash>; workers keep the path they were started from
-#   DATA/.lock                    held (flock) while this script is at work
+#   DATA/.lock                    locked (flock) while this script runs
 #   BIN/codex-server              -> DATA/current/bin/codex-server
 
 set -eu
@@ -68,7 +68,7 @@ find_places() {
 
 # --- what is there -----------------------------------------------------------------------------------------------
 
-# Sets $python to one that runs (a pyenv shim may not) and can make environments; $why says what is wrong otherwise.
+# Sets $python to one that runs (a pyenv shim may not) and can make environments; otherwise $why says what is wrong.
 find_python() {
     python='' why='no Python 3.11 or newer was found on PATH; install one and run this again'
     for name in python3 python3.14 python3.13 python3.12 python3.11; do
@@ -83,7 +83,7 @@ find_python() {
     return 1
 }
 
-# No two of us at once. The lock falls with the last process that has descriptor 9, however that ends.
+# Excludes another run. The lock is released when the last process with descriptor 9 ends, even by a kill.
 take_lock() {
     mkdir -p "$data"
     exec 9>>"$data/.lock"
@@ -91,7 +91,7 @@ take_lock() {
         die "another install.sh is at work in $data; try again when it has ended" 75
 }
 
-# The environment's name: the version, and a hash of all that goes into it.
+# The environment's name: the version, and a hash of all its inputs.
 name_version() {
     "$python" -I - "$source" "$extras" <<'END'
 import hashlib, pathlib, re, sys
@@ -123,7 +123,7 @@ running_commands() {
     fi
 }
 
-# Whether a process was started from this environment. Doubt keeps it: no list of processes means "yes".
+# Whether a process was started from this environment. True in doubt: without a list of processes.
 is_in_use() {
     case $running in '' | *"/versions/${1##*/}/"*) return 0 ;; esac
     return 1
@@ -136,7 +136,7 @@ cleanup() {
     [ -z "$building" ] || rm -rf "$building"
 }
 
-# Built where it will stay, since an environment cannot be moved; until .complete is there it does not count.
+# Built in its final place, because an environment cannot be moved; it does not count before .complete exists.
 build() {
     say "Building codex-server $name in $environment; this takes up to a minute."
     case $extras in *codex*) say "There is no usable codex on PATH: the package brings one (about 400 MB)." ;; esac
@@ -155,22 +155,22 @@ build() {
     building=''
 }
 
-# pip's script obeys PYTHONPATH, PYTHONHOME and the user's site, where nothing is that this environment needs.
+# Makes pip's script ignore PYTHONPATH, PYTHONHOME and the user's site, none of which this environment needs.
 isolate() { # SCRIPT
     "$environment/bin/python" -I - "$1" <<'END'
 import pathlib, re, sys
 
 script = pathlib.Path(sys.argv[1])
 first, rest = script.read_text(encoding="utf-8").split("\n", 1)
-if re.fullmatch(r"#!/\S*python\S*", first) and len(first) < 120:  # old kernels cut longer ones off
+if re.fullmatch(r"#!/\S*python\S*", first) and len(first) < 120:  # old kernels truncate longer ones
     first += " -I"
-elif first == "#!/bin/sh":  # how pip writes paths with a space, and long ones
+elif first == "#!/bin/sh":  # pip's form for long paths, and paths with a space
     rest = re.sub(r"^('''exec' .*python[0-9.]*\"?) \"\$0\"", r'\1 -I "$0"', rest)
 script.write_text(f"{first}\n{rest}", encoding="utf-8")
 END
 }
 
-# Points the link $2 at $1 in one step; `ln -sf` would leave a moment without it, and `mv -T` is GNU's alone.
+# Points the link $2 at $1 atomically; `ln -sf` would leave a moment without it, and only GNU has `mv -T`.
 point() {
     ln -s "$1" "$2.new.$$"
     "$python" -I -c 'import os, sys; os.replace(*sys.argv[1:])' "$2.new.$$" "$2"
@@ -178,7 +178,7 @@ point() {
     changed=yes
 }
 
-# After a swap: removes older versions, finished or not, except the last one and any that still runs.
+# After the link was replaced: removes older versions, complete or not, except the last one and any that still runs.
 remove_old() { # PREVIOUS
     running=$(running_commands)
     for old in "$data"/versions/*; do
@@ -204,9 +204,9 @@ install_skill() {
     fi
 }
 
-# The list is written before the first copy, so that an interrupted run still knows its own files.
+# The list is written before the first copy, so that the next run knows the files of an interrupted one.
 copy_skill() {
-    # Without README's pictures, which no agent reads.
+    # Without the pictures for README, which no agent reads.
     files=$(cd "$source" && find SKILL.md references -type f ! -name '.*' ! -path 'references/pictures/*' | LC_ALL=C sort)
     copied=0
     mkdir -p "$skill"
@@ -294,7 +294,7 @@ remove_skill() {
     fi
 }
 
-# Whether config.json holds nothing but the codex that `setup` pinned. A link is the user's in any case.
+# Whether config.json has only the codex that `setup` pinned. A link always belongs to the user.
 is_config_ours() {
     [ -f "$home/config.json" ] && [ ! -L "$home/config.json" ] || return 1
     text=$(tr -d ' \n' <"$home/config.json")
@@ -302,7 +302,7 @@ is_config_ours() {
     case ${text%'"}'} in *'"'*) return 1 ;; esac
 }
 
-# A text as one word of a shell.
+# Quotes a text as one word for a shell.
 quoted() { # TEXT
     told='' rest=$1
     while case $rest in *\'*) ;; *) false ;; esac; do
@@ -311,7 +311,7 @@ quoted() { # TEXT
     printf "'%s'" "$told$rest"
 }
 
-# What `setup` made goes; what turns and the user made stays, and is told.
+# Deletes what `setup` made; keeps what turns and the user made, and lists it.
 tidy_home() {
     ! is_config_ours || rm -f "$home/config.json"
     rm -f "$home/models.json" "$home/codex.json"

@@ -1,8 +1,8 @@
 """Measure the budgets of codex-server on this machine and print them as one table: `python -m bench`.
 
-Every row is a ratio to a reference taken in the same run, or a number with an absolute budget. The `codex-server` on
-PATH is measured, which should be installed as users install it, with a real codex and a scripted model. Needs the
-`dev` extra, Linux, and a machine with nothing else to do. Exit code: 0, or 1 where a budget was missed.
+Every row is a ratio to a reference taken in the same run, or a number with an absolute budget. Measures the
+`codex-server` on PATH, which should be installed as users install it, with a real codex and a scripted model. Needs the
+`dev` extra, Linux, and an otherwise idle machine. Exit code: 0, or 1 where a budget was missed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _BENCHES: dict[str, Callable[[World, Scale], Iterator[Row]]] = {
 
 
 def main() -> int:
-    """Measure what was asked for; the table goes to stdout, progress to stderr."""
+    """Run the selected benchmarks; the table goes to stdout, progress to stderr."""
     options = _parse()
     rows: list[Row] = []
     try:

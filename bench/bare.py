@@ -1,8 +1,8 @@
 """The reference: the minimum that drives turns through `codex app-server`. `bare.py N CODEX CWD PROMPT`.
 
-One process for all N turns. It reads what it must to start a turn, and from then on only searches for the bytes
+One process for all N turns. It decodes only what it needs to start a turn, and then only searches for the bytes
 `"turn/completed"`: no decoding, no files. Prints the seconds of the longest stream, from `turn/start` on. Must never
-grow a feature, nor use the package that it is the reference for.
+get a feature, nor use the package for which it is the reference.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Drive:
         self._send(1, "initialize", {"clientInfo": {"name": "bare", "version": "0"}, "capabilities": capabilities})
 
     def on_readable(self) -> bool:
-        """Read; False once codex is gone."""
+        """Read; False once codex has ended."""
         data = os.read(self.fd, _READ_BYTES)
         if not data:
             self._process.wait()
@@ -82,7 +82,7 @@ class Drive:
 
 
 def main() -> None:
-    """Drive N turns at once to their ends."""
+    """Drive N concurrent turns to their ends."""
     n, codex, cwd, prompt = sys.argv[1:]
     drives = [Drive(codex, cwd, prompt) for _ in range(int(n))]
     selector = selectors.DefaultSelector()

@@ -1,8 +1,8 @@
 """The reference for a shared server: the minimum that drives turns through one. `bare_socket.py N SOCKET CWD PROMPT`.
 
-One process for all N turns, each on a connection of its own. It speaks no more of WebSocket than that needs, and from
-`turn/start` on only searches for the bytes `"turn/completed"`. Prints the seconds from the first connection to the last
-end. Must never grow a feature, nor use the package that it is the reference for.
+One process for all N turns, each on its own connection. It implements only the part of WebSocket that it needs, and
+after `turn/start` only searches for the bytes `"turn/completed"`. Prints the seconds from the first connection to the
+last end. Must never get a feature, nor use the package for which it is the reference.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class SocketDrive:
         self._send(3, "turn/start", {**what, "approvalPolicy": "never", "sandboxPolicy": sandbox})
 
     def _frames(self) -> Iterator[bytes]:
-        """The contents of the whole frames that have come; the server splits no message, and masks none."""
+        """The contents of the complete frames received; the server neither splits nor masks messages."""
         while len(self._rest) >= 2:
             size, begin = self._rest[1], 2
             if size >= 126:
@@ -98,7 +98,7 @@ class SocketDrive:
 
 
 def main() -> None:
-    """Drive N turns at once to their ends."""
+    """Drive N concurrent turns to their ends."""
     n, path, cwd, prompt = sys.argv[1:]
     started = time.perf_counter()
     selector = selectors.DefaultSelector()

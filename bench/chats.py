@@ -1,8 +1,8 @@
 """Streamed chat completions: by an HTTP client of the gateway, and by a bare client of its app-server, the reference.
 
-Both run in this process, connect before the clock starts, and while it runs only search what comes for the first delta
-and the end. What the gateway has sent is judged afterwards. The bare client sends what any client of an app-server must
-for a chat (thread, items, turn), and must never grow a feature.
+Both run in this process, connect before the clock starts, and while it runs only search the received bytes for the
+first delta and the end. The gateway's output is checked afterwards. The bare client sends what any client of an
+app-server must send for a chat (thread, items, turn), and must never get a feature.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _REST_S = 5.0
 
 
 class BenchChat:
-    """One chat, connected and not begun. Subclasses say what is sent.
+    """One chat, connected and not begun. Subclasses define what is sent.
 
     Attributes:
-        text: of its message, which should come back.
-        socket: where its answer comes.
-        data: what has come.
-        first_s: when its first delta came, of `time.perf_counter`; 0 before.
+        text: of its message, which the model repeats.
+        socket: for its answer.
+        data: the received bytes.
+        first_s: when its first delta arrived, from `time.perf_counter`; 0 before.
     """
 
     first_mark: bytes
@@ -43,28 +43,28 @@ class BenchChat:
         self.first_s = 0.0
 
     def begin(self) -> None:
-        """Send the first of it."""
+        """Send the first request."""
         raise NotImplementedError
 
     def on_readable(self) -> bool:
-        """Read; False once the answer is over, or the connection lost."""
+        """Read; False once the answer is complete, or the connection is lost."""
         data = b""
         with contextlib.suppress(ConnectionError):
             data = self.socket.recv(_READ_BYTES)
-        searched = max(0, len(self.data) - len(self.first_mark))  # no mark is longer than the first
+        searched = max(0, len(self.data) - len(self.first_mark))  # the first mark is the longest
         self.data += data
         if not self.first_s and self.data.find(self.first_mark, searched) >= 0:
             self.first_s = time.perf_counter()
         return bool(data) and self.data.find(self.end_mark, searched) < 0
 
     def is_astray(self) -> bool:
-        """Whether what has come is anything but its answer, as far as that is known; closes the connection."""
+        """Whether the received data is not the right answer, as far as that is known; closes the connection."""
         self.socket.close()
         return not self.first_s or self.end_mark not in self.data
 
 
 class GatewayChat(BenchChat):
-    """Of the gateway, which listens on this port."""
+    """A chat through the gateway, which listens on this port."""
 
     first_mark = b'"delta":{"content":'  # the chunk before it has a role
     end_mark = b"data: [DONE]"
@@ -81,7 +81,7 @@ class GatewayChat(BenchChat):
         self.socket.sendall(head.encode() + body)
 
     def is_astray(self) -> bool:
-        """See `BenchChat`: anything but one whole stream of one completion with the text, and nothing behind it."""
+        """See `BenchChat`: anything but exactly one complete stream of one completion with the text."""
         with contextlib.suppress(OSError):
             self.socket.settimeout(_REST_S)
             while data := self.socket.recv(_READ_BYTES):
@@ -90,7 +90,7 @@ class GatewayChat(BenchChat):
 
 
 class BareChat(BenchChat):
-    """Of the app-server that listens on this Unix socket, on a connection of its own.
+    """A chat on the app-server that listens on this Unix socket, with its own connection.
 
     Args:
         terms: parameters of `thread/start`.
@@ -148,7 +148,7 @@ def body_of(text: str) -> dict[str, Any]:
 
 
 def answer_all(chats: Sequence[BenchChat]) -> tuple[float, float]:
-    """Begin them all at once and read their answers to the end.
+    """Begin all of them concurrently and read their answers to the end.
 
     Returns:
         Seconds until the last of their first deltas, and until the last end.
@@ -185,7 +185,7 @@ def _is_one_stream(data: bytes | bytearray, text: str) -> bool:
 
 
 class _Replayed:
-    """Enough of a socket for what has been received to be read as an HTTP answer."""
+    """Enough of a socket for `HTTPResponse` to parse the received bytes."""
 
     def __init__(self, data: bytes | bytearray) -> None:
         self._data = data

@@ -1,5 +1,5 @@
-"""Many turns at once, each with its own app-server: in ChatGPT mode, as subscribers run them, and with a provider of
-one's own, for which codex does less than half as much a turn, so that our own part shows more.
+"""Many concurrent turns, each with its own app-server: in ChatGPT mode, as subscribers run them, and with a custom
+provider, for which codex does less than half as much work for a turn, so that our own part is more visible.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from codex_server_cli.demo.codex_home import write_chatgpt_login
 
 
 def crowd(world: World, scale: Scale) -> Iterator[Row]:
-    """From the first `new` until the last turn is over, beside one bare process that drives as many turns."""
+    """From the first `new` until the last turn is over, compared with one bare process that drives as many turns."""
     chatgpt_home = world.root / "codex-chatgpt"
     write_chatgpt_login(chatgpt_home, world.model_origin)
     for mode, codex_home in (("ChatGPT mode", chatgpt_home), ("a provider of one's own", world.codex_home)):
@@ -31,7 +31,7 @@ def _row(world: World, scale: Scale, mode: str, env: dict[str, str]) -> Row:
 
 
 def start_all(world: World, scale: Scale, env: dict[str, str], *options: str) -> None:
-    """Start the turns, each by a `new` of its own, and wait until all are over."""
+    """Start the turns, each with a separate `new`, and wait until all are over."""
     commands = [world.popen(world.command, "new", *options, TRIVIAL, env=env) for _ in range(scale.at_once)]
     turns = [turn_of(command.communicate()[0]) for command in commands]
     for turn in turns:

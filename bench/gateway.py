@@ -1,4 +1,4 @@
-"""Chat completions through `codex-server serve`, beside a bare client of its app-server that asks for the same."""
+"""Chat completions through `codex-server serve`, compared with the same requests of a bare client of its app-server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _ServedGateway(NamedTuple):
     terms: dict[str, Any]
 
     def ours(self, text: str) -> GatewayChat:
-        """A chat by way of it."""
+        """A chat through it."""
         return GatewayChat(self.port, text)
 
     def bare(self, text: str) -> BareChat:
@@ -49,7 +49,7 @@ class _ServedGateway(NamedTuple):
 
 
 def gateway(world: World, scale: Scale) -> Iterator[Row]:
-    """One chat, many, and memory with a provider of one's own; one chat in ChatGPT mode. Nothing, where the extra of
+    """One chat, many chats, and memory with a custom provider; one chat in ChatGPT mode. No rows if the extra of
     `serve` is not installed.
     """
     try:
@@ -69,7 +69,7 @@ def gateway(world: World, scale: Scale) -> Iterator[Row]:
 
 @contextlib.contextmanager
 def _serving(world: World, scale: Scale, env: dict[str, str] | None = None) -> Iterator[_ServedGateway]:
-    """A gateway, which is ended with its app-server."""
+    """A running gateway; it and its app-server are ended afterwards."""
     flags = ("--listen", "127.0.0.1:0", "--max-streams", str(scale.streams_at_once))
     process = world.popen(world.command, "serve", *flags, env=env)
     try:
@@ -100,7 +100,7 @@ def _latency(served: _ServedGateway, scale: Scale, mode: str) -> Iterator[Row]:
 
 
 def _many(served: _ServedGateway, scale: Scale, idle: Amount) -> Iterator[Row]:
-    """Many at once, then many in turn: whether each got its own text, and what memory they leave."""
+    """Many concurrent chats, then many in turn: whether each got its own text, and the memory afterwards."""
     n, n_in_turn = scale.streams_at_once, scale.streams_in_turn
     ours, bare = _alternate(scale.rounds, n, served.ours, served.bare)
     if bare.n_astray:
@@ -118,7 +118,7 @@ def _many(served: _ServedGateway, scale: Scale, idle: Amount) -> Iterator[Row]:
 
 
 class _Runs:
-    """What several runs of the same took: seconds to the last first delta, and to the last end."""
+    """The times of several equal runs: seconds to the last first delta, and to the last end."""
 
     def __init__(self) -> None:
         self.first_s: list[float] = []
@@ -127,7 +127,7 @@ class _Runs:
 
 
 def _alternate(n: int, n_at_once: int, *clients: Callable[[str], BenchChat]) -> list[_Runs]:
-    """So many runs of each client in turns; one before them is not counted, for it warms the caches."""
+    """Run each client `n` times, alternating; one more run before these is not counted: it warms the caches."""
     found = [_Runs() for _ in clients]
     for number in range(n + 1):
         for client, runs in zip(clients, found, strict=True):
@@ -141,5 +141,5 @@ def _alternate(n: int, n_at_once: int, *clients: Callable[[str], BenchChat]) -> 
 
 
 def _text(number: int) -> str:
-    """The text of one message, which the model says again word by word: each has its own."""
+    """The text of one message, different for each, which the model repeats word by word."""
     return "".join(f"{number}.{word} " for word in range(_WORDS))

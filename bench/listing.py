@@ -1,4 +1,4 @@
-"""Lists over many files: our turns, and Codex's sessions; what a month of turns has used. All copied."""
+"""Lists over many files: our turns, and Codex's sessions; the usage of a month of turns. All files are copies."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _row(world: World, scale: Scale, what: str, env: dict[str, str], verb: str, 
 
 
 def _copy_sessions(specimen: Path, sessions: Path, n: int) -> None:
-    """Whole copies under other ids, spread over a year of folders, each with its own mtime."""
+    """Make full copies under other ids, spread over a year of folders, each with its own mtime."""
     data = specimen.read_bytes()
     own_id = specimen.stem[-36:]
     for i in range(n):

@@ -1,6 +1,6 @@
 """Reading clocks and counters. Owns how a number is taken; must never know what is measured.
 
-Memory shares and processor time come from the kernel by way of psutil; proportional memory exists on Linux alone.
+Memory and processor time come from the kernel through psutil; proportional memory (PSS) exists only on Linux.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from bench.table import Amount
 def alternate(
     n: int, *runs: Callable[[], object], wait_quiet: Callable[[], object] = lambda: None
 ) -> list[list[float]]:
-    """Time each of `runs` `n` times in turns, so that other load on the machine affects all of them alike.
+    """Time each of `runs` `n` times, alternating, so that other load on the machine affects all of them alike.
 
     Args:
-        wait_quiet: called after each run and not timed: it waits until nothing of the run is in progress.
+        wait_quiet: called after each run and not timed: waits until nothing of the run is in progress.
 
     Returns:
         Seconds, for each run in order. One round before the first is discarded: it warms the caches.
@@ -39,12 +39,12 @@ def alternate(
 
 
 def in_ms(times_s: Sequence[float], of: str = "") -> Amount:
-    """The median and the least of several times, in milliseconds."""
+    """The median and the minimum of several times, in milliseconds."""
     return Amount(statistics.median(times_s) * 1000, "ms", min(times_s) * 1000, of)
 
 
 def in_s(times_s: Sequence[float], of: str = "") -> Amount:
-    """The median and the least of several times, in seconds."""
+    """The median and the minimum of several times, in seconds."""
     return Amount(statistics.median(times_s), "s", min(times_s), of)
 
 
@@ -55,7 +55,7 @@ def memory_mb(pid: int) -> float:
 
 
 def tree_memory_mb(pids: Iterable[int]) -> float:
-    """The proportional memory of these processes and all below them."""
+    """The proportional memory of these processes and all their descendants."""
     roots = [psutil.Process(pid) for pid in pids]
     below = (child for root in roots for child in root.children(recursive=True))
     total = 0.0

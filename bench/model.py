@@ -1,8 +1,8 @@
 """The scripted model's replies to the benchmarks; run by `python -m codex_server_cli.demo --script`.
 
-The prompt is a command: `N` → so many one-word pieces; `ticks N` → numbered pieces, one every 50 ms;
-`hold N PATH` → `N` pieces, then nothing until the file exists; `typical` → what an agent does all day, see `TYPICAL`;
-anything else comes back word by word.
+The prompt is a command: `N` → that many one-word pieces; `ticks N` → numbered pieces, one every 50 ms;
+`hold N PATH` → `N` pieces, then nothing until the file exists; `typical` → a typical agent's turn, see `TYPICAL`;
+anything else is repeated word by word.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from codex_server_cli.demo.script import words_script
 
 TICK_S = 0.05
 TYPICAL = "typical"
-"""Ten commands and a patch, a remark of 20 pieces before each of them, and an answer: 640 pieces in all."""
+"""Ten commands and a patch, each after a remark of 20 pieces, and an answer: 640 pieces in all."""
 
 _COMMANDS, _REMARK_PIECES, _PIECES = 10, 20, 640
 _COMMAND = "seq -f 'src/module_%g.py: def function(argument): ...' 1 20"

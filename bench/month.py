@@ -1,6 +1,6 @@
-"""A month of turns on disk, made from one that has really run: whole directories under other ids, times and ends.
+"""A month of turns on disk, copied from a real one: complete directories with other ids, times and ends.
 
-For `usage` and `gc`, which look over many turns. Always the same turns for the same time. Must never start a process.
+For `usage` and `gc`, which read many turns. Deterministic for a given time. Must never start a process.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _NAMED = 0.2
 def fill(
     specimen: Path, turns: Path, *, days: int = DAYS, a_day: int = A_DAY, shares_files: bool = False
 ) -> list[Path]:
-    """Put a month of ended turns into a folder, evenly over the days before now, oldest first.
+    """Put a month of ended turns into a folder, evenly spread over the days before now, oldest first.
 
     Args:
         specimen: the directory of a turn that has completed.
         turns: the folder; created if missing.
-        shares_files: whether what is the same in all is a hard link: much faster, where the bytes do not matter.
+        shares_files: hard-link the files that are the same in all: much faster, where disk usage does not matter.
     """
     turns.mkdir(mode=0o700, parents=True, exist_ok=True)
     chance, now_s, step_s = random.Random(0), time.time(), _DAY_S / a_day

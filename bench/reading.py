@@ -1,4 +1,4 @@
-"""What an agent has to read: the characters of both streams, which its model pays for."""
+"""The output that an agent must read, in characters of both streams: they cost tokens of its model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _row(what: str, characters: int, most: int) -> Row:
 
 
 def _read(world: World, *arguments: str) -> bytes:
-    """What a command prints, as an agent's shell shows it: both streams, with the paths of the usual home."""
+    """The output of a command in an agent's shell: both streams, with the paths of the default home."""
     run = subprocess.run(
         [world.command, *arguments],
         cwd=world.project,

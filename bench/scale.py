@@ -1,4 +1,4 @@
-"""How much is measured: enough for numbers that hold, or just enough for a smoke test (`--quick`)."""
+"""How much is measured: enough for reliable numbers, or just enough for a smoke test (`--quick`)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ class Scale(NamedTuple):
     Attributes:
         samples: of commands that take a fraction of a second.
         deltas, streams: how long a stream is, and how often it is measured.
-        ticks: of the slow stream that `tail --follow` is watched with.
-        idle_s: how long idle processes are watched.
-        at_once, rounds: how many turns run at once, and how often.
-        watched: how many turns are followed at once.
+        ticks: of the slow stream that measures `tail --follow`.
+        idle_s: how long idle processes are measured.
+        at_once, rounds: how many turns run concurrently, and how often.
+        watched: how many turns are followed concurrently.
         files: how many turns, and how many sessions, are on disk.
-        days: of 500 turns each, that `usage` looks over.
+        days: of 500 turns each, that `usage` reads.
         streams_at_once, streams_in_turn: how many chat completions the gateway answers.
     """
 

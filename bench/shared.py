@@ -1,5 +1,5 @@
-"""Turns on one warm shared server: beside `codex exec`, beside turns with a server each, and beside a bare client of
-that same server.
+"""Turns on one warm shared server, compared with `codex exec`, with turns that spawn a server each, and with a bare
+client of that same server.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from codex_server_cli.demo.codex_home import write_chatgpt_login
 
 SHARED = ("--server", "shared")
 _QUIET_S = 3.0
-"""Threads are unloaded a second after their turn."""
+"""The server unloads a thread a second after its turn."""
 
 
 class Warm(NamedTuple):
@@ -35,7 +35,7 @@ class Warm(NamedTuple):
 
 @contextlib.contextmanager
 def warm(world: World, env: dict[str, str] | None = None) -> Iterator[Warm]:
-    """A shared server that has run a turn; it is stopped in the end."""
+    """A shared server that has run a turn; it is stopped afterwards."""
     turn = world.start(TRIVIAL, *SHARED, env=env)
     try:
         world.await_end(turn)
@@ -62,7 +62,7 @@ def turn(world: World, scale: Scale) -> Iterator[Row]:
 
 
 def crowd(world: World, scale: Scale) -> Iterator[Row]:
-    """Many turns at once, in the two modes of `crowd.crowd`."""
+    """Many concurrent turns, in the two modes of `crowd.crowd`."""
     chatgpt_home = world.root / "codex-chatgpt-shared"
     write_chatgpt_login(chatgpt_home, world.model_origin)
     for mode, codex_home in (("ChatGPT mode", chatgpt_home), ("a provider of one's own", world.codex_home)):
@@ -85,7 +85,7 @@ def _crowd(world: World, scale: Scale, mode: str, env: dict[str, str]) -> Iterat
 
 
 def memory(world: World, scale: Scale) -> Iterator[Row]:
-    """Of a worker in the middle of an answer; and of all processes of many such turns, in equal shares."""
+    """The memory of a worker in the middle of an answer; and of all processes of many such turns, divided by turns."""
     n = scale.at_once
     with world.held_turns(n, HELD_DELTAS) as turns:
         time.sleep(_QUIET_S)
@@ -102,7 +102,7 @@ def memory(world: World, scale: Scale) -> Iterator[Row]:
 
 
 def idle(world: World, scale: Scale) -> Iterator[Row]:
-    """A server that nobody uses, and its keeper."""
+    """An idle server, and its keeper."""
     with warm(world) as server:
         time.sleep(_QUIET_S)
         costs = idle_cost([server.pid, server.keeper], scale.idle_s)

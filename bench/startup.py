@@ -1,4 +1,4 @@
-"""What the user of a command waits for: `new`, `status`, and a whole trivial turn."""
+"""The latency of commands: `new`, `status`, and a whole trivial turn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def new(world: World, scale: Scale) -> Iterator[Row]:
     home = world.root / "unpinned"
     world.make_home(home, is_pinned=False)
     env = world.homes(home, world.codex_home)
-    world.await_end(world.start(TRIVIAL, env=env))  # our own cache of what codex says about itself
+    world.await_end(world.start(TRIVIAL, env=env))  # fills our cache of codex's version
     ours, typer = alternate(
         scale.samples,
         lambda: world.start(TRIVIAL, env=env),
@@ -41,7 +41,7 @@ def new(world: World, scale: Scale) -> Iterator[Row]:
 
 
 def turn(world: World, scale: Scale) -> Iterator[Row]:
-    """A whole turn with a spawned app-server, and the same by `codex exec`."""
+    """A whole turn with a spawned app-server, and the same with `codex exec`."""
 
     ours, codex = alternate(
         scale.samples,

@@ -1,4 +1,4 @@
-"""The speed of text into `out.txt`, and through `tail --follow` to a reader; and a worker's memory meanwhile."""
+"""The speed of text to `out.txt`, and through `tail --follow` to a reader; and a worker's memory meanwhile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _READ_BYTES = 1 << 16
 
 
 def memory(world: World, scale: Scale) -> Iterator[Row]:
-    """The worker in the middle of an answer, beside an interpreter that has imported nothing."""
+    """The worker in the middle of an answer, compared with an interpreter without imports."""
     bare = world.popen(world.python, "-c", "import os; print(flush=True); os.read(os.pipe()[0], 1)")
     try:
         assert bare.stdout is not None
@@ -38,7 +38,7 @@ def memory(world: World, scale: Scale) -> Iterator[Row]:
 
 
 def stream(world: World, scale: Scale) -> Iterator[Row]:
-    """Seconds from `turn/start` to the last byte: in `out.txt`, and at a reader that does nothing."""
+    """Seconds from `turn/start` to the last byte: in `out.txt`, and at a reader that drops the data."""
     ours_s, bare_s = [], []
     for _ in range(scale.streams):
         bare_s.append(world.bare(1, str(scale.deltas)))
@@ -52,7 +52,7 @@ def stream(world: World, scale: Scale) -> Iterator[Row]:
 def latency(world: World, scale: Scale) -> Iterator[Row]:
     """From the timestamp of an event in `events.jsonl` to its text on the other end of `tail --follow`'s pipe."""
     turn = world.start(f"ticks {scale.ticks}")
-    log = (turn / "events.jsonl").open("rb")  # the deltas are dropped from it at the end, by another file of its name
+    log = (turn / "events.jsonl").open("rb")  # at the end a new file without the deltas replaces it
     tail = world.popen(world.command, "tail", turn.name, "--follow")
     assert tail.stdout is not None
     attached_s, printed_s = 0.0, dict[str, float]()
@@ -73,7 +73,7 @@ def latency(world: World, scale: Scale) -> Iterator[Row]:
 
 
 def worker_pid(turn: Path) -> int:
-    """The process that drives a turn."""
+    """The pid of a turn's worker."""
     pid: int = json.loads((turn / "meta.json").read_bytes())["pid"]
     return pid
 
@@ -84,7 +84,7 @@ def _events(log: BinaryIO) -> Iterator[dict[str, Any]]:
 
 
 def _sent_s(turn: Path, method: str) -> float:
-    """When the worker sent its one request of this method, as Unix time."""
+    """When the worker sent its only request of this method, as Unix time."""
     sent_ms: int = next(
         e["ts"] for e in _events((turn / "events.jsonl").open("rb")) if e["dir"] == "out" and e.get("method") == method
     )

@@ -1,6 +1,6 @@
 """The table that the benchmarks print, and its place in the README. Owns the format of numbers.
 
-Pure but for reading what machine this is. Must never measure anything, or name the host.
+Pure, except that it reads facts about the machine. Must never measure anything, or name the host.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DIGITS = {"ms": 0, "s": 2, "MB": 1, "KB": 0, "%": 2, "characters": 0, "answers"
 class Amount:
     """A measured number in its unit (`ms`, `s`, `MB`, `KB`, `%`, `characters`, `answers`).
 
-    `best` is the least of several, where `value` is a median. `of` names what was measured, for a reference.
+    `best` is the minimum of several, where `value` is a median. `of` names what was measured, for a reference.
     """
 
     value: float
@@ -42,8 +42,8 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. Its budget is `max_ratio` to the reference, or else `max_value` in the unit measured; one
-    with neither says what another row is to be compared with.
+    """One line of the table. Its budget is `max_ratio` to the reference, or else `max_value` in the unit measured; a
+    row with neither is only for comparison with another row.
     """
 
     what: str
@@ -85,7 +85,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def machine(versions: str) -> str:
-    """One sentence: when this was measured, and on what. `versions` says of which programs."""
+    """One sentence: when and on what this was measured. `versions` names the programs."""
     memory_gb = psutil.virtual_memory().total / 1e9
     return (
         f"Measured on {time.strftime('%Y-%m-%d', time.gmtime())} with {versions}, on {platform.system()}, "

@@ -1,4 +1,4 @@
-"""The cost of following many turns at once, and of being queued behind them, while they all stream."""
+"""The cost of following many concurrent turns, and of a turn queued behind them, while they all stream."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bench.world import TRIVIAL, World, turn_of
 from codex_server_cli.disk import lock
 
 _START_S = 90.0
-"""Longer than it takes to start them all."""
+"""More than the time to start all of them."""
 _QUIET_S = 3.0
 
 
@@ -60,7 +60,7 @@ def watching(world: World, scale: Scale) -> Iterator[Row]:
 
 @contextlib.contextmanager
 def _on_terminal(world: World, verb: str, *, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a verb on a terminal of 80 columns and 24 lines, whose output is drained and which gets no input."""
+    """Run a verb on a terminal of 80 columns and 24 lines; its output is drained, and it gets no input."""
     controller, terminal = os.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = subprocess.Popen(
@@ -84,6 +84,6 @@ def _on_terminal(world: World, verb: str, *, env: dict[str, str]) -> Iterator[su
 
 
 def _drain(fd: int) -> None:
-    with contextlib.suppress(OSError):  # EIO: the other side is closed
+    with contextlib.suppress(OSError):  # EIO: the other end is closed
         while os.read(fd, 1 << 16):
             pass

@@ -1,7 +1,7 @@
-"""The temporary environment of all measurements: homes, a project, the model, the installed command.
+"""The temporary environment of all benchmarks: homes, a project, the model, the installed command.
 
-Owns every process of a run and the check that none outlives it. The model runs in a separate process, so that its
-work is not counted. Never here: what is measured.
+Owns every process of a run and the check that none outlives it. The model runs in a separate process, so that its work
+is not counted. Never here: what is measured.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from codex_server_cli.disk import lock
 
 BENCH = Path(__file__).parent
 TRIVIAL = "two words"
-"""A prompt whose whole answer is these two words."""
+"""A prompt that the model repeats: an answer of two words."""
 
 TYPER = "`import typer`"
-"""What `import_typer` is called in the table."""
+"""The name of `import_typer` in the table."""
 
 _HOMES = ("CODEX_SERVER_HOME", "CODEX_HOME")
 _NOT_INHERITED = (*_HOMES, "CODEX_SERVER_TURN_ID", "OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
@@ -49,7 +49,7 @@ print(find_codex(read_config(settings.config_path).codex, settings.search_path).
 
 
 class BenchError(Exception):
-    """Nothing can be measured here, or something failed; the message says what."""
+    """A benchmark cannot run here, or failed; the message says why."""
 
 
 class World:
@@ -58,8 +58,8 @@ class World:
     Attributes:
         command, python: the installed `codex-server`, and the interpreter that runs it.
         codex: the binary that all turns use.
-        root: contains all else, and is deleted at the end.
-        home, codex_home, project: of the command, of codex, and the working directory of both.
+        root: contains everything else, and is deleted at the end.
+        home, codex_home, project: the command's home, codex's home, and the working directory of both.
         env: the environment of every process.
         model_origin: `http://127.0.0.1:PORT`, where the scripted model answers.
         specimen: the directory of a trivial turn that has ended.
@@ -98,7 +98,7 @@ class World:
             raise BenchError(f"still running at the end, and killed: {', '.join(left)}")
 
     def _close(self) -> list[str]:
-        """End and delete everything; return what did not end by itself."""
+        """End and delete everything; return the processes that did not end by themselves."""
         self._model.terminate()
         self._model.communicate()
         left = self._end_processes()
@@ -108,11 +108,11 @@ class World:
     # --- homes
 
     def homes(self, home: Path, codex_home: Path) -> dict[str, str]:
-        """The variables that make a command use these."""
+        """The environment variables that make a command use these."""
         return dict(zip(_HOMES, (str(home), str(codex_home)), strict=True))
 
     def make_home(self, home: Path, max_running: int = _MAX_RUNNING, *, is_pinned: bool = True) -> None:
-        """Make a CODEX_SERVER_HOME that has this run's codex pinned, or one where codex is looked for."""
+        """Make a CODEX_SERVER_HOME that pins this run's codex, or one where codex must be found."""
         home.mkdir(mode=0o700)
         pin = {"codex": str(self.codex)} if is_pinned else {}
         (home / "config.json").write_text(json.dumps({"max_running": max_running, **pin}))
@@ -133,7 +133,7 @@ class World:
     def popen(
         self, *command: str | Path, env: dict[str, str] | None = None, stdin: int = subprocess.DEVNULL
     ) -> subprocess.Popen[bytes]:
-        """Start a command in the project, its stdout a pipe and its stdin empty by default."""
+        """Start a command in the project; its stdout is a pipe, and its stdin is empty by default."""
         return subprocess.Popen(
             command,
             cwd=self.project,
@@ -152,7 +152,7 @@ class World:
         process = self.popen(*command, env=env, stdin=stdin)
         assert process.stdout is not None
         with process.stdout:
-            stdout = process.stdout.read()  # a stdin that is a pipe stays open meanwhile
+            stdout = process.stdout.read()  # a pipe as stdin stays open meanwhile
         process.wait()
         if process.stdin is not None:
             process.stdin.close()
@@ -161,29 +161,29 @@ class World:
         return stdout
 
     def import_typer(self) -> None:
-        """The reference of every start-up: the interpreter of the command imports typer and nothing else."""
+        """The reference for every start-up: the interpreter of the command imports typer and nothing else."""
         self.run(self.python, "-c", "import typer")
 
     def bare(self, n: int, prompt: str, env: dict[str, str] | None = None) -> float:
-        """Drive `n` turns through `bare.py`; the seconds that the longest stream took."""
+        """Drive `n` turns through `bare.py`; return the seconds of the longest stream."""
         return float(self.run(self.python, BENCH / "bare.py", str(n), self.codex, self.project, prompt, env=env))
 
     def bare_socket(self, n: int, path: str, prompt: str) -> float:
-        """Drive `n` turns through `bare_socket.py` on the server that listens there; the seconds that it took."""
+        """Drive `n` turns through `bare_socket.py` on the server that listens there; return the seconds."""
         return float(self.run(self.python, BENCH / "bare_socket.py", str(n), path, self.project, prompt))
 
     def exec_turn(self) -> None:
-        """A trivial turn by `codex exec`."""
+        """Run a trivial turn with `codex exec`."""
         self.run(self.codex, "exec", "--skip-git-repo-check", TRIVIAL)
 
     def await_newest(self, home: Path | None = None) -> None:
-        """Sleep until the turn that was started last has ended, and check that it completed."""
+        """Sleep until the newest turn has ended, and check that it completed."""
         self.await_end(max(((home or self.home) / "turns").iterdir()))
 
     def start(
         self, prompt: str, *options: str, stdin: int = subprocess.DEVNULL, env: dict[str, str] | None = None
     ) -> Path:
-        """Start a turn; its directory."""
+        """Start a turn; return its directory."""
         return turn_of(self.run(self.command, "new", *options, prompt, stdin=stdin, env=env))
 
     def await_end(self, turn: Path) -> None:
@@ -201,7 +201,7 @@ class World:
 
     @contextmanager
     def held_turns(self, n: int, n_deltas: int, *options: str) -> Iterator[list[Path]]:
-        """Turns that block after so many deltas; they end with the `with` block."""
+        """Turns that block after `n_deltas` deltas; they end with the `with` block."""
         gate = FileGate(self.root / "gate")
         turns = [self.start(f"hold {n_deltas} {gate.path}", *options) for _ in range(n)]
         try:
@@ -217,7 +217,7 @@ class World:
             gate.reached_path.unlink()
 
     def versions(self) -> str:
-        """What was measured, as text."""
+        """The measured programs and their versions, as text."""
         python = self._ask_python("import platform; print(platform.python_version())")
         ours = self.run(self.command, "version").decode().strip()
         codex = re.search(r"[\d.]+\S*", self.run(self.codex, "--version").decode())

@@ -165,7 +165,7 @@ class CodexMissingError(CodexServerError):
 
 
 class ServerError(CodexServerError):
-    """The app-server that the user named cannot be reached, refuses, or is none."""
+    """The app-server that the user named cannot be reached, refuses, or is not an app-server."""
 
     exit_code = Exit.CODEX_MISSING
     kind = ErrorKind.NETWORK
@@ -194,7 +194,7 @@ class RefusalError(CodexServerError):
 
 
 class LateError(CodexServerError):
-    """An app-server did not answer a raw call in time; it may have done what it was asked."""
+    """An app-server did not answer a raw call in time; it may have executed the call."""
 
     exit_code = Exit.TIMEOUT
     kind = ErrorKind.STALLED
@@ -208,11 +208,11 @@ class HomeError(CodexServerError):
 
 
 class BusyError(CodexServerError):
-    """Another process holds it, or it has not ended yet.
+    """Another process holds the turn or thread, or it has not ended yet.
 
     Attributes:
         holder: our turn that holds it, if it is one; `holder_pid`: the process, where it is not ours.
-        occupied: the thread in which something waits that Codex would run first, where that is the reason.
+        occupied: the thread with queued work that Codex would run first, where that is the reason.
     """
 
     exit_code = Exit.BUSY

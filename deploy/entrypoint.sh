@@ -1,9 +1,9 @@
 #!/bin/sh
 # Process of the container: `serve [FLAGS]`, else any command (`codex-server login --device`, `codex-server list-turns`).
-# `healthcheck` says by its exit code whether the one that runs can answer.
+# `healthcheck` exits with 0 if the running gateway can answer.
 #
-# Off loopback `serve` needs a token in a file of ours alone. CODEX_SERVER_TOKEN_SOURCE names one that is mounted (a
-# secret may be readable by a group); without it a random one is made, once, in /data/token.
+# Off loopback `serve` needs a token in a file that only we can read. CODEX_SERVER_TOKEN_SOURCE names a mounted one (a
+# secret may be readable by a group); without it a random token is made, once, in /data/token.
 
 set -eu
 umask 077
@@ -14,7 +14,7 @@ token=$data/token
 prepare() {
     mkdir -p "$CODEX_HOME" "$CODEX_SERVER_HOME"
     if [ -n "${CODEX_SERVER_TOKEN_SOURCE:-}" ]; then
-        # Beside it, then renamed: at no time is there half of a token.
+        # Written beside it, then renamed: there is never a partial token.
         if ! cat "$CODEX_SERVER_TOKEN_SOURCE" >"$token.new" || [ "$(tr -d '[:space:]' <"$token.new" | wc -c)" -lt 32 ]; then
             rm -f "$token.new"
             echo "entrypoint: $CODEX_SERVER_TOKEN_SOURCE has no token of 32 bytes or more" >&2
@@ -27,14 +27,14 @@ prepare() {
     fi
 }
 
-# The container takes its turns with it: they are cancelled first, which keeps what they have said.
+# The turns end with the container: they are cancelled first, which keeps their partial answers.
 stop() {
     trap '' TERM INT
     codex-server cancel --all >/dev/null || :
     kill -TERM "$child" 2>/dev/null || :
 }
 
-# Its app-server answers, where it listens: an address for all interfaces is asked on loopback.
+# Whether its app-server answers; for an address of all interfaces loopback is used.
 is_healthy() {
     listen=${CODEX_SERVER_LISTEN:-0.0.0.0:8787}
     case $listen in
@@ -58,7 +58,7 @@ prepare
 trap stop TERM INT
 codex-server serve --listen "${CODEX_SERVER_LISTEN:-0.0.0.0:8787}" --token-file "$token" --cwd "${CODEX_SERVER_PROJECT:-/project}" "$@" &
 child=$!
-# The first wait ends with the signal, the second one with serve.
+# The signal ends the first wait, the end of serve the second one.
 wait "$child" && code=0 || code=$?
 while kill -0 "$child" 2>/dev/null; do
     wait "$child" && code=0 || code=$?

@@ -1,7 +1,7 @@
 """Run the scripted model alone: `python -m codex_server_cli.demo [--script demo|words|FILE] [--port-file F]`.
 
-Owns: its command line. Prints one JSON line `{"version":1,"base_url","origin"}` and serves until stdin
-closes or SIGTERM comes. FILE is a Python file that defines `script` (see `ScriptedModel`).
+Owns: its command line. Prints one JSON line `{"version":1,"base_url","origin"}` and serves until EOF on stdin or
+SIGTERM. FILE is a Python file that defines `script` (see `ScriptedModel`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What ChatGPT's backend replies about an account, as far as Codex requests it: usage windows and workspaces.
+"""The replies of ChatGPT's backend about an account, as far as Codex requests them: usage windows and workspaces.
 
 Owns: the shape of those answers, found by experiment with 0.163.0 and 0.171.0. Pure.
 Never here: HTTP, tokens or files.
@@ -49,7 +49,7 @@ def _window(used_percent: int, seconds: int, reset_at: int) -> Json:
 def usage_headers(
     *, primary_percent: int = 25, secondary_percent: int = 10, reset_at: int = 2_000_000_000
 ) -> dict[str, str]:
-    """Headers of a model response that carry the same windows: Codex turns them into `account/rateLimits/updated`."""
+    """Headers of a model response with the same windows: Codex turns them into `account/rateLimits/updated`."""
     return {
         "x-codex-primary-used-percent": str(primary_percent),
         "x-codex-primary-window-minutes": str(FIVE_HOURS_S // 60),

@@ -1,4 +1,4 @@
-"""A CODEX_HOME whose model is the scripted one: a custom provider without a login, or ChatGPT mode proper.
+"""A CODEX_HOME that uses the scripted model: a custom provider without a login, or real ChatGPT mode.
 
 Owns: the `config.toml` and `auth.json` that the real codex needs to run whole turns offline.
 Never here: the user's own CODEX_HOME, real tokens, processes.
@@ -29,12 +29,12 @@ def write_custom_provider(
     features: Mapping[str, bool] | None = None,
     extra_toml: str = "",
 ) -> None:
-    """Make `codex_home` (created if need be) use the model at `base_url`, without a login.
+    """Make `codex_home` (created if missing) use the model at `base_url`, without a login.
 
-    Codex warns of a model that it does not know; None leaves it at its own default. Retries default to none, so that
-    failures come at once. `features` are Codex's own switches (`codex features list`).
-    `extra_toml` is appended and so must begin with a table header. Without a login `codex login status` says "Not
-    logged in" (exit 1), and turns run all the same.
+    Codex warns about a model that it does not know; None leaves its default. Retries default to none, so that failures
+    appear at once. `features` are Codex's own switches (`codex features list`).
+    `extra_toml` is appended and so must begin with a table header. Without a login `codex login status` prints "Not
+    logged in" (exit 1), and turns run anyway.
     """
     provider = _provider(base_url, request_max_retries, stream_max_retries)
     named = "" if model is None else f"model = {_quoted(model)}\n"
@@ -52,7 +52,7 @@ def write_chatgpt_login(
     features: Mapping[str, bool] | None = None,
     extra_toml: str = "",
 ) -> None:
-    """Make `codex_home` (created if need be) look logged in with ChatGPT, every service being at `origin`.
+    """Make `codex_home` (created if missing) look logged in with ChatGPT, with every service at `origin`.
 
     The tokens are unsigned and invalid elsewhere. Request compression is off, so that bodies are readable
     without zstandard. The built-in provider retries up to 30 requests over 25 s and cannot be configured: with

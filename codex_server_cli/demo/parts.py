@@ -1,6 +1,6 @@
-"""What a model's reply is made of, as frozen values: parts, waits, ends, and HTTP failures.
+"""The parts of a model's reply, as frozen values: items, waits, ends, and HTTP failures.
 
-Owns: the data of a script. `replies` builds these values, `sse` gives them their form on the wire.
+Owns: the data of a script. `replies` builds these values, `sse` encodes them.
 Never here: sockets, threads, clocks or files. A pause or a hold is only *named* here; the server acts on it.
 """
 
@@ -89,7 +89,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """A reasoning item with one summary part; `encrypted` is what the model thought, for the model alone."""
+    """A reasoning item with one summary part; `encrypted` is the reasoning itself, readable only by the model."""
 
     summary_text: str
     item_id: str | None = None
@@ -100,7 +100,7 @@ class Reasoning:
 class ToolCall:
     """A call of one of Codex's tools; `arguments` is a JSON object, or free text for a custom tool.
 
-    `namespace` is that of a tool that is not built into Codex: `mcp__SERVER` for an MCP server's.
+    `namespace` is for a tool that is not built into Codex: `mcp__SERVER` for one of an MCP server.
     """
 
     name: str
@@ -117,7 +117,7 @@ class WebSearch:
     item_id: str | None = None
 
 
-# Ends: what comes instead of `response.completed`.
+# Ends: sent instead of `response.completed`.
 
 
 @dataclass(frozen=True, slots=True)

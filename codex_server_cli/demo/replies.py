@@ -1,13 +1,13 @@
-"""Builders for scripts: what the scripted model does next.
+"""Builders for scripts: the next action of the scripted model.
 
-Owns: the vocabulary of a script, and which body makes Codex report which failure. Pure: values in, values out.
+Owns: the functions of a script, and which body makes Codex report which failure. Pure: values in, values out.
 Never here: the values themselves (`parts`), their wire form (`sse`), I/O of any kind.
 
     reply(reason("look first"), run_command("ls"))               one model response with a tool call
     reply(say("Hello", hold(gate), " world"))                    stops between two deltas until the gate opens
     cut_after("Hel")      incomplete("max_output_tokens")      usage_limit()
 
-Argument names and outcomes are those that 0.163.0 and 0.171.0 showed when run.
+Argument names and outcomes were observed with 0.163.0 and 0.171.0.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def say(
     """An assistant message, streamed one delta per string; holds, pauses and a cut may stand between them.
 
     Args:
-        pieces: the text in order; without a string, a message with no delta.
+        pieces: the text in order; without any string, a message without a delta.
         chunks: split every string into this many deltas of nearly equal length.
         phase: `final_answer`, `commentary`, or None for a model that names no phase.
         item_id: a fixed id, for instance to show what a retry with the same id looks like.
@@ -89,8 +89,8 @@ def call(
     """A call of any tool: a mapping makes a `function_call`, a string a `custom_tool_call`.
 
     Args:
-        name: the tool's.
-        arguments: what it is called with.
+        name: of the tool.
+        arguments: of the call.
         call_id: a fixed id; Codex makes it the item's id.
         namespace: of a tool that is not built into Codex: `mcp__SERVER`, `multi_agent_v1`.
     """
@@ -134,7 +134,7 @@ def apply_patch(patch_text: str, *, call_id: str | None = None) -> ToolCall:
 
 
 def update_plan(*steps: tuple[str, str], explanation: str | None = None, call_id: str | None = None) -> ToolCall:
-    """The plan tool: each step is (text, status), status being `pending`, `in_progress` or `completed`."""
+    """The plan tool: each step is (text, status); the status is `pending`, `in_progress` or `completed`."""
     arguments: Json = {"plan": [{"step": text, "status": status} for text, status in steps]}
     if explanation is not None:
         arguments["explanation"] = explanation
@@ -182,7 +182,7 @@ def context_window() -> StreamFailure:
 
 
 def fail(status: int, body: Mapping[str, Any] | str, headers: Mapping[str, str] | None = None) -> Failure:
-    """An HTTP error; the body decides what Codex makes of it."""
+    """An HTTP error; its body decides which failure Codex reports."""
     return Failure(status, body, headers or {})
 
 

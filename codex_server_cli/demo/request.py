@@ -1,6 +1,6 @@
 """One HTTP request to the scripted model, as scripts and tests see it.
 
-Owns: decoding a body, and the queries of scripts on a conversation. Pure.
+Owns: decoding a body, and the properties of a conversation that scripts need. Pure.
 Never here: sockets; what to answer.
 """
 
@@ -21,7 +21,7 @@ RESPONSES_PATH = "/v1/responses"
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request as it came in.
+    """One received HTTP request.
 
     `path` has no query, `headers` have lower-case names, `body` is decoded JSON (None when empty, the raw
     bytes when it is compressed and the optional `zstandard` module is missing). `number` counts the model
@@ -47,12 +47,12 @@ class Request:
 
     @cached_property
     def tool_outputs(self) -> dict[str, Any]:
-        """What Codex's tools answered so far, by call id."""
+        """The outputs of Codex's tools so far, by call id."""
         return {item["call_id"]: item["output"] for item in self._input if "output" in item and "call_id" in item}
 
     @property
     def is_follow_up(self) -> bool:
-        """Whether this continues a turn with the outcome of a tool call, rather than starting one."""
+        """Whether this continues a turn with the output of a tool call, rather than starting one."""
         return bool(self._input) and "output" in self._input[-1]
 
     @property

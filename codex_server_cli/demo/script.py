@@ -1,6 +1,6 @@
-"""The built-in scripts: what `codex-server demo` shows, and a word source for benchmarks.
+"""The built-in scripts: that of `codex-server demo`, and a word source for benchmarks.
 
-Owns: their text and pace. Pure. Never here: the vocabulary (`replies`) or the server.
+Owns: their text and pace. Pure. Never here: the builders (`replies`) or the server.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def demo_script() -> Callable[[Request], Answer]:
 
 
 def words_script() -> Callable[[Request], Answer]:
-    """A prompt that is a number gets so many one-word deltas; any other comes back word by word."""
+    """A prompt that is a number gets that many one-word deltas; any other is repeated word by word."""
 
     def script(request: Request) -> Answer:
         prompt = request.prompt.strip()

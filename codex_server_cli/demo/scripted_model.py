@@ -1,13 +1,13 @@
 """The scripted model: an OpenAI Responses API on loopback that replies as scripted.
 
-Owns: the HTTP server, the record of requests, and the few account paths that Codex asks in ChatGPT mode.
-Never here: the shape of events (`sse`), the vocabulary of scripts (`replies`), a CODEX_HOME (`codex_home`).
+Owns: the HTTP server, the record of requests, and the few account paths that Codex requests in ChatGPT mode.
+Never here: the format of events (`sse`), the builders for scripts (`replies`), a CODEX_HOME (`codex_home`).
 
     with ScriptedModel([reply(run_command("ls")), reply(say("done"))]) as model:
         write_custom_provider(home, model.base_url)
 
-What Codex needs of it was found by running 0.163.0 and 0.171.0: a WebSocket upgrade answered with 426 makes
-it fall back to HTTP at once, and 404 is accepted for every path that is not served here.
+Observed with 0.163.0 and 0.171.0: a 426 in reply to a WebSocket upgrade makes Codex fall back to HTTP at once, and it
+accepts 404 for every path that is not served here.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class ScriptedModel:
             for held in self._holding:
                 held.gate.release()
 
-    # What follows runs on the server's connection threads.
+    # The following methods run on the server's connection threads.
 
     def _record(self, request: Request) -> Request:
         with self._changed:
@@ -140,17 +140,17 @@ class _HttpServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def server_bind(self) -> None:
-        # HTTPServer's own version asks the resolver for this machine's name, which can take seconds.
+        # HTTPServer's own version resolves this machine's name, which can take seconds.
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):  # Codex disconnects whenever a turn is interrupted
+        if not isinstance(sys.exception(), ConnectionError):  # Codex disconnects when a turn is interrupted
             super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection, one answer: closing it is the cheapest way to end a stream of unknown length."""
+    """One reply for each connection: closing it is the cheapest way to end a stream of unknown length."""
 
     server: _HttpServer
     protocol_version = "HTTP/1.1"

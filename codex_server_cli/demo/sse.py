@@ -1,10 +1,10 @@
 """The wire form of an answer: Responses API events as server-sent events, cut into blocks at every wait.
 
-Owns: event names and shapes, item ids, the framing. Pure: what to do at a wait is up to the server.
+Owns: event names and formats, item ids, the framing. Pure: the server executes the waits.
 Never here: sockets, threads, clocks.
 
-Only the events that Codex reads are sent. Item ids that the script does not set are derived from the number
-of the request, so they differ between the responses of a turn as they do upstream.
+Only the events that Codex reads are sent. Item ids that the script does not set are derived from the number of the
+request, so that they differ between the responses of a turn, as upstream.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from codex_server_cli.demo.parts import (
 def blocks(answer: Answer, number: int) -> Iterator[bytes | Wait]:
     """The stream of `answer` for the `number`-th model request: bytes to write at once, and waits between them.
 
-    A `Cut` is the last thing that comes; otherwise the last block ends with `response.completed`,
-    `response.incomplete` or `response.failed`.
+    A `Cut` is the last element; otherwise the last block ends with `response.completed`, `response.incomplete` or
+    `response.failed`.
     """
     pending: list[bytes] = []
     for step in _steps(answer, f"resp_{number}", number):
@@ -82,7 +82,7 @@ def _message(message: Message, index: int, item_id: str) -> Iterator[bytes | Wai
     if message.phase is not None:
         item["phase"] = message.phase
     yield _added({**item, "content": []}, index)
-    # One hundred thousand deltas are a benchmark: everything but the text is encoded once.
+    # Benchmarks send one hundred thousand deltas: everything but the text is encoded only once.
     head, tail = _event(
         "response.output_text.delta", item_id=item_id, output_index=index, content_index=0, delta="\0"
     ).split(rb'"\u0000"')

@@ -16,7 +16,7 @@ DEFAULT_SERVER_IDLE_S = 30 * 60.0
 
 
 class Config(NamedTuple):
-    """`config.json`. `warnings` lists ignored keys; what is in `serve` is checked by `settings.serve`."""
+    """`config.json`. `warnings` lists ignored keys; `settings.serve` checks the content of `serve`."""
 
     codex: str | None = None
     may_bill_api_key: bool = False

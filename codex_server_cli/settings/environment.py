@@ -1,4 +1,4 @@
-"""Owns the environment of each process that this program starts, and where our processes import from.
+"""Owns the environment of each process that this program starts, and the import path of our processes.
 
 Must never import more than `os` and `sys`: it is needed before anything else.
 """
@@ -20,13 +20,13 @@ NOTIFY_VARIABLE = "CODEX_SERVER_NOTIFY"
 
 _DISPLAY_VARIABLES = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME")
 UTF8 = ("-X", "utf8")
-"""Makes our Python decode names and arguments as UTF-8, whatever the locale, as Codex does."""
+"""Makes our Python decode names and arguments as UTF-8 in any locale, as Codex does."""
 
 JOB_VARIABLES = (
     *("RUNNER_TRACKING_ID", "VSTS_PROCESS_LOOKUP_ID", "JENKINS_URL", "JENKINS_NODE_COOKIE", "BUILD_ID"),
     "CI_DISPOSABLE_ENVIRONMENT",
 )
-"""The variables that show a CI job which ends its processes."""
+"""The variables of CI jobs that end their processes."""
 _API_KEY_VARIABLES = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
 _PATH_VARIABLES = (
     *("HOME", "CODEX_SERVER_HOME", "CODEX_HOME", "CODEX_SQLITE_HOME"),
@@ -39,17 +39,17 @@ _SERVER_VARIABLES = (
     *_PROXY_VARIABLES,
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "CODEX_CA_CERTIFICATE", "CODEX_SQLITE_HOME"),
 )
-"""What an app-server reads of its environment for itself, for life (transport notes, section 5)."""
+"""Variables that an app-server itself reads, only at its start (transport notes, section 5)."""
 
 SERVER_MARK = "server"
-"""Marks the processes of the shared app-server as those of no turn."""
+"""Marks the processes of the shared app-server as not belonging to any turn."""
 
 
 def make_paths_absolute() -> None:
     """Make the paths in our own environment absolute, once, before anything is started.
 
-    A relative path means one in the user's current directory. Our processes, and each codex, have other working
-    directories: each would resolve it differently.
+    A relative path refers to the user's current directory. Our processes, and each codex, have other working
+    directories, and would resolve it differently.
     """
     for name in _PATH_VARIABLES:
         value = os.environ.get(name)
@@ -61,7 +61,7 @@ def make_paths_absolute() -> None:
 
 
 def is_completing() -> bool:
-    """Whether the shell asks what a line could go on with (TAB), in the protocol of typer and click."""
+    """Whether the shell asks for completions (TAB), in the protocol of typer and click."""
     return "_CODEX_SERVER_COMPLETE" in os.environ
 
 
@@ -94,11 +94,11 @@ _CONFIG_VARIABLE_PREFIXES = ("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
 
 
 def inherited_environment() -> dict[str, str]:
-    """Our environment, without what ties git to one repository, or to one state of it.
+    """Our environment, without the variables that tie git to one repository, or to one state of it.
 
     A turn that a git hook starts works in its own directory, for longer than the hook: with the hook's `GIT_DIR` it
     would read another repository, with its `GIT_INDEX_FILE` write to an index that is locked or gone. Git's other
-    variables are the user's (`GIT_AUTHOR_NAME`, `GIT_SSH_COMMAND` …) and stay.
+    variables are the user's (`GIT_AUTHOR_NAME`, `GIT_SSH_COMMAND` …) and are kept.
     """
     return {name: value for name, value in os.environ.items() if not _is_repository_variable(name)}
 
@@ -108,7 +108,7 @@ def _is_repository_variable(name: str) -> bool:
 
 
 def import_path() -> list[str]:
-    """`sys.path` in an order in which no module of the user's shadows the standard library or our dependencies.
+    """`sys.path` in an order in which no user module shadows the standard library or our dependencies.
 
     `PYTHONPATH` and the directory of the script come first by default; here they come last, for users who have
     installed us or our dependencies only there.
@@ -117,20 +117,20 @@ def import_path() -> list[str]:
     package = os.path.abspath(f"{__file__}/../../..")  # noqa: PTH100 — the same
     split = sys.path.index(library) if library in sys.path else 0
     foreign, path = sys.path[0 if sys.flags.safe_path else 1 : split], sys.path[split:]
-    if package not in path:  # behind the library's two, before an installed other version of us
+    if package not in path:  # after the two of the library, before another installed version of us
         path.insert(2, package)
     return [*path, *(place for place in foreign if place not in path)]
 
 
 def interpreter(code: str, *arguments: str) -> list[str]:
-    """The command line of a Python that runs `code` of ours, with `arguments` in `sys.argv`.
+    """The command line of a Python that runs our `code`, with `arguments` in `sys.argv`.
 
     It is isolated (`-I`): neither the user's `PYTHON…` variables, nor their site directory, nor the current directory
     affect its imports. The variables stay in its environment, for Codex and the commands of a turn. Their settings for
-    bytecode files are kept: without these each start could be a slow one. It does not look for site-packages either
+    bytecode files are kept: without these every start could be slow. It does not search for site-packages either
     (`-S`, 2 to 3 ms): it gets ours.
     """
-    site = [] if "coverage" in sys.modules else ["-S"]  # a file there starts it, so that what we start is measured too
+    site = [] if "coverage" in sys.modules else ["-S"]  # a file in site-packages starts coverage in our processes
     bytecode = ["-B"] if sys.dont_write_bytecode else []
     prefix = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
     return [
@@ -147,9 +147,9 @@ def interpreter(code: str, *arguments: str) -> list[str]:
 
 
 def worker_environment() -> dict[str, str]:
-    """The environment of a worker: the caller's, except for the mark of the caller's turn.
+    """The environment of a worker: the caller's, without the mark of the caller's turn.
 
-    With that mark it would be ended with the caller's turn; and its own turn has no id yet.
+    With that mark it would be ended with the caller's turn; its own turn has no id yet.
     """
     return {**inherited_environment(), TURN_VARIABLE: "worker"}
 
@@ -157,13 +157,13 @@ def worker_environment() -> dict[str, str]:
 def codex_environment(
     *, may_bill_api_key: bool, turn_id: str | None = None, codex_home: str | None = None
 ) -> dict[str, str]:
-    """The environment of a codex process: ours, without what could make it bill an API key.
+    """The environment of a codex process: ours, without variables that could make it bill an API key.
 
-    Everything else stays, except for git's repository variables: an allow-list would lose proxies, CA bundles and
+    Everything else is kept, except for git's repository variables: an allow-list would lose proxies, CA bundles and
     `CODEX_HOME`.
 
     Args:
-        may_bill_api_key: keep the keys, because the user said so.
+        may_bill_api_key: keep the keys, because the user consented.
         turn_id: the turn to mark it with; None keeps our own mark.
         codex_home: replaces our `CODEX_HOME`.
     """
@@ -174,19 +174,19 @@ def codex_environment(
 
 
 def server_environment(*, may_bill_api_key: bool) -> dict[str, str]:
-    """The environment of the shared app-server and of our process above it: outside of any turn, and of no turn's.
+    """The environment of the shared app-server and of its keeper, with a mark that is not a turn's.
 
-    Its mark is that of no turn. Without one the end of the turn that happens to start it would end it.
+    Without that mark, the end of the turn that happens to start the server would end it.
     """
     return codex_environment(may_bill_api_key=may_bill_api_key, turn_id=SERVER_MARK)
 
 
 def server_variables(named: Iterable[str], *, may_bill_api_key: bool) -> list[tuple[str, str]]:
-    """The variables that an app-server reads for itself, not for a turn, and their values: proxies, CAs, keys.
+    """The variables that an app-server itself reads, not for a turn, and their values: proxies, CAs, keys.
 
     Args:
         named: those that Codex's configuration names.
-        may_bill_api_key: whether it is given API keys.
+        may_bill_api_key: whether it gets API keys.
     """
     read = {*_SERVER_VARIABLES, *(name.lower() for name in _PROXY_VARIABLES), *named}
     read |= set(_API_KEY_VARIABLES) if may_bill_api_key else set()
@@ -195,10 +195,10 @@ def server_variables(named: Iterable[str], *, may_bill_api_key: bool) -> list[tu
 
 
 def ssh_environment(*, may_bill_api_key: bool) -> dict[str, str]:
-    """The environment of an ssh: that of a codex, with a mark of no turn.
+    """The environment of an ssh: that of a codex, with a mark that is not a turn's.
 
-    The user's own ssh configuration may make it leave a process that later ones use (`ControlPersist`), which no turn's
-    end must end; and it may hand variables on (`SendEnv`).
+    The user's own ssh configuration may make it leave a process that later connections use (`ControlPersist`), which
+    the end of a turn must not end; and it may forward variables (`SendEnv`).
     """
     return codex_environment(may_bill_api_key=may_bill_api_key, turn_id="ssh")
 
@@ -220,7 +220,7 @@ def turn_environment(turn_id: str) -> dict[str, str]:
 
 
 def notifier_environment(home: Path) -> dict[str, str]:
-    """The environment of a notifier: ours, with a mark of no turn, so that no turn's end ends it."""
+    """The environment of a notifier: ours, with a mark that is not a turn's, so that no turn's end ends it."""
     return {**inherited_environment(), TURN_VARIABLE: "notifier", "CODEX_SERVER_HOME": str(home)}
 
 
@@ -230,12 +230,12 @@ def told_environment() -> dict[str, str]:
 
 
 def variable(name: str) -> str | None:
-    """A variable that the user names (`--server-token-env`); None where it is not set."""
+    """The value of a variable that the user names (`--server-token-env`); None where it is not set."""
     return os.environ.get(name)
 
 
 def job_variables() -> dict[str, str]:
-    """Those of `JOB_VARIABLES` that are set."""
+    """The `JOB_VARIABLES` that are set."""
     return {name: os.environ[name] for name in JOB_VARIABLES if name in os.environ}
 
 

@@ -1,4 +1,4 @@
-"""Owns the paths and marks that the environment gives. Must never touch a file."""
+"""Owns the paths and marks in the environment. Must never touch a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the keys of the table `serve` of config.json. Each has the name of its flag; `hold_s` has none."""
+"""Owns the keys of the table `serve` of config.json. Each has the name of its flag, except `hold_s`, which has none."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def checked_table(table: dict[str, Any] | None, path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The table, without keys that are null or not known.
+    """The table, without keys that are null or unknown.
 
     Args:
         path: of config.json.
 
     Returns:
-        It, and a warning for each key that is not known.
+        The table, and a warning for each unknown key.
 
     Raises:
         BadInputError: a value is wrong.

@@ -1,6 +1,6 @@
-"""What a shell asks for at TAB, as our scripts, and those of typer before them, put it into the environment.
+"""The completion request of a shell (TAB), as our scripts, and typer's before them, pass it in the environment.
 
-Owns that protocol, and where the environment says that a shell's own files are.
+Owns that protocol, and the locations of shells' own files according to the environment.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ class TabRequest(NamedTuple):
 
     Attributes:
         shell: `bash`, `zsh` or `fish`.
-        before: the words after the program's name and before the cursor's.
-        typed: the cursor's word, up to the cursor.
-        is_question: fish asks only whether there is anything; the exit code is the answer.
+        before: the words between the program's name and the word at the cursor.
+        typed: the word at the cursor, up to the cursor.
+        is_question: fish only asks whether there are candidates; the exit code is the answer.
     """
 
     shell: str
@@ -32,7 +32,7 @@ class ShellFolders(NamedTuple):
 
     Attributes:
         home: the user's home directory.
-        zsh: of `.zshrc`: `$ZDOTDIR`, else `home`.
+        zsh: for `.zshrc`: `$ZDOTDIR`, else `home`.
         config: `$XDG_CONFIG_HOME` where that is absolute, else `~/.config`.
     """
 
@@ -52,7 +52,7 @@ def shell_folders(user_home: Path) -> ShellFolders:
 
 
 def read_request() -> TabRequest | None:
-    """The request in the environment; None for one that is not understood, of another shell say."""
+    """The request in the environment; None for an unknown one, of another shell for instance."""
     action, _, shell = os.environ.get("_CODEX_SERVER_COMPLETE", "").partition("_")
     if action != "complete" or shell not in ("bash", "zsh", "fish"):
         return None
@@ -65,7 +65,7 @@ def read_request() -> TabRequest | None:
 
 
 def _of_bash(line: str, cursor: str) -> TabRequest:
-    """Bash gives all words, one a line, and breaks `--flag=value` into three."""
+    """A request of bash, which passes all words, one on each line, and splits `--flag=value` into three."""
     words = _split(line)
     place = int(cursor) if cursor.isdecimal() else len(words)
     typed = words[place] if place < len(words) else ""
@@ -74,7 +74,7 @@ def _of_bash(line: str, cursor: str) -> TabRequest:
 
 
 def _split(line: str) -> list[str]:
-    """The words of a line as a shell reads them; one whose quote is still open is the last."""
+    """The words of a line as a shell splits them; the last one may have an open quote."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.commenters = True, ""
     words: list[str] = []

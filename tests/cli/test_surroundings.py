@@ -1,4 +1,4 @@
-"""A turn that ends with the place that it was started in: whoever starts it and goes is told so once."""
+"""A turn that ends with the place that it was started in: a caller that starts it and leaves is told so once."""
 
 from __future__ import annotations
 

@@ -450,7 +450,7 @@ def test_questions_are_answered_by_number_and_in_words(one_home: Home, chat: Cha
 @pytest.mark.parametrize("text", ["y", "y\ny\n"])
 def test_what_was_typed_before_a_request_was_drawn_is_no_consent(one_home: Home, text: str) -> None:
     turn = begun(one_home)
-    below = ["sh", "-c", '"$0" chat --turn last; exit $?', COMMAND]  # a command of its own tmux would let go on at once
+    below = ["sh", "-c", '"$0" chat --turn last; exit $?', COMMAND]  # tmux would continue a command of its own at once
     with Terminal(one_home.root, below, one_home.env, cwd=one_home.project) as terminal:
         terminal.wait_for("answering")
         (process,) = psutil.Process(terminal.pid).children()

@@ -1,4 +1,4 @@
-"""The events of an ended turn lose the deltas; whoever reads them, during the turn or after, loses nothing."""
+"""The events of an ended turn lose the deltas; a reader, during the turn or after, loses nothing."""
 
 from __future__ import annotations
 

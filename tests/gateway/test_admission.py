@@ -13,7 +13,7 @@ from tests.kit.loops import drain_loop
 
 
 class Hall:
-    """So many places, and streams that stay until they are let go."""
+    """So many places, and streams that stay until they are released."""
 
     def __init__(self, most_streams: int, most_waiting: int) -> None:
         self.metrics = Metrics()

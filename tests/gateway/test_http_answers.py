@@ -231,7 +231,7 @@ def test_a_stream_that_is_cut_before_its_beginning_sends_nothing() -> None:
 
 
 class Closable(AsyncGenerator[bytes, None]):
-    """Events without `yield`, as chats have them: what they hold is let go when they are closed, and not before."""
+    """Events without `yield`, as chats have them: they release what they hold when closed, not before."""
 
     def __init__(self, end: Exception) -> None:
         self.n_closed = 0

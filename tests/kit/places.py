@@ -147,7 +147,7 @@ def _listen(place: TransportHome, listen: str, *flags: str) -> None:
 class Tier(Enum):
     """When a test runs over which ways; with the second codex everything but `EVERY_DAY` is left to the judges."""
 
-    EVERY_DAY = 1  # over each, whoever runs the tests
+    EVERY_DAY = 1  # over each way, in every run
     SHORT_LIST = 2  # over each, in a full run
     WHOLE = 3  # in a full run over our own two, over the others for the judges
 

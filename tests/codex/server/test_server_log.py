@@ -1,4 +1,4 @@
-"""The log of the shared app-server keeps its bound, whoever writes."""
+"""The log of the shared app-server keeps its bound, whichever process writes."""
 
 from __future__ import annotations
 

@@ -213,7 +213,7 @@ def test_a_broken_protocol_ends_the_link(server: WebSocketPeer) -> None:
 
 def test_the_end_is_polite_and_sends_first_what_is_unsent(server: WebSocketPeer) -> None:
     server.link.send(b'{"method":"thread/unsubscribe"}\n')
-    server.say('{"a":1}')  # which nobody reads any more
+    server.say('{"a":1}')  # which is not read any more
     assert server.link.end(0.0) == CLOSED
     assert server.hear() == [
         (Opcode.TEXT, b'{"method":"thread/unsubscribe"}'),

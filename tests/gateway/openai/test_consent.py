@@ -1,4 +1,4 @@
-"""Who pays for a chat: nobody's API key, unless `config.json` allows that; a provider without a login needs none."""
+"""Who pays for a chat: no API key is used unless `config.json` allows it; a provider without a login needs none."""
 
 from __future__ import annotations
 

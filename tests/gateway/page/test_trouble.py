@@ -68,7 +68,7 @@ def test_a_session_that_ends_while_the_page_is_open_is_asked_for_again_and_what_
         face = PageFace(tab)
         tab.page.goto(url)
         expect(face.at("#login-dialog")).to_be_visible()
-        for _ in range(5):  # Chromium lets nobody prevent the third one
+        for _ in range(5):  # Chromium does not let a page prevent the third one
             tab.page.keyboard.press("Escape")
         expect(face.at("#login-dialog")).to_be_visible()
         face.at("#token").fill("wrong" * 10)

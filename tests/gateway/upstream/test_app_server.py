@@ -1,4 +1,4 @@
-"""The way to the gateway's own app-server, a real one: found, started, replaced, let go."""
+"""The way to the gateway's own app-server, a real one: found, started, replaced, released."""
 
 from __future__ import annotations
 

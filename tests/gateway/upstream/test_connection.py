@@ -25,7 +25,7 @@ Use = Callable[[RawConnection], Awaitable[None]]
 
 
 def meet(path: Path, behave: Behave, use: Use) -> int:
-    """Have a client use a connection to a peer; returns how often the connection was closed."""
+    """Have a client use a connection to a peer; returns how often the connection was released."""
     closed: list[bool] = []
 
     async def peer(connection: ServerConnection) -> None:

@@ -127,7 +127,7 @@ def test_more_than_the_kernel_holds_is_taken_while_the_worker_does_not_read(
     server.sendall(b"first")
     assert link.read(link.fds()[0]) == b"first"  # from now on the worker is away
     sent = b"".join(b"%06d" % number * 10_000 for number in range(MANY))
-    server.sendall(sent)  # twelve megabytes: it would block for ever where nobody reads
+    server.sendall(sent)  # twelve megabytes: it would block for ever without a reader
     server.sendall(b"later")
     server.close()
     assert read_until_end(link) == sent + b"later"

@@ -1,4 +1,4 @@
-"""What `server` of a turn's `meta.json` tells, whoever wrote it."""
+"""What `server` of a turn's `meta.json` tells, from any writer."""
 
 from __future__ import annotations
 
