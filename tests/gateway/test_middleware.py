@@ -51,7 +51,7 @@ class BareGateway:
         self.log = MiddlewareLog()
         self.ends: list[str] = []
         names = ("refused", "gone", "defect", "late", "stream", "left", "slow", "read")
-        fine = [Route(path, self._fine) for path in ("/v1/fine", "/fine", "/v1/{rest:path}")]
+        fine = [Route(path, self._fine) for path in ("/v1/fine", "/fine", "/healthz", "/v1/{rest:path}")]
         routes = [Route(f"/{name}", getattr(self, f"_{name}"), methods=["GET", "POST"]) for name in names]
         app = app_of([*fine, *routes])
         self.middleware = RequestMiddleware(self.gateway, app, self.log)
@@ -223,6 +223,7 @@ def test_while_it_stops_it_takes_no_new_work_and_ends_what_was_asked_to_end() ->
         place.gateway.begin_to_stop()
         answer = await place.client.get("/fine")
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "gateway_stopping")
+        assert (await place.client.get("/healthz")).status_code == 200
         assert place.gateway.is_stopping
         await until(lambda: "background_errors_total 1.0" in place.metrics)
         assert place.ends == ["interrupted"]
