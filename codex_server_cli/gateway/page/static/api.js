@@ -1,18 +1,18 @@
 /**
- * Requests to `serve`: the session, JSON, and streams of events by cursor. Owns how the page comes back after a lost
- * connection or session. The token is sent once, in a body; it is kept nowhere.
+ * Requests to `serve`: the session, JSON, and event streams with cursors. Owns reconnecting and renewing the session.
+ * The token is sent once, in a body; it is never stored.
  */
 
 const HEADER = "X-Codex-Server-CSRF";
 const KEY = "codex-server-proof";
 const BASE = new URL(".", location.href);
-/** Longer than three comments of a stream that is silent. */
+/** Longer than three keep-alive comments of a silent stream. */
 const SILENT_MS = 35_000;
 const LONGEST_PAUSE_MS = 5_000;
-/** A tab that nobody has looked at for so long lets its stream go: a browser has six connections for all tabs. */
+/** A tab hidden for this long closes its stream: a browser has six connections for all tabs. */
 const HIDDEN_MS = 20_000;
 
-/** An error of the API, in its own words. */
+/** An error returned by the API. */
 export class ApiError extends Error {
   /** @param {number} status @param {{message?: string, code?: string|null, hint?: string}} error */
   constructor(status, error) {
@@ -33,15 +33,15 @@ export class Unreachable extends Error {
 /** @typedef {{open: boolean, needs_token?: boolean, proof?: string, version?: string, cwd?: string,
  *   utc_offset_s?: number, may?: {write: boolean, approve: boolean, all: boolean}}} Session */
 
-/** What the application is told of; it sets these. */
+/** Callbacks that the application sets. */
 export const hooks = {
-  /** Ask the user for the token, until a session is open. */
+  /** Ask the user for the token until a session is open. */
   login: async () => {},
-  /** Another tab has opened a session: there is nothing to ask for any more. */
+  /** Another tab has opened a session: the user need not log in. */
   resumed: () => {},
-  /** The session was ended by the user. */
+  /** The user has ended the session. */
   closed: () => {},
-  /** @param {Session} session that was opened or found */
+  /** @param {Session} session opened or found */
   opened: (session) => void session,
   /** @param {boolean} isReachable */
   reachable: (isReachable) => void isReachable,
@@ -57,7 +57,7 @@ function stored() {
   try {
     return localStorage.getItem(KEY) ?? "";
   } catch {
-    return ""; // no storage: the session is that of this tab until it is loaded again
+    return ""; // no storage: the session lasts until this tab is reloaded
   }
 }
 
@@ -76,7 +76,7 @@ addEventListener("storage", (event) => {
   if (event.key !== KEY) return;
   proof = event.newValue ?? "";
   if (proof) hooks.resumed(); // another tab has logged in
-  else hooks.closed(); // it has logged out
+  else hooks.closed(); // another tab has logged out
 });
 
 /**
@@ -102,12 +102,12 @@ async function errorOf(response) {
   try {
     return new ApiError(response.status, (await response.json()).error ?? {});
   } catch {
-    return new ApiError(response.status, {}); // a proxy's page
+    return new ApiError(response.status, {}); // an error page of a proxy
   }
 }
 
 /**
- * A request, again with a new session where the old one is over.
+ * Send a request, and repeat it with a new session if the old one has ended.
  * @param {string} path
  * @param {RequestInit & {headers?: Record<string, string>}} [init]
  * @returns {Promise<Response>}
@@ -128,12 +128,12 @@ function isSessionOver(error) {
   return isRefused && ["session_over", "invalid_api_key", "origin_not_allowed"].includes(error.code) && !isForeign(error);
 }
 
-/** @param {ApiError} error whether the page's own address is refused: no login helps */
+/** @param {ApiError} error whether the page's own address is refused: a login would not help */
 function isForeign(error) {
   return error.code === "origin_not_allowed" && proof !== "";
 }
 
-/** Get a session: silently where no token is needed, else from the user. One at a time. */
+/** Get a session: silently if no token is needed, else from the user. One at a time. */
 /** @returns {Promise<void>} */
 export function renew() {
   renewing ??= (async () => {
@@ -150,7 +150,7 @@ export function renew() {
 }
 
 /**
- * @param {string|null} token null where none is needed
+ * @param {string|null} token null if none is needed
  * @returns {Promise<void>}
  */
 export async function openSession(token) {
@@ -184,12 +184,12 @@ export async function post(path, body, headers = {}) {
 }
 
 /**
- * Follow a turn to its end, from a cursor on, over lost connections.
+ * Follow a turn to its end from a cursor on; reconnects.
  * @param {string} turn
- * @param {() => number} after the `seq` of the last event that was seen
+ * @param {() => number} after the `seq` of the last event received
  * @param {(name: string, data: any) => void} onEvent
  * @param {AbortSignal} signal
- * @returns {Promise<void>} at the end of the turn, or where it was aborted
+ * @returns {Promise<void>} resolves at the end of the turn, or when aborted
  */
 export async function follow(turn, after, onEvent, signal) {
   let pauseMs = 250;
@@ -213,7 +213,7 @@ export async function follow(turn, after, onEvent, signal) {
   }
 }
 
-/** One connection; true at the end of the turn. */
+/** One connection; returns true at the end of the turn. */
 /** @param {string} path @param {AbortSignal} outer @param {(name: string, data: any) => void} onEvent */
 async function once(path, outer, onEvent) {
   const inner = new AbortController();
@@ -222,7 +222,7 @@ async function once(path, outer, onEvent) {
   let timer = 0;
   const watch = () => {
     clearTimeout(timer);
-    timer = window.setTimeout(abort, SILENT_MS); // after the sleep of the machine a dead connection is only silent
+    timer = window.setTimeout(abort, SILENT_MS); // after a sleep of the machine a dead connection is silent
   };
   let hiding = 0;
   const onVisibility = () => {
@@ -230,7 +230,7 @@ async function once(path, outer, onEvent) {
     if (document.hidden) hiding = window.setTimeout(abort, HIDDEN_MS);
   };
   document.addEventListener("visibilitychange", onVisibility);
-  onVisibility(); // a tab that was opened in the background is hidden already
+  onVisibility(); // a tab opened in the background is hidden already
   try {
     watch();
     const response = await request(path, { signal: inner.signal, headers: { Accept: "text/event-stream" } });
@@ -257,7 +257,7 @@ async function once(path, outer, onEvent) {
 
 /**
  * @param {(name: string, data: any) => void} onEvent
- * @returns {(chunk: string) => void} takes server-sent events as they come
+ * @returns {(chunk: string) => void} parses server-sent events incrementally
  */
 export function parser(onEvent) {
   let rest = "";
@@ -276,7 +276,7 @@ export function parser(onEvent) {
   };
 }
 
-/** Wait; at once where the network or the tab comes back. */
+/** Wait; returns early when the network or the tab comes back. */
 /** @param {number} ms @param {AbortSignal} [signal] @returns {Promise<void>} */
 export function pause(ms, signal) {
   return new Promise((resolve) => {

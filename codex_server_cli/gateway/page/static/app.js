@@ -1,4 +1,4 @@
-/** The beginning: what is wired to what, and which view an address shows. */
+/** The entry point: connects the modules, and routes addresses to views. */
 
 import { ApiError, closeSession, hooks, pause, renew, Unreachable } from "./api.js";
 import { login, resumed, startDialogs } from "./dialogs.js";
@@ -13,10 +13,10 @@ import { leaveUsage, showUsage } from "./views/usage.js";
 
 const TURN = /^#\/turn\/([\w.-]+)$/;
 let version = "";
-/** What is told until the page is loaded again. */
+/** A notice that stays until the page is reloaded. */
 let news = "";
 
-/** Show what the address names. */
+/** Show the view of the address. */
 function route() {
   const left = document.body.dataset.view === "turn" ? byId("turn").dataset.turn : "";
   const turn = TURN.exec(location.hash)?.[1];
@@ -31,11 +31,11 @@ function route() {
   if (turn) byId("turn-title").focus({ preventScroll: true });
   if (isUsage) byId("usage-title").focus({ preventScroll: true });
   window.scrollTo(0, 0);
-  if (left && !turn && !isUsage) focusTurn(left); // one goes on where one was
+  if (left && !turn && !isUsage) focusTurn(left); // continue where the user was
   drawTitle();
 }
 
-/** @param {string} words of trouble; "" where it is over */
+/** @param {string} words of a problem; "" when it is over */
 function notice(words) {
   setText(byId("notice"), [news, words].filter(Boolean).join(" "));
 }
@@ -44,7 +44,7 @@ hooks.login = login;
 hooks.resumed = resumed;
 hooks.closed = () => {
   forgetDrafts();
-  location.reload(); // nothing stays readable here
+  location.reload(); // leaves nothing readable
 };
 hooks.opened = (session) => {
   store.session = { ...store.session, ...session };
@@ -79,11 +79,11 @@ byId("logout").addEventListener("click", async () => {
 });
 
 byId("skip").addEventListener("click", (/** @type {Event} */ event) => {
-  event.preventDefault(); // the address names what is shown
+  event.preventDefault(); // the address names the view
   byId("main").focus();
 });
 
-/** Get a session first, for as long as that takes. */
+/** Get a session first, however long that takes. */
 async function begin() {
   for (;;) {
     try {

@@ -1,4 +1,4 @@
-/** The dialogs: they are the browser's own, which keeps the focus in them and gives it back. */
+/** Dialogs: the browser's native ones, which trap the focus and restore it. */
 
 import { openSession } from "./api.js";
 import { byId, setText } from "./dom.js";
@@ -6,19 +6,19 @@ import { byId, setText } from "./dom.js";
 let isLoggingIn = false;
 let endLogin = () => {};
 
-/** A session was opened elsewhere. */
+/** A session was opened in another tab. */
 export function resumed() {
   if (isLoggingIn) endLogin();
 }
 
-/** @param {string} id @param {string} [focus] the id of what gets the focus */
+/** @param {string} id @param {string} [focus] the id of the element to focus */
 export function openDialog(id, focus) {
   const dialog = byId(id);
   if (!dialog.open) dialog.showModal();
   if (focus) byId(focus).focus();
 }
 
-/** Ask whether to do something that cannot be undone. */
+/** Ask for confirmation of an action that cannot be undone. */
 /** @param {string} title @param {string} words @param {string} yes @param {string} no @returns {Promise<boolean>} */
 export function confirmed(title, words, yes, no) {
   const dialog = byId("confirm-dialog");
@@ -34,7 +34,7 @@ export function confirmed(title, words, yes, no) {
   });
 }
 
-/** Ask for the token until it is the right one. What is typed elsewhere stays: this lies above it. */
+/** Ask for the token until it is correct. Text typed into the page stays: the dialog lies above it. */
 /** @returns {Promise<void>} */
 export function login() {
   const dialog = byId("login-dialog");
@@ -65,11 +65,11 @@ export function login() {
   });
 }
 
-/** Wire them once. */
+/** Attach the listeners once. */
 export function startDialogs() {
   const login = byId("login-dialog");
-  login.addEventListener("cancel", (/** @type {Event} */ event) => event.preventDefault()); // there is nothing behind it
-  login.addEventListener("close", () => isLoggingIn && login.showModal()); // an Escape that is pressed again and again closes all the same
+  login.addEventListener("cancel", (/** @type {Event} */ event) => event.preventDefault()); // no use without a login
+  login.addEventListener("close", () => isLoggingIn && login.showModal()); // repeated Escapes close it all the same
   for (const id of ["confirm-yes", "confirm-no"]) {
     byId(id).addEventListener("click", () => byId("confirm-dialog").close(id === "confirm-yes" ? "yes" : "no"));
   }

@@ -1,18 +1,18 @@
 /**
- * Making nodes. All text becomes text nodes, and what is not ours passes through `safe` first: there is no `innerHTML`
- * anywhere, and the page's policy (Trusted Types) would not let one pass.
+ * Creates nodes. All text becomes text nodes, and foreign text passes through `safe` first: `innerHTML` is not used,
+ * and the page's policy (Trusted Types) would block it.
  */
 
 import { safe } from "./text/safe.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-/** How much of what was said stays, for who reads it a little later. */
+/** How many announcements stay in the live region, for a screen reader that is behind. */
 const SAID = 3;
 
 /**
- * @param {string} tag like `p`, or `p.class`
+ * @param {string} tag for example `p`, or `p.class`
  * @param {Record<string, any>|null} properties attributes; `on…` are listeners; null, undefined and false are left out
- * @param {...any} children nodes and texts, in lists too; null, undefined and false are left out
+ * @param {...any} children nodes and texts, also in lists; null, undefined and false are left out
  * @returns {any} an element
  */
 export function el(tag, properties = null, ...children) {
@@ -47,13 +47,13 @@ function nodesOf(children) {
     .map((child) => (child instanceof Node ? child : document.createTextNode(safe(child))));
 }
 
-/** Replace what a node holds. */
+/** Replace the children of a node. */
 /** @param {Element} node @param {...any} children */
 export function fill(node, ...children) {
   node.replaceChildren(...nodesOf(children));
 }
 
-/** The element of the page with this id, which `index.html` has. */
+/** The element with this id, from `index.html`. */
 /** @param {string} id @returns {any} */
 export function byId(id) {
   const found = document.getElementById(id);
@@ -61,14 +61,14 @@ export function byId(id) {
   return found;
 }
 
-/** Set the text of a node only where it differs: a screen reader must not read the same again. */
+/** Set the text of a node only if it differs, so that a screen reader does not read it again. */
 /** @param {Element} node @param {unknown} text */
 export function setText(node, text) {
   const shown = safe(text);
   if (node.textContent !== shown) node.textContent = shown;
 }
 
-/** Say something to a screen reader, politely: also the same again, and what comes at once after it. */
+/** Announce something to screen readers, politely; repeated and quick successive announcements are read too. */
 /** @param {string} words */
 export function announce(words) {
   const node = byId("status");
@@ -76,8 +76,8 @@ export function announce(words) {
   while (node.children.length > SAID) node.firstElementChild.remove();
 }
 
-/** Let these buttons not be pressed until what they have sent is answered. */
-/** @param {HTMLButtonElement[]} buttons @returns {() => void} ends it; the one that had the focus, which the browser takes from it, has it again */
+/** Disable buttons until their request is answered. */
+/** @param {HTMLButtonElement[]} buttons @returns {() => void} enables them, and restores the focus */
 export function hold(buttons) {
   const focused = buttons.find((button) => button === document.activeElement);
   for (const button of buttons) button.disabled = true;
@@ -87,7 +87,7 @@ export function hold(buttons) {
   };
 }
 
-/** Text that may be of either direction, on its own. */
+/** An element for text of unknown direction, isolated from its surroundings. */
 /** @param {string} tag @param {unknown} text @returns {any} */
 export function isolated(tag, text) {
   return el(tag, { dir: "auto" }, safe(text));

@@ -1,30 +1,30 @@
 /**
- * What was typed and not sent, kept over a reload of this tab. Owns where: the storage of the tab, which ends with it. Never
- * here: a secret, or a consent.
+ * Unsent text, kept over a reload of this tab. Owns where: the session storage of the tab. Never here: secrets,
+ * permissions.
  */
 
 import { Drafts, markOf } from "./text/drafts.js";
 
 const KEY = `codex-server-drafts ${new URL(".", location.href).pathname}`;
-/** Which log out was the last one before. */
+/** The storage key that identifies the latest log out. */
 const LOGOUT = `codex-server-logout ${new URL(".", location.href).pathname}`;
 const WRITTEN_MS = 300;
 const drafts = new Drafts();
 let writing = 0;
-/** The last log out that this tab knows of. */
+/** The latest log out that this tab knows. */
 let logout = "";
 
-/** Read what there is, and write the rest before the page goes. */
+/** Load the drafts, and save them before the page is closed. */
 export function startDrafts() {
   try {
     logout = localStorage.getItem(LOGOUT) ?? "";
     if (logout === (sessionStorage.getItem(LOGOUT) ?? "")) drafts.read(sessionStorage.getItem(KEY) ?? "");
     else write();
   } catch {
-    // for who lets no page store anything: a draft lives as long as the page
+    // storage is disabled: drafts live as long as the page
   }
   addEventListener("pagehide", write);
-  document.addEventListener("visibilitychange", write); // a phone ends a hidden page without a word
+  document.addEventListener("visibilitychange", write); // a phone closes a hidden page without notice
 }
 
 function write() {
@@ -38,7 +38,7 @@ function write() {
     sessionStorage.setItem(KEY, written);
     sessionStorage.setItem(LOGOUT, logout);
   } catch {
-    // as above, and for who has no room left
+    // as above, or the storage is full
   }
 }
 
@@ -52,30 +52,30 @@ export function draft(name) {
   return drafts.get(name);
 }
 
-/** @param {string} name @param {string} text "" where there is nothing to keep */
+/** @param {string} name @param {string} text "" to drop it */
 export function keepDraft(name, text) {
   drafts.set(name, text);
   writeSoon();
 }
 
-/** @param {string} beginning of names @param {string[]} [but] beginnings of those that stay */
+/** @param {string} beginning prefix of names @param {string[]} [but] prefixes of those to keep */
 export function dropDrafts(beginning, but) {
   drafts.drop(beginning, but);
   writeSoon();
 }
 
-/** At a log out here: those of this tab, and those of a tab that shows another page just now. */
+/** After a log out here: drop this tab's drafts, and those of tabs that show another page now. */
 export function endDrafts() {
   logout = newKey();
   try {
     localStorage.setItem(LOGOUT, logout);
   } catch {
-    // as above: no other tab has stored anything either
+    // as above: then no other tab has stored anything either
   }
   forgetDrafts();
 }
 
-/** At any log out: at once, and what stands in a field as well. */
+/** After any log out: drop drafts at once, and the text in fields as well. */
 export function forgetDrafts() {
   drafts.drop("");
   write();
@@ -83,8 +83,8 @@ export function forgetDrafts() {
 }
 
 /**
- * The key of a call that starts a turn: the same again, also after a lost answer and a reload, starts no second one.
- * @param {string} name of where it is started
+ * The idempotency key of a call that starts a turn: repeated after a lost response or a reload, it starts only one.
+ * @param {string} name of the form
  * @param {unknown} call
  * @returns {string}
  */
@@ -94,17 +94,17 @@ export function keyOf(name, call) {
   if (known === mark && key) return key;
   const made = newKey();
   keepDraft(`key ${name}`, `${mark} ${made}`);
-  write(); // before the call is on its way
+  write(); // before the call is sent
   return made;
 }
 
-/** The call was answered: the same words once more are meant as a turn of their own. */
+/** The call was answered: the same text again starts another turn. */
 /** @param {string} name */
 export function endKey(name) {
   keepDraft(`key ${name}`, "");
 }
 
-/** @returns {string} without `randomUUID`, which plain http lacks beyond this machine */
+/** @returns {string} also without `randomUUID`, which plain http lacks except on localhost */
 function newKey() {
   return crypto.randomUUID?.() ?? [...crypto.getRandomValues(new Uint32Array(4))].join("-");
 }

@@ -1,4 +1,4 @@
-/** Single keys, where nothing is being typed; they can be turned off, for those who speak to their machine. */
+/** Single-key shortcuts outside text fields; they can be turned off, for users of speech input. */
 
 import { openDialog } from "./dialogs.js";
 import { byId } from "./dom.js";
@@ -21,20 +21,20 @@ const KEYS = new Map([
   ["?", () => openDialog("help-dialog", "help-title")],
 ]);
 
-/** Listen. */
+/** Attach the listener. */
 export function startKeys() {
   const box = byId("keys-on");
   try {
     box.checked = localStorage.getItem(OFF) === null;
   } catch {
-    box.checked = true; // no storage: they are on
+    box.checked = true; // no storage: shortcuts are on
   }
   box.addEventListener("change", () => {
     try {
       if (box.checked) localStorage.removeItem(OFF);
       else localStorage.setItem(OFF, "1");
     } catch {
-      // for this tab alone, then
+      // then for this tab only
     }
   });
   document.addEventListener("keydown", (event) => {
@@ -47,11 +47,11 @@ export function startKeys() {
   });
 }
 
-/** Do something in the list, which a narrow window hides while it shows a turn. */
+/** Run an action in the list, which a narrow window hides while it displays a turn. */
 /** @param {() => void} act */
 function inList(act) {
   if (byId("turns").getClientRects().length) return act();
-  addEventListener("hashchange", act, { once: true }); // behind the one that shows the list
+  addEventListener("hashchange", act, { once: true }); // after the listener that shows the list
   location.hash = "#/";
 }
 
@@ -60,12 +60,12 @@ function isField(target) {
   return target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");
 }
 
-/** @param {EventTarget|null} target whether a letter is for it, as it is not for a box to tick */
+/** @param {EventTarget|null} target whether it takes letters, which a check box does not */
 function isTyping(target) {
   return isField(target) && !(/** @type {HTMLElement} */ (target).matches("[type=checkbox], [type=radio]"));
 }
 
-/** Escape: out of a field, out of the filter, back to the list. */
+/** Escape: leave a field, clear the filter, return to the list. */
 function leave() {
   const filter = byId("filter");
   if (document.activeElement === filter && filter.value) {

@@ -1,6 +1,6 @@
 /**
- * What the page knows of all turns: the list, asked for again and again while the page is visible, and further back where
- * that is wanted. Owns how often, and what has changed since. Never here: the DOM.
+ * The turns that the page knows: polls the list while the page is visible, and loads older pages on demand. Owns how
+ * often, and what has changed since the last poll. Never here: the DOM.
  */
 
 import { ApiError, get, pause } from "./api.js";
@@ -24,7 +24,7 @@ class Store extends EventTarget {
     this._wake = new AbortController();
   }
 
-  /** @returns {Turn[]} the newest first, as far back as was asked for */
+  /** @returns {Turn[]} newest first, as far back as requested */
   get turns() {
     return this.listing.turns;
   }
@@ -34,32 +34,32 @@ class Store extends EventTarget {
     return this.turns.find((turn) => turn.turn_id === id);
   }
 
-  /** Show those that hold these words alone, and look for them further back. */
+  /** Show only turns that contain this text, and search older ones. */
   /** @param {string} words */
   find(words) {
     this.listing.find(words);
     this._seek();
   }
 
-  /** Show more of the past. */
+  /** Show older turns. */
   more() {
     this.listing.more();
     this._seek();
   }
 
-  /** A turn is not there any more. */
+  /** Remove a turn that no longer exists. */
   /** @param {string} id */
   forget(id) {
     if (this.listing.drop(id)) this.dispatchEvent(new Event("change"));
   }
 
-  /** Ask now. */
+  /** Poll now. */
   refresh() {
     this._isDue = true;
     this._wake.abort();
   }
 
-  /** Ask for the list for as long as the page is open: one request at a time. */
+  /** Poll the list for as long as the page is open: one request at a time. */
   async run() {
     for (;;) {
       this._isDue = false;
@@ -67,7 +67,7 @@ class Store extends EventTarget {
       let isSeeking = false;
       try {
         await this._look();
-        const until = performance.now() + this._everyMs; // a page of older turns at least, however slowly it answers
+        const until = performance.now() + this._everyMs; // at least one page, however slow the server
         while (this._isSeeking && performance.now() < until) await this._ask(this.listing.next);
         isSeeking = this._isSeeking;
       } catch (error) {
@@ -77,12 +77,12 @@ class Store extends EventTarget {
     }
   }
 
-  /** @returns {boolean} whether older turns are to be asked for, before anything else */
+  /** @returns {boolean} whether older turns have to be loaded, before anything else */
   get _isSeeking() {
     return this.listing.isSeeking && !this._isDue && !document.hidden;
   }
 
-  /** @returns {number} how often what is new is asked for, milliseconds */
+  /** @returns {number} the polling interval, milliseconds */
   get _everyMs() {
     return document.hidden ? HIDDEN_MS : this.turns.some(isRunning) ? BUSY_MS : IDLE_MS;
   }
@@ -92,7 +92,7 @@ class Store extends EventTarget {
     if (this.listing.isSeeking) this.refresh();
   }
 
-  /** What is new, and what has become of those that run and are older. */
+  /** Load new turns, and refresh older ones that still run. */
   async _look() {
     await this._ask({ after: "", limit: PAGE });
     const older = this.listing.nextRunning();
@@ -113,7 +113,7 @@ class Store extends EventTarget {
     this.listing.take(page, after);
     for (const turn of page.turns) {
       const old = before.get(turn.turn_id);
-      const isOlder = !old && turn.turn_id < newest; // one of the past that was asked for is no news
+      const isOlder = !old && turn.turn_id < newest; // a turn from an older page is not a change
       const changed = !isFirst && !isOlder && (old?.phase !== turn.phase || old?.state !== turn.state);
       if (changed) this.dispatchEvent(new CustomEvent("moved", { detail: { turn, old } }));
     }

@@ -1,17 +1,17 @@
 /**
- * A command as a person reads it: without the shell that Codex wraps around it, as `core/record/item_text.py` shows it.
- * Pure. Where there is any doubt the whole command is shown. Never for what is to be approved, which is shown as it is.
+ * A command as shown to people: without the shell that Codex wraps around it, as in `core/record/item_text.py`. Pure.
+ * In doubt the whole command is shown. Never used for approvals: those show the command unchanged.
  */
 
-/** In another folder it may be any program. */
+/** In another folder a file with this name may be any program. */
 const SHELLS = /^(?:\/bin\/|\/usr\/bin\/|\/usr\/local\/bin\/|\/opt\/homebrew\/bin\/)?(?:ba|z|da)?sh$/;
 const FLAGS = ["-c", "-lc"];
-/** A quoted or plain piece of a word; what follows a backslash within double quotes is left for the doubtful. */
+/** A quoted or plain piece of a word; a backslash inside double quotes does not match, and counts as doubt. */
 const PIECE = /'([^']*)'|"([^"\\$`]*)"|\\([^\n])|([^ \t\r\n'"\\]+)/y;
 
 /**
- * @param {unknown} command a line, or its words
- * @returns {string} what the shell is told, where it is nothing but a shell with one script; else all of it
+ * @param {unknown} command a line, or a list of words
+ * @returns {string} the script, if the command is only a shell with one script; else the whole command
  */
 export function unwrapped(command) {
   const words = Array.isArray(command) ? command.map(String) : split(String(command ?? ""));
@@ -22,7 +22,7 @@ export function unwrapped(command) {
 
 /**
  * @param {string} line
- * @returns {string[]|null} its words, as a POSIX shell splits it; null where this is not certain
+ * @returns {string[]|null} its words, split as in a POSIX shell; null if this is not certain
  */
 export function split(line) {
   const words = [];

@@ -1,5 +1,5 @@
 /**
- * Unified diffs, line by line. Pure: text in, lines with their kinds out; `views/diff.js` draws them.
+ * Unified diffs, line by line. Pure: text in, lines with their kinds out; `views/diff.js` renders them.
  */
 
 import { counted } from "./words.js";
@@ -9,14 +9,14 @@ import { counted } from "./words.js";
 const META = /^(?:index |new file|deleted file|old mode|new mode|similarity|rename |copy |Binary |GIT binary|\\ )/;
 
 /**
- * @param {string} text a diff of git's, or the hunks alone
+ * @param {string} text a git diff, or only hunks
  * @returns {DiffLine[]}
  */
 export function diffLines(text) {
   const lines = text.split("\n");
   if (lines.at(-1) === "") lines.pop();
   let removed = 0;
-  let added = 0; // how many lines of the hunk are left: in it `--- x` is a line that was removed
+  let added = 0; // remaining lines of the hunk: inside it `--- x` is a removed line
   return lines.map((line) => {
     if (removed > 0 || added > 0) {
       if (line.startsWith("\\")) return { kind: "meta", text: line };
@@ -44,8 +44,8 @@ export function diffLines(text) {
 }
 
 /**
- * @param {{kind?: any, diff?: string, path: string}} change of a `fileChange` of Codex's
- * @returns {DiffLine[]} of a new or a deleted file Codex gives the text itself, in place of a diff
+ * @param {{kind?: any, diff?: string, path: string}} change of a Codex `fileChange`
+ * @returns {DiffLine[]} for a new or deleted file Codex sends the text itself instead of a diff
  */
 export function changeLines(change) {
   const kind = change.kind?.type ?? change.kind;
@@ -60,8 +60,8 @@ export function changeLines(change) {
 
 /**
  * @param {{kind?: any, diff?: string, path: string}} change of a `fileChange`
- * @param {(path: string) => string} [shown] how the place that it is moved to is shown
- * @returns {Array<{look: "added"|"removed"|"moved", text: string}>} what it does, as on a terminal: `+1`, `−2`, `→ new.txt`
+ * @param {(path: string) => string} [shown] how a move's target path is shown
+ * @returns {Array<{look: "added"|"removed"|"moved", text: string}>} a summary as on a terminal: `+1`, `−2`, `→ new.txt`
  */
 export function changeWords(change, shown = (path) => path) {
   const lines = changeLines(change);

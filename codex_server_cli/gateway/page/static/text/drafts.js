@@ -1,21 +1,21 @@
 /**
- * What was typed and not sent yet, by where it was typed; and by what key a call is known that may have been taken although
- * nobody has said so. Owns how much is kept: the newest. Pure. Never here: storage. Nothing secret may be handed in.
+ * Unsent text by the field it was typed into, and the idempotency keys of calls whose response has not arrived. Owns
+ * how much is kept: the newest. Pure. Never here: storage. Secrets must not be passed in.
  */
 
 const MOST = 100;
 const MOST_CHARS = 500_000;
 
 export class Drafts {
-  /** @param {number} [most] drafts @param {number} [mostChars] that are written */
+  /** @param {number} [most] number of drafts @param {number} [mostChars] characters that are written */
   constructor(most = MOST, mostChars = MOST_CHARS) {
     this.most = most;
     this.mostChars = mostChars;
-    /** @type {Map<string, string>} the one that was changed first is the first */
+    /** @type {Map<string, string>} least recently changed first */
     this.texts = new Map();
   }
 
-  /** @param {string} name @returns {string} "" where there is none */
+  /** @param {string} name @returns {string} "" if there is none */
   get(name) {
     return this.texts.get(name) ?? "";
   }
@@ -27,14 +27,14 @@ export class Drafts {
     while (this.texts.size > this.most) this.texts.delete([...this.texts.keys()][0]);
   }
 
-  /** @param {string} beginning of the names of those that go @param {string[]} [but] beginnings of those that stay */
+  /** @param {string} beginning prefix of the names to drop @param {string[]} [but] prefixes of those to keep */
   drop(beginning, but = []) {
     for (const name of this.texts.keys()) {
       if (name.startsWith(beginning) && !but.some((kept) => name.startsWith(kept))) this.texts.delete(name);
     }
   }
 
-  /** @returns {string} to write down: the newest, as many as fit; one that is too long is left out, never cut */
+  /** @returns {string} serialised: the newest, as many as fit; a draft that is too long is left out, never cut */
   written() {
     const entries = [];
     let rest = this.mostChars;
@@ -47,29 +47,29 @@ export class Drafts {
     return entries.length ? JSON.stringify(entries) : "";
   }
 
-  /** @param {string} written what is no such text means none */
+  /** @param {string} written invalid text means no drafts */
   read(written) {
     try {
       for (const [name, text] of JSON.parse(written || "[]")) if (typeof text === "string") this.set(String(name), text);
     } catch {
-      // another version of the page, or another program, has written it: nobody's draft
+      // written by another version of the page, or by another program: ignored
     }
   }
 }
 
-/** @param {string} text a draft of several answers @returns {string[]} them; none where it is no such draft */
+/** @param {string} text a draft of several answers @returns {string[]} the answers; none if it is not such a draft */
 export function answersIn(text) {
   try {
     const found = JSON.parse(text || "[]");
     return Array.isArray(found) ? found.map(String) : [];
   } catch {
-    return []; // for who has a draft of another version of the page
+    return []; // a draft of another version of the page
   }
 }
 
 /**
  * @param {string} text
- * @returns {string} the same for the same text; to compare with what was sent, where that itself is not to be kept
+ * @returns {string} a hash of the text: to compare with what was sent without keeping that
  */
 export function markOf(text) {
   let [first, second] = [0xdeadbeef, 0x41c6ce57];

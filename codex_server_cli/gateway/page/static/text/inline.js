@@ -1,6 +1,6 @@
 /**
- * Markdown within a line: emphasis, code, links. Pure: text in, a tree of plain objects out; `views/markdown.js` makes
- * nodes of it. HTML is text like any other, pictures become links, and only http and https lead anywhere.
+ * Inline Markdown: emphasis, code, links. Pure: text in, a tree of plain objects out; `views/markdown.js` makes nodes
+ * of it. HTML is shown as text, images become links, and only http and https addresses are linked.
  */
 
 /** @typedef {{kind: "text", text: string} | {kind: "code", text: string} | {kind: "break"} |
@@ -17,20 +17,20 @@ const MARKS = /** @type {Array<[string, "strong"|"em"|"del"]>} */ ([
 ]);
 const MOST_DEPTH = 8;
 const MOST_LINK_CHARS = 2000;
-/** How far the end of a mark is looked for. */
+/** How far to search for the end of a mark. */
 const FAR = 4000;
 
-/** Mark → up to where it is known to be closed nowhere: a text of stars alone is looked through once, not once a star.
+/** Mark → the position up to which it is known to have no end: text full of stars is searched once, not once per star.
  * @typedef {Map<string, number>} Open */
 
-/** @param {string} href @returns {string|null} the address where it is one of the web, else null */
+/** @param {string} href @returns {string|null} the address if it is http or https, else null */
 export function webAddress(href) {
   if (!/^https?:\/\/[^\s/]/i.test(href) || href.length > MOST_LINK_CHARS) return null;
   try {
     const url = new URL(href);
     return url.protocol === "https:" || url.protocol === "http:" ? url.href : null;
   } catch {
-    return null; // what is no address is shown as text
+    return null; // an invalid address is shown as text
   }
 }
 
@@ -105,7 +105,7 @@ function codeAt(text, at) {
   return { inline: { kind: "code", text: trimmed }, end: end + fence.length };
 }
 
-/** `[words](address)`; where `start` is before `at` it is a picture's, of which the words are shown. */
+/** `[words](address)`; if `start` is before `at` it is an image, whose alternative text is shown. */
 /** @param {string} text @param {number} at @param {number} start @param {number} depth */
 function linkAt(text, at, start, depth) {
   const found = /^\[((?:\\.|[^\]\\[]|\[[^\]\\[]*\])*)\]\(\s*<?([^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*)>?(?:\s+"[^"]*")?\s*\)/.exec(
@@ -160,7 +160,7 @@ function markAt(text, at, depth, open) {
   return null;
 }
 
-/** Where the mark that opens at `at` is closed; -1 where it opens nothing. */
+/** Where the mark that opens at `at` ends; -1 if it is not an opening mark. */
 /** @param {string} text @param {number} at @param {string} mark @param {Open} open @returns {number} */
 function endOf(text, at, mark, open) {
   const inner = at + mark.length;
@@ -171,7 +171,7 @@ function endOf(text, at, mark, open) {
   for (let end = text.indexOf(mark, first); end >= 0 && end < far; end = text.indexOf(mark, end + 1)) {
     const next = text[end + mark.length] ?? "";
     if (mark.length === 1 && (next === mark || text[end - 1] === mark)) {
-      if (next === mark) end += 1; // a double one within
+      if (next === mark) end += 1; // a double one inside
       continue;
     }
     if (/\s/.test(text[end - 1]) || text[end - 1] === "\\") continue;

@@ -1,12 +1,12 @@
 /**
- * The items of a turn, folded from its events (`references/streaming-protocol.md`). Pure: no DOM. Events may come again
- * after a reconnect and items may be begun again after a retry: only what is complete is final.
+ * The items of a turn, built from its events (`references/streaming-protocol.md`). Pure: no DOM. Events may be repeated
+ * after a reconnect, and items may restart after a retry: only completed items are final.
  */
 
 /** @typedef {{seq: number, dir: string, id?: unknown, method?: string, params?: any, ts?: number, why?: string}} LogEvent
  *  @typedef {{id: string, kind: string, text: string, isDone: boolean, item: any}} Item */
 
-/** Method → the kind of the item that the delta belongs to. */
+/** Method → the kind of item that its delta extends. */
 const DELTAS = new Map([
   ["item/agentMessage/delta", "agentMessage"],
   ["item/plan/delta", "plan"],
@@ -17,24 +17,24 @@ const DELTAS = new Map([
 /** The items of one turn. */
 export class Items {
   constructor() {
-    /** @type {Map<string, Item>} by id, in their order */
+    /** @type {Map<string, Item>} by id, in order */
     this.items = new Map();
     /** @type {number} the `seq` of the last event */
     this.seq = -1;
-    /** @type {number} tokens of the turn: the sum of its responses */
+    /** @type {number} tokens of the turn: the sum over its responses */
     this.tokens = 0;
     /** @type {string|null} the whole diff so far */
     this.diff = null;
-    /** @type {boolean} whether a request came or was resolved since this was last looked at */
+    /** @type {boolean} whether a request arrived or was resolved since this was last read */
     this.hasAsked = false;
     this._threadId = null;
-    /** @type {Set<unknown>} ids of requests that wait */
+    /** @type {Set<unknown>} ids of pending requests */
     this._waiting = new Set();
   }
 
   /**
    * @param {LogEvent} event
-   * @returns {string[]} the ids of items that have changed
+   * @returns {string[]} ids of the changed items
    */
   apply(event) {
     if (typeof event.seq !== "number" || event.seq <= this.seq) return [];
@@ -43,14 +43,14 @@ export class Items {
     if (event.dir === "out") return this._applyOut(event, method, params);
     if (event.dir !== "in" || !method) return [];
     if (event.id !== undefined || method === "serverRequest/resolved") return this._asked(event, params);
-    if (this._threadId !== null && params.threadId && params.threadId !== this._threadId) return []; // a sub-agent's
+    if (this._threadId !== null && params.threadId && params.threadId !== this._threadId) return []; // of a sub-agent
     return this._applyIn(event, method, params);
   }
 
   /** @param {LogEvent} event @param {string|undefined} method @param {any} params @returns {string[]} */
   _applyOut(event, method, params) {
     if (method === "initialize" && event.why !== "reattach" && this.items.size > 0) {
-      const ids = [...this.items.keys()]; // Codex was restarted: all before this is void
+      const ids = [...this.items.keys()]; // Codex was restarted: everything before is void
       this.items.clear();
       this._waiting.clear();
       this.tokens = 0;
@@ -63,7 +63,7 @@ export class Items {
     return isAnswer && event.why === "timeout" ? [this._note(`late-${event.seq}`, "warning", "Nobody answered in time: the request was declined.")] : [];
   }
 
-  /** @param {LogEvent} event a request, or that one waits no more @param {any} params @returns {string[]} */
+  /** @param {LogEvent} event a request, or its resolution @param {any} params @returns {string[]} */
   _asked(event, params) {
     this.hasAsked = true;
     if (event.method !== "serverRequest/resolved") {
@@ -106,7 +106,7 @@ export class Items {
     return [item.id];
   }
 
-  /** @param {any} item @returns {string} its type; what the user says after the first message is a `steer` */
+  /** @param {any} item @returns {string} its type; user messages after the first one are `steer` */
   _kindOf(item) {
     if (item.type !== "userMessage") return String(item.type);
     const first = [...this.items.values()].find((each) => each.kind === "userMessage");
@@ -132,7 +132,7 @@ export class Items {
   }
 }
 
-/** @param {any} item @returns {string} its whole text, as far as it has one */
+/** @param {any} item @returns {string} its whole text, if it has one */
 function wholeText(item) {
   switch (item.type) {
     case "userMessage":
@@ -152,13 +152,13 @@ function textOf(parts) {
   return parts.map((part) => (part?.type === "text" ? String(part.text ?? "") : `[${part?.type ?? "?"}]`)).join("\n");
 }
 
-/** @param {unknown} message of an error of Codex's, often the whole answer of the service @returns {string} its words */
+/** @param {unknown} message of a Codex error, often the service's whole response @returns {string} readable text */
 function errorWords(message) {
   const text = String(message ?? "error");
   try {
     const found = JSON.parse(text)?.error?.message;
     return typeof found === "string" && found ? found : text;
   } catch {
-    return text; // words already, for the reader
+    return text; // plain text already
   }
 }

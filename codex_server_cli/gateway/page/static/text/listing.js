@@ -1,23 +1,23 @@
 /**
- * What the list of turns holds: the pages of `GET /turns` put together, the filter, and how far back is looked for what
- * passes it. Pure. Never here: requests, the DOM.
+ * The list of turns: the pages of `GET /turns` merged, the filter, and how far back to search for matches. Pure.
+ * Never here: requests, the DOM.
  */
 
 import { oneLine } from "./safe.js";
 import { counted, isRunning, stateWords } from "./words.js";
 
 /** @typedef {import("./words.js").Turn} Turn */
-/** @typedef {{turns: Turn[], before?: string}} Page newest first; `before` where there are more behind it */
+/** @typedef {{turns: Turn[], before?: string}} Page newest first; `before` if older turns exist */
 
-/** How many turns are asked for at once, and shown at first. */
+/** Page size, and how many rows are shown at first. */
 export const PAGE = 50;
-/** The same where they are looked through for those that pass the filter. */
+/** Page size while searching for matches of the filter. */
 const SOUGHT = 200;
-/** So many turns are held at most. */
+/** The maximum number of turns held. */
 const MOST = 5000;
 const TEXT = 1000;
 
-/** @type {WeakMap<Turn, string>} what the filter looks at */
+/** @type {WeakMap<Turn, string>} the text that the filter searches */
 const texts = new WeakMap();
 
 /** @param {Turn} turn @returns {string} */
@@ -34,21 +34,21 @@ export class Listing {
   /** @param {number} [most] how many turns are held */
   constructor(most = MOST) {
     this.most = most;
-    /** @type {Turn[]} the newest first, without a gap */
+    /** @type {Turn[]} newest first, without a gap */
     this.turns = [];
     this.isLoaded = false;
-    /** Whether there is none behind the last one. */
+    /** Whether there are no older turns. */
     this.isWhole = false;
     this.filter = "";
     this.limit = PAGE;
-    /** Behind which id those that run were looked at last. */
+    /** The id after which running turns were last refreshed. */
     this.lookedAt = "";
   }
 
   /**
-   * Put in a page; the newest one may have lost its hold on what was known, after a sleep of the machine: that is dropped.
+   * Merge a page. If the newest page does not overlap the known turns (after a sleep of the machine), they are dropped.
    * @param {Page} page
-   * @param {string} after it begins behind this id; "" for the newest page
+   * @param {string} after the page starts after this id; "" for the newest page
    */
   take(page, after) {
     const oldest = this.turns.at(-1)?.turn_id;
@@ -65,25 +65,25 @@ export class Listing {
     this.isLoaded = true;
   }
 
-  /** @param {string} id of a turn that is not there any more @returns {boolean} whether it was known */
+  /** @param {string} id of a turn that no longer exists @returns {boolean} whether it was known */
   drop(id) {
     const known = this.turns.length;
     this.turns = this.turns.filter((turn) => turn.turn_id !== id);
     return this.turns.length < known;
   }
 
-  /** @param {string} words what a turn has to hold */
+  /** @param {string} words the filter text */
   find(words) {
     this.filter = oneLine(words, TEXT).toLowerCase();
     this.limit = PAGE;
   }
 
-  /** Show more. */
+  /** Show more rows. */
   more() {
     this.limit += PAGE;
   }
 
-  /** @returns {Turn[]} those that pass the filter, as far as is known */
+  /** @returns {Turn[]} the known turns that match the filter */
   get matching() {
     return this.filter ? this.turns.filter((turn) => textOf(turn).includes(this.filter)) : this.turns;
   }
@@ -93,12 +93,12 @@ export class Listing {
     return this.matching.slice(0, this.limit);
   }
 
-  /** @returns {boolean} whether no more may be held */
+  /** @returns {boolean} whether the maximum is reached */
   get isFull() {
     return !this.isWhole && this.turns.length >= this.most;
   }
 
-  /** @returns {boolean} whether it takes older turns to show as many as are wanted */
+  /** @returns {boolean} whether older turns are needed to show the requested number of rows */
   get isSeeking() {
     return this.isLoaded && !this.isWhole && !this.isFull && this.matching.length < this.limit;
   }
@@ -113,7 +113,7 @@ export class Listing {
     return { after: this.turns.at(-1)?.turn_id ?? "", limit: this.filter ? SOUGHT : PAGE };
   }
 
-  /** @returns {{after: string, limit: number}|null} a page with turns that run, which the newest one does not reach; the next one each time */
+  /** @returns {{after: string, limit: number}|null} the next page with running turns older than the newest page */
   nextRunning() {
     const behind = this.turns.slice(PAGE).filter(isRunning);
     const turn = behind.find((each) => each.turn_id < this.lookedAt) ?? behind[0];
@@ -123,7 +123,7 @@ export class Listing {
     return { after: this.turns[from - 1].turn_id, limit: PAGE };
   }
 
-  /** @returns {string} what there is to say of it; "" where the rows say all */
+  /** @returns {string} the note below the list; "" for none */
   get words() {
     const known = this.turns.length;
     const found = this.matching.length;

@@ -1,7 +1,7 @@
 /**
- * Markdown in blocks: headings, paragraphs, lists, quotes, code, tables, rules. Pure: text in, a tree of plain objects
- * out. A small part of CommonMark and of GitHub's tables: what models write. A text that is cut off in the middle, as
- * it is while it streams, is shown as far as it goes.
+ * Markdown blocks: headings, paragraphs, lists, quotes, code, tables, rules. Pure: text in, a tree of plain objects
+ * out. The subset of CommonMark and GitHub's tables that models write. Text that is incomplete, because it is
+ * streaming, is shown as far as it goes.
  */
 
 /** @typedef {{kind: "heading", level: number, text: string} | {kind: "paragraph", text: string} | {kind: "rule"} |
@@ -91,7 +91,7 @@ function listAt(lines, at, depth) {
   return [{ kind: "list", start: isOrdered ? Number(first[3]) : null, items }, at];
 }
 
-/** The lines of one item without their indentation, and where it ends. */
+/** The lines of one item without their indentation, and the end of the item. */
 /** @param {string[]} lines @param {number} at @param {RegExpExecArray} mark @returns {[string[], number]} */
 function itemAt(lines, at, mark) {
   const width = mark[4].length > 4 || !mark[4] ? mark[0].trimEnd().length + 1 : mark[0].length;
@@ -101,13 +101,13 @@ function itemAt(lines, at, mark) {
     const line = lines[end];
     const indent = line.search(/\S/);
     if (indent < 0) {
-      // A blank line belongs to the item where something of it follows.
+      // A blank line belongs to the item if more of the item follows.
       if ((lines[end + 1] ?? "").search(/\S/) < Math.min(width, 2)) break;
       inner.push("");
     } else if (indent >= Math.min(width, mark[1].length + 2)) {
       inner.push(line.slice(Math.min(indent, width)));
     } else if (lines[end - 1].trim() && !startsBlock(lines, end) && !ITEM.test(line)) {
-      inner.push(line); // it goes on without its indentation
+      inner.push(line); // lazy continuation without indentation
     } else {
       break;
     }

@@ -1,5 +1,5 @@
 /**
- * The plot of tokens per day. Pure: the groups of `GET /usage` in, bars in units of a view box out.
+ * The plot of tokens per day. Pure: groups of `GET /usage` in, bars in units of a view box out.
  */
 
 /** @typedef {{day: string, turns: number, total: number}} Day
@@ -9,10 +9,10 @@
 const DAY_MS = 86_400_000;
 
 /**
- * @param {Array<{day?: string|null, turns?: number, total_tokens?: number}>} groups as they come: without empty days
+ * @param {Array<{day?: string|null, turns?: number, total_tokens?: number}>} groups as received: without empty days
  * @param {string} today `2026-11-30`
  * @param {number} count how many days
- * @returns {Day[]} each day, the oldest first, also those without a turn
+ * @returns {Day[]} every day, oldest first, including days without turns
  */
 export function daysOf(groups, today, count) {
   const known = new Map(groups.map((group) => [group.day, group]));

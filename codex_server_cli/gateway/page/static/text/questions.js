@@ -1,5 +1,5 @@
 /**
- * Questions and fields of forms: what is shown of them, and what answers them. Pure; as `render/approvals.py`.
+ * Questions and form fields: how they are shown, and how an answer is built. Pure; as `render/approvals.py`.
  */
 
 /** @typedef {{id: string, header?: string, question?: string, type?: string, options?: Array<{label: string, description?: string}>|null,
@@ -12,7 +12,7 @@ export function askedOf({ header = "", question = "" }) {
   return header && header !== question ? `${header}: ${question}` : question;
 }
 
-/** @param {Question} question @returns {string} what a field requires of its value, beyond its options; "" for nothing */
+/** @param {Question} question @returns {string} what a field requires of its value besides options; "" for nothing */
 export function limitsOf(question) {
   const schema = question.schema ?? {};
   const kind = schema.type === "array" ? ["several, separated by commas"] : ["integer", "number"].includes(schema.type) ? [schema.type] : [];
@@ -25,21 +25,21 @@ export function isRequired(question) {
   return question.isRequired ?? true;
 }
 
-/** @param {Question} question @returns {boolean} whether any text is an answer */
+/** @param {Question} question @returns {boolean} whether free text is accepted */
 export function isFree(question) {
   return !question.options?.length || question.isOther === true;
 }
 
-/** @param {Question} question @returns {boolean} whether it takes several answers */
+/** @param {Question} question @returns {boolean} whether several answers are accepted */
 export function isSeveral(question) {
   return question.type === "array";
 }
 
 /**
  * @param {Question} question
- * @param {string} typed goes before what was chosen
+ * @param {string} typed takes precedence over the chosen options
  * @param {string[]} chosen labels
- * @returns {string|string[]|null} what is sent; null where there is no answer
+ * @returns {string|string[]|null} the answer to send; null if there is none
  */
 export function answerOf(question, typed, chosen) {
   const words = typed.trim();

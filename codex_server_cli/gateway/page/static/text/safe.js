@@ -1,9 +1,9 @@
 /**
- * Makes text safe to show: what controls or reorders a line is made visible. The same table as `render/escape.py`.
+ * Makes text safe to show: control and bidi characters become visible. The same table as `render/escape.py`.
  * Text of models, commands and file names passes through here before it becomes a text node. Never here: the DOM.
  */
 
-/** Control characters but newline and tab; marks that reorder text; line separators; what is invisible. */
+/** Control characters other than newline and tab, bidi controls, line separators, invisible characters. */
 const HIDDEN = new RegExp(
   "[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u115f\\u1160\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e" +
     "\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb\\u{e0000}-\\u{e007f}]",
@@ -13,7 +13,7 @@ const LONE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\ud
 
 /**
  * @param {string} character
- * @returns {string} what is shown in its place: `␛`, or `\u202e`
+ * @returns {string} the replacement: `␛`, or `\u202e`
  */
 function visible(character) {
   const code = /** @type {number} */ (character.codePointAt(0));
@@ -24,8 +24,8 @@ function visible(character) {
 }
 
 /**
- * @param {unknown} text anything; what is no text is shown as text
- * @returns {string} the text with every control character made visible; newlines and tabs stay
+ * @param {unknown} text any value; other types are converted to text
+ * @returns {string} the text with control characters made visible; newlines and tabs stay
  */
 export function safe(text) {
   return String(text ?? "")

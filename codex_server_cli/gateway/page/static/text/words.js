@@ -1,6 +1,6 @@
 /**
- * Words and figures about a turn: its state, title, age, tokens. The same words as on a terminal (`render/turns`). Pure: no
- * DOM, no clock.
+ * Text about a turn: its state, title, age, tokens. The same words as on a terminal (`render/turns`). Pure: no DOM, no
+ * clock.
  */
 
 import { oneLine } from "./safe.js";
@@ -10,7 +10,7 @@ import { oneLine } from "./safe.js";
  *   usage?: {total_tokens?: number}|null, pending?: Array<{id: string, kind: string, message: string}>,
  *   error?: {kind?: string, message?: string, hint?: string}|null}} Turn */
 
-/** Phase or state → glyph and the class of its colour; the glyph differs too, not the colour alone. */
+/** Phase or state → glyph and colour class; the glyphs differ too, not only the colours. */
 const LOOKS = new Map([
   ["waiting_approval", ["!", "warn"]],
   ["waiting_input", ["!", "warn"]],
@@ -38,7 +38,7 @@ export function stateWords(turn) {
   return kind && kind !== turn.state ? `${turn.state} (${kind})` : turn.state;
 }
 
-/** @param {Turn} turn @returns {string} its name, or the beginning of what it was asked */
+/** @param {Turn} turn @returns {string} its name, or the beginning of its prompt */
 export function titleOf(turn) {
   return oneLine(turn.name || turn.prompt || "", 160) || "(no prompt)";
 }
@@ -68,7 +68,7 @@ export function age(then, now) {
   return `${seconds}s`;
 }
 
-/** @param {Turn} turn @returns {number|null} when it was started, Unix milliseconds: of its record, or of its id */
+/** @param {Turn} turn @returns {number|null} its start, Unix milliseconds: from its record, or from its id */
 export function startedMs(turn) {
   if (turn.started_at) return Date.parse(turn.started_at);
   const found = /^(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)/.exec(turn.turn_id);
@@ -85,7 +85,7 @@ export function duration(seconds) {
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
-/** @param {number|null|undefined} count @returns {string} `940`, `12.3k`, `4.1M`; "" where it is not known */
+/** @param {number|null|undefined} count @returns {string} `940`, `12.3k`, `4.1M`; "" if unknown */
 export function tokens(count) {
   if (count === null || count === undefined) return "";
   if (count < 1000) return `${count}`;
@@ -98,7 +98,7 @@ export function counted(count, word) {
   return `${count} ${word}${count === 1 ? "" : "s"}`;
 }
 
-/** @param {number|null|undefined} minutes @returns {string} `5 hours`, `7 days`; "" where it is not known */
+/** @param {number|null|undefined} minutes @returns {string} `5 hours`, `7 days`; "" if unknown */
 export function windowWords(minutes) {
   if (!minutes) return "";
   if (minutes % 1440 === 0) return counted(minutes / 1440, "day");

@@ -1,4 +1,4 @@
-/** Diffs as nodes: a line each, with its colour and its sign. */
+/** Renders diffs: one element per line, with its colour and sign. */
 
 import { byId, el } from "../dom.js";
 import { countsOf, diffLines } from "../text/diff.js";
@@ -11,7 +11,7 @@ const SHORT_LINES = 400;
 /**
  * @param {DiffLine[]} lines
  * @param {string} label for a screen reader
- * @param {number} most lines that are shown
+ * @param {number} most number of lines shown
  * @returns {Node}
  */
 export function diffNode(lines, label = "diff", most = MOST_LINES) {
@@ -21,7 +21,7 @@ export function diffNode(lines, label = "diff", most = MOST_LINES) {
   return el("pre.diff", { tabindex: 0, role: "group", "aria-label": label }, shown);
 }
 
-/** A diff of several files: each can be folded. */
+/** A diff of several files: each can be collapsed. */
 /** @param {string} diff @returns {Node[]} */
 export function filesOf(diff) {
   /** @type {Array<{name: string, lines: DiffLine[]}>} */

@@ -1,4 +1,4 @@
-/** One item of a turn as a node: a message, a command, a change, what else there is. Owns how each kind looks. */
+/** Renders one item of a turn: a message, a command, a change, or another kind. Owns how each kind looks. */
 
 import { byId, el, isolated } from "../dom.js";
 import { unwrapped } from "../text/command.js";
@@ -26,7 +26,7 @@ const LABELS = new Map([
   ["fileChange", "change"],
   ["steps", "plan"],
 ]);
-/** What says by its sign what it is. */
+/** Kinds that are identified by their icon. */
 const NOTES = ["warning", "retry", "error"];
 const STEPS = new Map([
   ["completed", "☑"],
@@ -35,8 +35,8 @@ const STEPS = new Map([
 
 /**
  * @param {Item} item
- * @param {string} cwd of the turn: paths below it are shown without it
- * @returns {HTMLElement|null} null for what says nothing
+ * @param {string} cwd of the turn: paths below it are shown relative to it
+ * @returns {HTMLElement|null} null for an item without content
  */
 export function itemNode(item, cwd) {
   const body = bodyOf(item, cwd);
@@ -76,7 +76,7 @@ function bodyOf(item, cwd) {
   }
 }
 
-/** What the user said; a long paste is folded. */
+/** The user's input; a long paste is collapsed. */
 /** @param {string} text @returns {Node[]} */
 function saidNodes(text) {
   const lines = text.split("\n");
@@ -96,7 +96,7 @@ function firstLine(text) {
 function commandBody(item) {
   const command = unwrapped(item.item.command);
   const nodes = [el("pre.command", { tabindex: 0, role: "group", "aria-label": "command" }, isolated("code", `$ ${command}`))];
-  const output = item.text.slice(-MOST_CHARS).replace(/\n$/, ""); // its end is what one waits for
+  const output = item.text.slice(-MOST_CHARS).replace(/\n$/, ""); // users wait for its end
   const before = item.text.length - MOST_CHARS;
   if (before > 0) nodes.push(el("p.dim", null, `… ${before} characters before: codex-server show ${byId("turn").dataset.turn}`));
   if (output) {
@@ -129,7 +129,7 @@ function changesNodes(changes, cwd) {
   return changes.map((change) => changeNode(change, shown, changeLines(change).length <= SHORT_PATCH_LINES));
 }
 
-/** A patch that somebody is to decide about: to its end, with whole paths, nothing folded. */
+/** A patch to approve: complete, with whole paths, nothing collapsed. */
 /** @param {any[]} changes @returns {Node[]} */
 export function askedChangesNodes(changes) {
   return changes.map((change) => changeNode(change, (path) => path, true, Infinity));
@@ -156,7 +156,7 @@ function otherBody(item) {
   return [isolated("p.dim", `${what}${status && status !== "completed" ? ` → ${status}` : ""}`)];
 }
 
-/** Draw an item again: what is folded, scrolled, marked or has the focus stays so. */
+/** Replace an item's node: what is expanded, scrolled, selected or focused stays so. */
 /** @param {HTMLElement} old @param {HTMLElement} made */
 export function replaceItem(old, made) {
   keepOpen(old, made);

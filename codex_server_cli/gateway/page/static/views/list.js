@@ -1,4 +1,4 @@
-/** The list of turns: live, filtered, walked by keys. Owns which row is looked at. */
+/** The list of turns: live, filtered, with keyboard navigation. Owns which row is focused. */
 
 import { announce, byId, el, setText } from "../dom.js";
 import { store } from "../store.js";
@@ -7,16 +7,16 @@ import { age, counted, isRunning, lookOf, startedMs, stateWords, titleOf, tokens
 /** @typedef {import("../text/words.js").Turn} Turn */
 
 const AGE_MS = 15_000;
-/** How many match is told to a screen reader when nothing has been typed for so long. */
+/** The number of matches is announced to screen readers after this pause in typing. */
 const TOLD_MS = 700;
-/** @type {Map<string, HTMLElement>} id → its row, of those that are shown */
+/** @type {Map<string, HTMLElement>} id → row, for displayed turns */
 const rows = new Map();
 let open = "";
 let telling = 0;
-/** How many rows there were when more were asked for; -1 where none were. */
+/** The number of rows when more were requested; -1 if none were. */
 let rowsBefore = -1;
 
-/** Draw it whenever something has changed. */
+/** Redraw it on every change. */
 export function startList() {
   store.addEventListener("change", draw);
   store.addEventListener("moved", (event) => tell(/** @type {CustomEvent} */ (event).detail));
@@ -37,13 +37,13 @@ export function startList() {
   setInterval(draw, AGE_MS);
 }
 
-/** @param {string} id of the turn that is shown; "" for none */
+/** @param {string} id of the displayed turn; "" for none */
 export function setOpen(id) {
   open = id;
   draw();
 }
 
-/** Move the focus by so many rows. */
+/** Move the focus by this many rows. */
 /** @param {number} by */
 export function move(by) {
   const links = /** @type {HTMLElement[]} */ ([...byId("turn-list").querySelectorAll("a")]);
@@ -53,7 +53,7 @@ export function move(by) {
   focusRow(from < 0 ? (by > 0 ? 0 : links.length - 1) : Math.max(0, from + by));
 }
 
-/** @param {number} index of a row; the last one where there are fewer */
+/** @param {number} index of a row; the last row if there are fewer */
 function focusRow(index) {
   const all = byId("turn-list").children;
   const link = all[Math.min(index, all.length - 1)]?.querySelector("a");
@@ -74,7 +74,7 @@ function draw() {
   drawTitle();
 }
 
-/** The title of the window: how many turns wait for somebody, and what is shown. */
+/** The window title: how many turns wait for a person, and what is displayed. */
 export function drawTitle() {
   const { view } = document.body.dataset;
   const name = view === "turn" ? byId("turn-title").textContent : view === "usage" ? "Usage" : "";
@@ -83,15 +83,15 @@ export function drawTitle() {
   if (document.title !== title) document.title = title;
 }
 
-/** Put the focus on a turn, if it is in the list. */
+/** Focus a turn, if it is in the list. */
 /** @param {string} id */
 export function focusTurn(id) {
   const row = rows.get(id);
   if (row) focusRow([...byId("turn-list").children].indexOf(row));
 }
 
-/** Say how many match, once that is known. */
-/** @param {boolean} [isSaid] whether it was said already that older ones are looked through */
+/** Announce the number of matches, once it is known. */
+/** @param {boolean} [isSaid] whether the search of older turns was announced already */
 function tellMatches(isSaid = false) {
   clearTimeout(telling);
   if (!store.listing.filter) return;
@@ -103,15 +103,15 @@ function tellMatches(isSaid = false) {
   }, TOLD_MS);
 }
 
-/** Say how many more there are; the button may go, with the focus on it. */
-/** @param {number} count of the rows that there are */
+/** Announce how many rows were added; the button may disappear while it has the focus. */
+/** @param {number} count of rows */
 function tellMore(count) {
   announce(count > rowsBefore ? `${counted(count - rowsBefore, "more turn")} shown.` : "There are no more.");
   if (document.activeElement === byId("more") && !store.listing.hasMore) focusRow(rowsBefore);
   rowsBefore = -1;
 }
 
-/** Bring the rows into their order. One that stays is not touched, so that it keeps the focus; from one that goes the next has it. */
+/** Order the rows. A row that stays is not touched, so it keeps the focus; that of a removed row goes to the next. */
 /** @param {Element} list @param {HTMLElement[]} nodes */
 function place(list, nodes) {
   const wanted = new Set(nodes);
@@ -150,7 +150,7 @@ function rowOf(turn) {
   return row;
 }
 
-/** Tell of what needs somebody, and of ends; not of each phase. */
+/** Announce turns that need a person, and turns that have ended; not every phase. */
 /** @param {{turn: Turn, old: Turn|undefined}} moved */
 function tell({ turn, old }) {
   const isNews = turn.phase?.startsWith("waiting_") || (!isRunning(turn) && (!old || isRunning(old)));

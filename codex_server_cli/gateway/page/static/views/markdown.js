@@ -1,4 +1,4 @@
-/** Markdown as nodes: of the trees of `text/markdown.js` and `text/inline.js`. Never here: parsing. */
+/** Renders the trees of `text/markdown.js` and `text/inline.js` as nodes. Never here: parsing. */
 
 import { el, isolated } from "../dom.js";
 import { parseInline } from "../text/inline.js";
@@ -7,7 +7,7 @@ import { parseMarkdown } from "../text/markdown.js";
 /** @typedef {import("../text/markdown.js").Block} Block
  *  @typedef {import("../text/inline.js").Inline} Inline */
 
-/** Headings of an answer stand below those of the page. */
+/** Headings of an answer rank below those of the page. */
 const HEADING_SHIFT = 2;
 
 /** @param {string} text @returns {Node[]} */
@@ -35,7 +35,7 @@ function blockNode(block) {
   }
 }
 
-/** A block of code, which may be scrolled, by the keyboard too. */
+/** A code block, which can be scrolled with the keyboard too. */
 /** @param {string} text @param {string} language @returns {Node} */
 export function codeNode(text, language = "") {
   return el("pre", { tabindex: 0, role: "group", "aria-label": language ? `code, ${language}` : "code" }, isolated("code", text));

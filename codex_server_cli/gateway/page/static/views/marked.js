@@ -1,9 +1,9 @@
-/** What a person has marked to copy it, over the drawing again of what it stands in. */
+/** Preserves the user's text selection when a node is redrawn. */
 
 /**
  * @param {HTMLElement} node
- * @returns {{ends: number[], text: string}|null} both ends as places in its text, and that as far as they reach; null where nothing
- *   is marked, or something beyond it
+ * @returns {{ends: number[], text: string}|null} both ends as offsets in its text, and the text up to there; null if
+ *   nothing is selected, or the selection leaves the node
  */
 export function markedIn(node) {
   const { anchorNode, anchorOffset, focusNode, focusOffset, isCollapsed } = /** @type {Selection} */ (getSelection());
@@ -12,7 +12,7 @@ export function markedIn(node) {
   return { ends, text: (node.textContent ?? "").slice(0, Math.max(...ends)) };
 }
 
-/** Mark the same in the node that has come in its place, unless it reads otherwise up to there. */
+/** Restore the selection in the new node, unless its text differs up to there. */
 /** @param {HTMLElement} node @param {{ends: number[], text: string}|null} marked */
 export function markIn(node, marked) {
   if (!marked || !node.textContent?.startsWith(marked.text)) return;

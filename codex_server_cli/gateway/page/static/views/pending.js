@@ -1,4 +1,4 @@
-/** What a turn waits for, in full, and the answers to it. Nothing is approved that is not shown, and was there to read. */
+/** The pending requests of a turn, in full, and their answers. A request can be approved only after it was shown. */
 
 import { ApiError, get, post } from "../api.js";
 import { announce, byId, el, fill, hold, isolated, setText } from "../dom.js";
@@ -10,9 +10,9 @@ import { fieldGone } from "../typing.js";
 import { askedChangesNodes } from "./item.js";
 import { chosenIn, freeNode, keepAnswers, questionNode, restoreAnswers, textIn } from "./question.js";
 
-/** After something has come up, gone or moved, for so long no button counts: the click was meant for what was there before. */
+/** Buttons are disabled this long after requests appear, disappear or move: a click may be meant for the old layout. */
 const HASTE_MS = 500;
-/** What the message of these only repeats: they are shown themselves. */
+/** Kinds with a message that only repeats other content, which is shown itself. */
 const TOLD_BY = new Map([
   ["command", "command"],
   ["patch", "changes"],
@@ -26,15 +26,15 @@ const SAID = new Map([
   ["reply", "Answered."],
 ]);
 
-/** @type {PendingView|null} of the turn that is shown */
+/** @type {PendingView|null} of the displayed turn */
 let current = null;
 
-/** Wire what is there once. */
+/** Attach the listeners once. */
 export function startPending() {
   byId("to-request").addEventListener("click", toRequest);
   addEventListener("scroll", drawWay, { passive: true });
   addEventListener("resize", drawWay);
-  document.addEventListener("toggle", drawWay, true); // what is folded out moves it
+  document.addEventListener("toggle", drawWay, true); // expanding a part moves the rest
 }
 
 /** The requests of one turn. */
@@ -43,9 +43,9 @@ export class PendingView {
   constructor(turn, onDecided) {
     this.turn = turn;
     this.onDecided = onDecided;
-    /** @type {Map<string, {node: HTMLElement, text: string}>} id of a request → its node, with what is typed into it, and the request */
+    /** @type {Map<string, {node: HTMLElement, text: string}>} request id → its node (with typed text), and its JSON */
     this.shown = new Map();
-    /** @type {Set<string>} ids of requests that were decided here */
+    /** @type {Set<string>} ids of requests decided here */
     this.decided = new Set();
     this.isClosed = false;
     this.calls = 0;
@@ -59,25 +59,25 @@ export class PendingView {
   close() {
     this.isClosed = true;
     clearInterval(this.ticking);
-    clearTimeout(this.settling); // the buttons are those of the next turn from now on
+    clearTimeout(this.settling); // from now on the buttons belong to the next turn
     fill(byId("pending"));
     drawWay();
   }
 
-  /** Ask what waits. */
+  /** Load the pending requests. */
   async refresh() {
     const call = ++this.calls;
     let entries = [];
     try {
       entries = (await get(`turns/${encodeURIComponent(this.turn)}/pending?full=true`)).pending ?? [];
     } catch {
-      return; // the view of the turn tells why; what is shown stays
+      return; // the turn's view reports the error; the requests stay
     }
-    if (this.isClosed || call !== this.calls) return; // a later answer is newer
+    if (this.isClosed || call !== this.calls) return; // a later response is newer
     dropDrafts(this.draftsOf(), entries.map((/** @type {any} */ entry) => this.draftsOf(entry.id)));
     const texts = new Map(entries.map((/** @type {any} */ entry) => [String(entry.id), JSON.stringify({ ...entry, expires_in_s: null })]));
     for (const [id, { node, text }] of this.shown) {
-      if (texts.get(id) === text) continue; // what has become another request is another one to read
+      if (texts.get(id) === text) continue; // a changed request has to be read again
       this.drop(id, node);
     }
     for (const entry of entries) {
@@ -92,7 +92,7 @@ export class PendingView {
     drawWay();
   }
 
-  /** @param {string} id @param {HTMLElement} node of a request that does not wait any more */
+  /** @param {string} id @param {HTMLElement} node of a request that is no longer pending */
   drop(id, node) {
     const hadFocus = node.contains(document.activeElement);
     node.remove();
@@ -105,7 +105,7 @@ export class PendingView {
     if (!this.decided.has(id)) announce("It waits for that no more: it was answered elsewhere, or the time was over.");
   }
 
-  /** Let no button count for a moment; the focus stays. */
+  /** Disable the buttons for a moment; the focus stays. */
   settle() {
     if (this.isClosed) return;
     this.settlesAt = performance.now() + HASTE_MS;
@@ -123,7 +123,7 @@ export class PendingView {
     byId("pending").querySelectorAll("button").forEach((/** @type {HTMLElement} */ button) => button.setAttribute("aria-disabled", String(this.isSettling)));
   }
 
-  /** How long each of them still waits. */
+  /** Update the remaining times. */
   drawTimes() {
     byId("pending").querySelectorAll("[data-expires]").forEach((/** @type {HTMLElement} */ node) => {
       const seconds = Math.max(0, (Date.parse(node.dataset.expires ?? "") - Date.now()) / 1000);
@@ -198,7 +198,7 @@ export class PendingView {
     return form;
   }
 
-  /** @param {string} [request] @returns {string} the beginning of the names of its drafts; of all of the turn, where none is given */
+  /** @param {string} [request] @returns {string} prefix of its draft names; of all the turn's, if not given */
   draftsOf(request) {
     return `reply ${this.turn} ${request === undefined ? "" : `${request} `}`;
   }
@@ -237,14 +237,14 @@ export class PendingView {
       dropDrafts(this.draftsOf(entry.id));
       if (this.isClosed) return store.refresh();
       node?.remove();
-      this.settle(); // what was below it has moved up
-      if (document.activeElement === document.body) byId("turn-title").focus(); // else one is at something else by now
+      this.settle(); // what was below has moved up
+      if (document.activeElement === document.body) byId("turn-title").focus(); // else the user is somewhere else
       await this.onDecided();
     } catch (problem) {
       this.decided.delete(String(entry.id));
       const hint = problem instanceof ApiError && problem.hint ? ` ${problem.hint}` : "";
       const words = `${/** @type {Error} */ (problem).message}.${hint}`;
-      if (this.isClosed) return announce(words); // the user has left, and believes that it was decided
+      if (this.isClosed) return announce(words); // the user has left this view and believes that the request is decided
       setText(error, words);
       release();
       this.refresh();
@@ -252,7 +252,7 @@ export class PendingView {
   }
 }
 
-/** Go to the first request, if there is one. A second tap that comes at once is not for what lies below it then. */
+/** Go to the first request, if there is one. A second tap right after it must not hit the content there. */
 export function toRequest() {
   const heading = byId("pending").querySelector("h2");
   heading?.scrollIntoView();
@@ -260,7 +260,7 @@ export function toRequest() {
   current?.settle();
 }
 
-/** Whoever looks elsewhere sees that it asks. */
+/** Show a link to the requests while they are out of sight. */
 function drawWay() {
   const { top, bottom } = byId("pending").getBoundingClientRect();
   byId("to-request").hidden = !byId("pending").childElementCount || (top < innerHeight && bottom > 0);

@@ -1,11 +1,11 @@
-/** The fields that answer a question, and what was typed into them before. Never here: what is sent. */
+/** The input fields of a question, and their drafts. Never here: building the answer. */
 
 import { el } from "../dom.js";
 import { draft, keepDraft } from "../drafts.js";
 import { answersIn } from "../text/drafts.js";
 import { askedOf, isFree, isSeveral, limitsOf } from "../text/questions.js";
 
-/** A draft is that of the very question: so many characters of it are in its name. */
+/** A draft belongs to one question: its name contains this many characters of the question. */
 const ASKED = 200;
 
 /** @param {any} question @param {string} name @returns {Node} */
@@ -27,26 +27,26 @@ export function freeNode(name) {
   return el("p", { "data-question": "" }, el("label", { for: `${name}-free` }, "Answer"), el("textarea", { id: `${name}-free`, rows: 3, "data-other": true }));
 }
 
-/** @param {HTMLElement} field @returns {string} what was typed */
+/** @param {HTMLElement} field @returns {string} the typed text */
 export function textIn(field) {
   return /** @type {HTMLInputElement|null} */ (field.querySelector("[data-other]"))?.value ?? "";
 }
 
-/** @param {HTMLElement} field @returns {string[]} what was chosen */
+/** @param {HTMLElement} field @returns {string[]} the chosen options */
 export function chosenIn(field) {
   return [...field.querySelectorAll("input:checked")].map((node) => /** @type {HTMLInputElement} */ (node).value);
 }
 
-/** @param {string} prefix @param {any} question @returns {string} the name of the draft of its answer */
+/** @param {string} prefix @param {any} question @returns {string} the name of its draft */
 function nameOf(prefix, question) {
   return `${prefix}${question.id ?? ""} ${askedOf(question).slice(0, ASKED)}`;
 }
 
 /**
- * Keep what is typed and chosen; nothing of what is secret.
+ * Keep typed and chosen answers, except secret ones.
  * @param {HTMLElement} form
  * @param {any[]} questions
- * @param {string} prefix of the names of their drafts
+ * @param {string} prefix of the draft names
  */
 export function keepAnswers(form, questions, prefix) {
   eachOf(form, questions, (field, question) => {

@@ -1,4 +1,4 @@
-/** The field below a turn: what is typed steers it while it runs, and continues its thread afterwards. */
+/** The field below a turn: its text steers a running turn, or continues the thread of an ended one. */
 
 import { ApiError, post } from "../api.js";
 import { announce, byId, hold, setText } from "../dom.js";
@@ -9,8 +9,8 @@ import { showStarted, startOnce } from "./started.js";
 
 /** @typedef {import("../text/words.js").Turn} Turn */
 
-/** Wire the form. */
-/** @param {() => Turn|null} shown the turn that is shown */
+/** Attach the listeners. */
+/** @param {() => Turn|null} shown returns the displayed turn */
 export function startSaying(shown) {
   byId("say").addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -23,13 +23,13 @@ export function startSaying(shown) {
   });
 }
 
-/** @param {string} id of a turn @returns {string} of what is typed below it */
+/** @param {string} id of a turn @returns {string} the name of its draft */
 function nameOf(id) {
   return `say ${id}`;
 }
 
-/** What was typed is there again after a look at another turn, and a reload; what it may do is not. */
-/** @param {string} id of the turn that is shown from now on */
+/** Restore the draft after a switch of turns or a reload; permissions are not restored. */
+/** @param {string} id of the turn that is displayed from now on */
 export function openDraft(id) {
   byId("say-text").value = draft(nameOf(id));
   byId("say-write").checked = false;
@@ -46,7 +46,7 @@ export function drawSaying(turn) {
 
 /** @param {Turn} turn */
 async function say(turn) {
-  if (byId("say-send").disabled) return; // a second Ctrl+Enter, or one that is held: it would be told twice
+  if (byId("say-send").disabled) return; // a second or repeating Ctrl+Enter would send it twice
   const field = byId("say-text");
   const text = field.value.trim();
   if (!text) {
@@ -58,7 +58,7 @@ async function say(turn) {
   try {
     const next = isRunning(turn) ? await steer(turn, text) : await goOn(turn, text);
     if (draft(nameOf(turn.turn_id)).trim() === text) keepDraft(nameOf(turn.turn_id), "");
-    if (byId("turn").dataset.turn === turn.turn_id && field.value.trim() === text) field.value = ""; // what was typed since stays
+    if (byId("turn").dataset.turn === turn.turn_id && field.value.trim() === text) field.value = ""; // later text stays
     if (next) showStarted(next);
     store.refresh();
   } catch (error) {
@@ -77,7 +77,7 @@ async function steer(turn, text) {
   return null;
 }
 
-/** The next turn; sent again after a lost answer it starts no second one. */
+/** Start the next turn; repeated after a lost response, it starts no second one. */
 /** @param {Turn} turn @param {string} prompt @returns {Promise<{turn_id: string, existing?: boolean}>} */
 async function goOn(turn, prompt) {
   const write = byId("say-write").checked && store.session.may?.write;

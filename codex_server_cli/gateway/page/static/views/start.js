@@ -1,4 +1,4 @@
-/** The form that starts a turn. What a turn may do is never more by default than reading. */
+/** The form that starts a turn. By default a turn may only read. */
 
 import { ApiError, get } from "../api.js";
 import { openDialog } from "../dialogs.js";
@@ -7,11 +7,11 @@ import { draft, dropDrafts, keepDraft } from "../drafts.js";
 import { store } from "../store.js";
 import { showStarted, startOnce } from "./started.js";
 
-/** What is typed, and kept. */
+/** Fields that are kept as drafts. */
 const FIELDS = ["start-prompt", "start-name", "start-cwd"];
 let hasModels = false;
 
-/** Wire the form. */
+/** Attach the listeners. */
 export function startStartForm() {
   drawRights();
   byId("new-turn").addEventListener("click", openStart);
@@ -26,7 +26,7 @@ export function startStartForm() {
   });
 }
 
-/** Open it; what was typed before is still there, but no consent of then. */
+/** Open the form; drafts are restored, but no permissions. */
 export function openStart() {
   for (const id of FIELDS) byId(id).value ||= draft(id);
   byId("start-sandbox").value = "read-only";
@@ -36,7 +36,7 @@ export function openStart() {
   if (!hasModels) loadModels();
 }
 
-/** What the form offers, which the session says: that may come after the form. */
+/** Show what the session allows, which may be known only after the form is open. */
 export function drawRights() {
   const { may, cwd } = store.session;
   byId("start-cwd").placeholder = cwd ?? "";
@@ -53,7 +53,7 @@ async function loadModels() {
     fill(byId("start-model"), el("option", { value: "" }, "the default"), options);
     hasModels = true;
   } catch {
-    // another provider has no catalogue, or nobody is logged in: the default is left, and the start says what is wrong
+    // another provider has no catalogue, or Codex has no login: keep the default; starting reports what is wrong
   }
 }
 
@@ -74,7 +74,7 @@ function body() {
 }
 
 async function send() {
-  if (byId("start-send").disabled) return; // a second Ctrl+Enter, or one that is held
+  if (byId("start-send").disabled) return; // a second or repeating Ctrl+Enter
   if (!byId("start-prompt").value.trim()) {
     setText(byId("start-error"), "Say what to do.");
     byId("start-prompt").focus();
@@ -87,7 +87,7 @@ async function send() {
     const started = await startOnce("turns", sent, "start");
     byId("start-dialog").close();
     if (byId("start-prompt").value === sent.prompt) {
-      byId("start").reset(); // what was typed since stays
+      byId("start").reset(); // later text stays
       dropDrafts("start-");
     }
     store.refresh();

@@ -1,4 +1,4 @@
-/** One turn: its head, its stream, its changes, what it asks, and what to tell it. Owns which turn is shown. */
+/** One turn: its header, events, changes, requests, and the input field. Owns which turn is displayed. */
 
 import { ApiError, follow, get, post, Unreachable } from "../api.js";
 import { confirmed } from "../dialogs.js";
@@ -15,7 +15,7 @@ import { drawSaying, openDraft, startSaying } from "./say.js";
 
 /** @typedef {import("../text/words.js").Turn} Turn */
 
-/** How long the last frame of a long answer may take, per character: it is drawn again as a whole. */
+/** Minimum interval between redraws of a long answer, per character: each redraws the whole answer. */
 const MS_PER_CHAR = 1 / 200;
 const BOTTOM_PX = 80;
 const IS_ID = /^\d{8}-\d{6}-\d{3}-[0-9a-f]{4}$/;
@@ -32,14 +32,14 @@ export function showTurn(id) {
   shown.run();
 }
 
-/** Show none. */
+/** Display no turn. */
 export function leaveTurn() {
   shown?.close();
   shown = null;
   setOpen("");
 }
 
-/** Wire what is there once. */
+/** Attach the listeners once. */
 export function startTurnView() {
   store.addEventListener("change", () => shown?.noteList());
   startPending();
@@ -58,9 +58,9 @@ class TurnView {
     this.items = new Items();
     this.abort = new AbortController();
     this.pending = new PendingView(id, () => this.lookAgain());
-    /** @type {Map<string, HTMLElement|null>} id of an item → its node */
+    /** @type {Map<string, HTMLElement|null>} item id → its node */
     this.nodes = new Map();
-    /** @type {Set<string>} items to draw */
+    /** @type {Set<string>} items to redraw */
     this.dirty = new Set();
     this.drawsAt = 0;
     this.timer = 0;
@@ -100,7 +100,7 @@ class TurnView {
 
   /** @param {unknown} error */
   trouble(error) {
-    if (error instanceof Unreachable) return; // the bar above says so
+    if (error instanceof Unreachable) return; // the notice at the top says so
     const isGone = error instanceof ApiError && error.code === "turn_not_found";
     const hint = error instanceof ApiError && error.hint ? ` ${error.hint}` : "";
     setText(byId("turn-error"), isGone && IS_ID.test(this.id) ? "This turn is not there: it was deleted, or never was." : `${/** @type {Error} */ (error).message}${hint}`);
@@ -112,7 +112,7 @@ class TurnView {
     }
   }
 
-  /** The list has changed; what has left it was deleted, or lies behind its end. */
+  /** The list has changed: a turn that is gone from it was deleted, or is older than its end. */
   noteList() {
     const isListed = store.turn(this.id) !== undefined;
     const hasLeft = this.wasListed && !isListed;
@@ -121,7 +121,7 @@ class TurnView {
     if (hasLeft) this.lookAgain().catch((error) => this.isClosed || this.trouble(error));
   }
 
-  /** Ask where it stands, and what it waits for. */
+  /** Load its status and its pending requests. */
   async lookAgain() {
     try {
       this.status = await get(`turns/${encodeURIComponent(this.id)}?full=true`, this.abort.signal);
@@ -130,7 +130,7 @@ class TurnView {
     }
     if (this.isClosed) return;
     if (this.status && this.status.turn_id !== this.id) {
-      location.replace(`#/turn/${this.status.turn_id}`); // the address has its name, or a part of its id
+      location.replace(`#/turn/${this.status.turn_id}`); // the address has a name or an abbreviated id
       return;
     }
     this.drawHead();
@@ -196,14 +196,14 @@ class TurnView {
     this.nodes.set(id, node);
   }
 
-  /** @param {string} id of an item that had nothing to show before, while later ones had @returns {Node|null} */
+  /** @param {string} id of an item that had no content before later ones had @returns {Node|null} */
   nodeAfter(id) {
     const ids = [...this.items.items.keys()];
     const later = ids.slice(ids.indexOf(id) + 1).find((each) => this.nodes.get(each));
     return later === undefined ? null : (this.nodes.get(later) ?? null);
   }
 
-  /** @returns {Turn} what is known of it: the list is newer than the status while it runs */
+  /** @returns {Turn} its current data: while it runs, the list is newer than the status */
   get turn() {
     const listed = store.turn(this.id);
     const isOver = this.status && this.status.state !== "running";
@@ -234,7 +234,7 @@ class TurnView {
     if (byId("diff").open) this.drawDiff();
   }
 
-  /** Why it has ended so, and what helps; what the stream says of it in the same words is left out. */
+  /** Why it failed, and the hint; a stream item with the same text is hidden. */
   /** @param {{message?: string, hint?: string}} error */
   drawError({ message = "", hint = "" }) {
     for (const item of this.items.items.values()) if (item.kind === "error" && item.text === message) this.place(item.id, null);
@@ -242,7 +242,7 @@ class TurnView {
     if (message || hint) setText(byId("turn-error"), words.filter(Boolean).join(" "));
   }
 
-  /** The turns of the same thread, as far as the list goes back. */
+  /** The turns of the same thread, within the list. */
   drawThread() {
     const thread = this.turn.thread_id;
     const turns = thread ? store.turns.filter((turn) => turn.thread_id === thread).reverse() : [];
@@ -277,7 +277,7 @@ class TurnView {
     try {
       text = (await get(`turns/${encodeURIComponent(this.id)}/diff`, this.abort.signal)).diff || text;
     } catch (error) {
-      if (this.isClosed) return; // the diff of the stream is shown
+      if (this.isClosed) return; // the stream's diff is shown
     }
     fill(byId("diff-body"), text ? filesOf(text) : el("p.dim", null, "Nothing was changed."));
   }

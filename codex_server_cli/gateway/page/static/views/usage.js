@@ -1,4 +1,4 @@
-/** The limits of the login as bars, and the tokens of the last days as a plot. */
+/** The login's limits as bars, and the tokens of the last days as a plot. */
 
 import { ApiError, get } from "../api.js";
 import { byId, el, fill, setText, svg } from "../dom.js";
@@ -47,7 +47,7 @@ function barNode(limit, window) {
 async function drawPlot() {
   try {
     const { groups = [] } = await get(`usage?since=${DAYS}d&by=day`);
-    const today = new Date(Date.now() + (store.session.utc_offset_s ?? 0) * 1000).toISOString().slice(0, 10); // where serve is
+    const today = new Date(Date.now() + (store.session.utc_offset_s ?? 0) * 1000).toISOString().slice(0, 10); // serve's time zone
     const days = daysOf(groups, today, DAYS);
     fill(byId("plot"), plotNode(days));
     const rows = days.filter((day) => day.turns).reverse();
@@ -62,7 +62,7 @@ async function drawPlot() {
 
 /** @param {import("../text/plot.js").Day[]} days @returns {Node} */
 function plotNode(days) {
-  const width = Math.max(NARROWEST, Math.min(WIDEST, byId("plot").clientWidth || WIDEST)); // so that its text is as large as all text
+  const width = Math.max(NARROWEST, Math.min(WIDEST, byId("plot").clientWidth || WIDEST)); // keeps text at normal size
   const plot = plotOf(days, width - LEFT, HEIGHT);
   const ticks = plot.ticks.map((tick) => [
     svg("line", { class: "grid", x1: LEFT, x2: width, y1: tick.y + 8, y2: tick.y + 8 }),
