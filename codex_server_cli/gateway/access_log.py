@@ -1,7 +1,7 @@
-"""The log on stderr: a line for each request that has ended, and for what went wrong here. Owns its form.
+"""The log on stderr: one line for each finished request and for each internal failure. Owns the format of a line.
 
-Never holds a query string, a header, or anything of a body: those have tokens and prompts in them. Written by a thread
-of its own: a reader that has stopped reading costs lines, not answers.
+Never logs a query string, a header or any part of a body: those hold tokens and prompts. Lines are written by a
+separate thread: if the reader of stderr stalls, lines are dropped and requests are not delayed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LONGEST_TEXT = 300
 
 
 class AccessLog:
-    """Writes lines: JSON for a program, words for a person."""
+    """Writes lines: JSON for programs, plain text for people."""
 
     def __init__(self, *, is_for_people: bool) -> None:
         self._is_for_people = is_for_people
@@ -37,7 +37,7 @@ class AccessLog:
 
         Args:
             event: what happened, in one word.
-            facts: about it; None is left out. Text is cut.
+            facts: about it; None values are left out, long text is cut.
         """
         known = {name: _cut(value) for name, value in facts.items() if value is not None}
         now = time.time()
@@ -54,20 +54,20 @@ class AccessLog:
             self._lost += 1
 
     def defect(self, error: BaseException, **facts: Any) -> None:
-        """A failure that is ours: its type and place, without its words, which may quote a request."""
+        """Log an internal error: its type and location, without its message, which may quote a request."""
         frames = traceback.extract_tb(error.__traceback__)
         where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-4:]))
         self.say("defect", error=type(error).__name__, where=where, **facts)
 
     def take_over_loggers(self) -> None:
-        """Let what the libraries report come here, in one line, without a traceback."""
+        """Route the libraries' log records here, one line each, without a traceback."""
         for name, level in (("uvicorn.error", logging.CRITICAL), ("asyncio", logging.ERROR)):
             logger = logging.getLogger(name)
             logger.handlers, logger.propagate = [_Forward(self)], False
             logger.setLevel(level)
 
     def close(self) -> None:
-        """Write what is left, for a moment."""
+        """Flush the remaining lines, within a bounded time."""
         if self._lost:
             self.say("lost", lines=self._lost)
         with contextlib.suppress(queue.Full):
@@ -79,12 +79,12 @@ class AccessLog:
             try:
                 sys.stderr.write(line)
                 sys.stderr.flush()
-            except (OSError, ValueError):  # its reader is gone, or it is closed
+            except (OSError, ValueError):  # the reader is gone, or the stream is closed
                 continue
 
 
 class _Forward(logging.Handler):
-    """Passes the records of a library on."""
+    """Forwards a library's log records."""
 
     def __init__(self, log: AccessLog) -> None:
         super().__init__()

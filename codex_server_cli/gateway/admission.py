@@ -1,6 +1,6 @@
-"""How many streams run at once, and how many wait for it. Owns the order: first come, first served.
+"""How many streams run at once, and how many wait. Owns the order: first come, first served.
 
-No `asyncio.Semaphore`: its waiters cannot be refused, and at the end of the gateway none of them may begin.
+Not an `asyncio.Semaphore`: its waiters cannot be refused, and at shutdown none of them may start.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MOST_WAITING = 256
 
 
 class Admission:
-    """So many places, and a queue before them."""
+    """A fixed number of slots, and a queue for them."""
 
     def __init__(self, most_streams: int, metrics: Metrics, most_waiting: int = MOST_WAITING) -> None:
         self._free, self._most_waiting, self._metrics = most_streams, most_waiting, metrics
@@ -27,10 +27,10 @@ class Admission:
 
     @asynccontextmanager
     async def stream(self) -> AsyncIterator[None]:
-        """Hold a place, after waiting for one where all are taken.
+        """Hold a slot; wait for one if all are taken.
 
         Raises:
-            ApiError: so many wait already that this one is refused; or the gateway is shutting down.
+            ApiError: the queue is full, or the gateway is shutting down.
         """
         await self._enter()
         self._metrics.streams.inc()
@@ -41,7 +41,7 @@ class Admission:
             self._leave()
 
     def close(self) -> None:
-        """Let nothing in any more: what waits is refused at once, what runs goes on. May be called again."""
+        """Admit no more: waiters are refused at once, running streams go on. Idempotent."""
         self._is_closed = True
         while self._waiting:
             place = self._waiting.popleft()
@@ -69,7 +69,7 @@ class Admission:
             await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled() and place.exception() is None:
-                self._leave()  # the place came in the moment in which the client went
+                self._leave()  # the slot was assigned at the moment the client disconnected
             elif place in self._waiting:
                 self._waiting.remove(place)
             raise
@@ -77,10 +77,10 @@ class Admission:
             self._metrics.waiting.dec()
 
     def _leave(self) -> None:
-        """Give the place to the next one that still waits."""
+        """Pass the slot to the next waiter."""
         while self._waiting:
             place = self._waiting.popleft()
-            if not place.done():  # else its client went in this moment
+            if not place.done():  # else its client has just disconnected
                 place.set_result(None)
                 return
         self._free += 1

@@ -1,4 +1,4 @@
-"""The application: the routes of all faces, and what becomes of an exception."""
+"""The application: the routes of all faces, and how exceptions become responses."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ _MOST_SHOWN = 200
 
 
 def make_app(gateway: Gateway) -> Starlette:
-    """The application of one gateway, without the guard before it."""
+    """The application of one gateway, without the guard in front of it."""
     faces = (health, openapi, openai, bridge, turns, page)
     return app_of([route for face in faces for route in face.routes(gateway)])
 
 
 def app_of(routes: list[BaseRoute]) -> Starlette:
-    """An application whose errors all have the one form."""
-    # Those that are named are expected; what else there is (`Exception`) is our defect, and raised again behind it.
+    """An application whose errors all have the same form."""
+    # The named ones are expected; any other `Exception` is an internal error, and is raised again behind the handler.
     known = (ApiError, CodexServerError, UpstreamError, UpstreamGone, FeedOverflow, Exception)
     handlers: dict[Any, Any] = dict.fromkeys(known, _answer) | {404: _not_found, 405: _not_allowed}
     app = Starlette(routes=routes, exception_handlers=handlers)
-    app.router.redirect_slashes = False  # slashes are put right before
+    app.router.redirect_slashes = False  # the middleware has normalised slashes already
     return app
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    if not isinstance(error, ClientDisconnect):  # it has failed at nothing
+    if not isinstance(error, ClientDisconnect):  # not a failure
         request.scope["failure"] = error  # for the log
     return answer_of(error)
 
@@ -55,7 +55,7 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 
 async def _not_allowed(request: Request, error: Exception) -> Response:
-    allowed = ", ".join(sorted(methods_of(request.app.routes, request.url.path)))  # of all routes of the path
+    allowed = ", ".join(sorted(methods_of(request.app.routes, request.url.path)))  # of all routes with this path
     message = f"{_shown(request)} does not take {request.method}, but {allowed}"
     headers = {"Allow": allowed}
     return error_answer(405, message, type="invalid_request_error", code="method_not_allowed", headers=headers)

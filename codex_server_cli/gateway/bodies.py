@@ -1,4 +1,4 @@
-"""Reading the body of a request: how long, how large, inflated. Owns these bounds."""
+"""Reading a request's body: time limit, size limit, decompression. Owns these limits."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ MOST_BODY_BYTES = 64 * 1024 * 1024
 _MOST_AT_ONCE_BYTES = 8 * MOST_BODY_BYTES
 _BODY_S = 120.0
 _MOST_VALUES = 2_000_000
-"""A body of brackets alone would become twenty times as large in memory; the largest real ones have a tenth of this."""
+"""A body of brackets only would take twenty times its size in memory; the largest real ones have a tenth of this."""
 _LONG_BYTES = 1024 * 1024
 _SKIPPED_S, _SKIPPED_BYTES = 0.5, 1024 * 1024
 _SUSPECT = re.compile(rb"\\u[dD][89a-fA-F]|[0-9][eE]\+?[0-9]{3}")
 
 
 _VALUE_BYTES = 64
-"""What a value takes in memory beside its text."""
+"""Memory that a value takes besides its text."""
 
 
 class BodyRoom:
-    """How much the bodies of all requests may take, from the first byte until each is answered: they also wait for a
-    place among the streams, hundreds of them.
+    """Memory for the bodies of all requests, from the first byte until each request is answered: hundreds of them may
+    wait for a stream slot.
 
     Attributes:
-        size: how much it is now.
+        size: bytes in use.
     """
 
     def __init__(self) -> None:
         self.size = 0
 
     def take(self, scope: MutableMapping[str, Any], size: int) -> None:
-        """Count so much more for a request.
+        """Reserve memory for a request's body.
 
         Raises:
-            ApiError: there is no room for it now.
+            ApiError: there is not enough left now.
         """
         self.size += size
         scope["body_size"] = scope.get("body_size", 0) + size
@@ -55,19 +55,19 @@ class BodyRoom:
             raise ApiError(503, message, type="server_error", code="gateway_busy", headers=again)
 
     def release(self, scope: MutableMapping[str, Any]) -> None:
-        """A request was answered. May be called again."""
+        """Release what a request has reserved, once it is answered. Idempotent."""
         self.size -= scope.pop("body_size", 0)
 
 
 async def read_json(request: Request, *, may_have_halves: bool = False) -> Any:
-    """The JSON body of a request: UTF-8, with or without a byte order mark; gzip and deflate are inflated.
+    """The JSON body of a request: UTF-8, with or without a byte order mark; gzip and deflate are decompressed.
 
     Args:
-        may_have_halves: who takes it replaces half characters (lone surrogates, as JavaScript cuts a text); else it is
-            refused for them.
+        may_have_halves: the caller replaces lone surrogates (JavaScript leaves them when it cuts a text); else they
+        are refused.
 
     Raises:
-        ApiError: it is none, too large, or does not come in time.
+        ApiError: it is not JSON, too large, or does not arrive in time.
     """
     body = await read_body(request)
     is_long = len(body) >= _LONG_BYTES
@@ -77,14 +77,14 @@ async def read_json(request: Request, *, may_have_halves: bool = False) -> Any:
     room_of(request).take(request.scope, n_values * _VALUE_BYTES)
     if not is_long:
         return _parsed(body, may_have_halves)
-    return await to_thread.run_sync(_parsed, body, may_have_halves)  # other requests go on meanwhile
+    return await to_thread.run_sync(_parsed, body, may_have_halves)  # off the event loop
 
 
 async def read_body(request: Request) -> bytes:
-    """The body of a request, inflated.
+    """The body of a request, decompressed.
 
     Raises:
-        ApiError: it is too large, or does not come in time.
+        ApiError: it is too large, or does not arrive in time.
     """
     length = request.headers.get("content-length", "")
     if length.isascii() and length.isdigit() and int(length[:20]) > MOST_BODY_BYTES:
@@ -111,33 +111,33 @@ async def read_body(request: Request) -> bytes:
 
 
 async def skip_body(receive: Receive) -> None:
-    """Read the body of a request that is refused, as far as it comes within a moment.
+    """Read the body of a refused request, for a short time.
 
-    A connection that is closed with a body unread is reset, and the client may lose its answer.
+    Closing a connection with unread data resets it, and the client may lose the response.
     """
     n_left = _SKIPPED_BYTES
-    with contextlib.suppress(TimeoutError):  # a client that sends slowly: it is told all the same
+    with contextlib.suppress(TimeoutError):  # a slow client gets the response all the same
         async with asyncio.timeout(_SKIPPED_S):
             while n_left > 0 and (message := await receive()).get("more_body"):
                 n_left -= len(message.get("body", b""))
 
 
 def room_of(request: Request) -> BodyRoom:
-    """That of the gateway, which `RequestMiddleware` has put there; it gives back what was taken."""
+    """The gateway's `BodyRoom`, set by `RequestMiddleware`, which also releases what was reserved."""
     room: BodyRoom = request.scope.setdefault("body_room", BodyRoom())
     return room
 
 
 def _n_values(body: bytes) -> int:
-    """How many values a body has at the most."""
+    """An upper bound of the number of values in a body."""
     return sum(map(body.count, (b",", b"[", b"{")))
 
 
 def _parsed(body: bytes, may_have_halves: bool) -> Any:
-    """The value of a body.
+    """Parse a body.
 
     Raises:
-        ApiError: it is no JSON, or holds what Codex drops without a word: half a character, a number that is too large.
+        ApiError: it is not JSON, or holds what Codex drops silently: a lone surrogate, a number that is too large.
     """
     try:
         value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
@@ -150,13 +150,13 @@ def _parsed(body: bytes, may_have_halves: bool) -> Any:
 
 
 def _inflater(encoding: str) -> Any:
-    """What inflates a body; None where there is nothing to inflate."""
+    """The decompressor for a body; None if it is not compressed."""
     name = encoding.strip().lower()
     if name in ("", "identity"):
         return None
     if name not in ("gzip", "x-gzip", "deflate"):
         raise ApiError(415, "this Content-Encoding is not known; gzip is", code="unsupported_encoding")
-    return zlib.decompressobj(zlib.MAX_WBITS | 32)  # finds out which of the two it is
+    return zlib.decompressobj(zlib.MAX_WBITS | 32)  # detects which of the two it is
 
 
 def _too_large(message: str) -> ApiError:

@@ -1,10 +1,10 @@
-"""The connections: how many there may be, how long one may be silent, and what its messages take.
+"""Limits on connections: how many there are, how long one may be silent, how much memory its messages take.
 
-Owns what uvicorn leaves open.
+Owns the limits that uvicorn does not have.
 
-A connection that asks nothing is closed after a while, one whose request comes too slowly, too; where there are too
-many, the one that has been idle for longest makes room. One that takes nothing of what is written to it is cut. What
-WebSockets send is bounded for all of them together, as bodies are (`bodies`).
+An idle connection is closed after a timeout, and so is one whose request head arrives too slowly; at the maximum, the
+connection that has been idle for longest is closed for a new one. A connection whose peer reads nothing is aborted.
+Unread WebSocket messages are limited for all connections together, as bodies are (`bodies`).
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from websockets.frames import Frame
 from codex_server_cli.gateway.http_answers import error_document
 
 HEAD_S = 20.0
-"""From the first byte of a request, or from the connection's beginning, to the end of its head."""
+"""From the first byte of a request, or from accepting the connection, to the end of the request head."""
 IDLE_S = 75.0
-"""Between two requests; it is uvicorn that looks after this one."""
+"""Between two requests; uvicorn enforces this one."""
 STUCK_S = 60.0
-"""In which nothing of what is written is taken."""
+"""How long a peer may read nothing of what is written to it."""
 _SWEEP_S = 1.0
 MOST_MESSAGE_BYTES = 16 * 1024 * 1024
-"""Of one message of a WebSocket: pictures in a turn are the largest."""
+"""Of one WebSocket message: pictures in a turn are the largest."""
 MOST_UNREAD_BYTES = 256 * 1024 * 1024
-"""Of the messages of all WebSockets, from their first bytes until the next one is asked for."""
+"""Of the messages of all WebSockets, from their first byte until the next message is asked for."""
 _TRY_AGAIN_LATER = 1013
 
 
@@ -41,20 +41,20 @@ class ConnectionLimits:
     """All connections of one gateway.
 
     Attributes:
-        all: of either protocol.
-        unread_bytes: what the WebSockets among them have sent, and nobody is done with.
+        all: HTTP and WebSocket.
+        unread_bytes: received from WebSockets and not processed yet.
     """
 
     def __init__(self, most: int) -> None:
         self.unread_bytes = 0
         self._most = most
         self.all: set[Any] = set()
-        self._idle: dict[LimitedProtocol, None] = {}  # that for longest first
+        self._idle: dict[LimitedProtocol, None] = {}  # longest idle first
         self._stuck: dict[Any, tuple[int, float]] = {}
 
     def has_room(self) -> bool:
-        """Whether one more may come in: where there are as many as may be, the one that has been idle for longest is
-        closed for it."""
+        """Whether one more connection may come in; at the maximum, the one that has been idle for longest is closed for
+        it."""
         if len(self.all) < self._most:
             return True
         if not self._idle:
@@ -65,16 +65,16 @@ class ConnectionLimits:
         return True
 
     def rest(self, connection: LimitedProtocol) -> None:
-        """From now on it is idle."""
+        """Mark a connection as idle."""
         self._idle.pop(connection, None)
         self._idle[connection] = None
 
     def leave(self, connection: LimitedProtocol) -> None:
-        """It is idle no more."""
+        """Mark a connection as no longer idle."""
         self._idle.pop(connection, None)
 
     async def sweep(self) -> None:
-        """Close what is silent or stuck, for as long as this runs."""
+        """Close idle and stuck connections for as long as this runs."""
         while True:
             await asyncio.sleep(_SWEEP_S)
             now = time.monotonic()
@@ -93,7 +93,7 @@ class ConnectionLimits:
 
 
 class LimitedConfig(uvicorn.Config):
-    """uvicorn's, with the limits of its connections.
+    """uvicorn's configuration, with the connection limits.
 
     Attributes:
         limits: see the class.
@@ -103,15 +103,15 @@ class LimitedConfig(uvicorn.Config):
 
 
 class LimitedProtocol(H11Protocol):
-    """uvicorn's, which tells since when it waits for the head of a request.
+    """uvicorn's protocol, which also records since when it waits for a request head.
 
     Attributes:
-        awaits_since: None while a request is answered, and between two.
+        awaits_since: None while a request is answered, and between two requests.
     """
 
     awaits_since: float | None = None
-    _is_half = False  # the client has closed its sending side, and may read its answer
-    _has_begun = False  # some of a request has come
+    _is_half = False  # the client has closed its sending side, and may still read
+    _has_begun = False  # part of a request has arrived
 
     @property
     def is_at_work(self) -> bool:
@@ -147,8 +147,8 @@ class LimitedProtocol(H11Protocol):
         super().data_received(data)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """See `asyncio.Protocol`. A client that sends no more may still want its answer; but it may have left as well,
-        which looks the same, so that what waits for long, or streams, hears of a disconnect."""
+        """See `asyncio.Protocol`. A client that half-closes may still want its response, or may have left: both look
+        the same. So requests that wait long, or stream, are told of a disconnect."""
         if not self.is_at_work or self.cycle.more_body:
             return False
         self._is_half = True
@@ -178,7 +178,7 @@ class LimitedProtocol(H11Protocol):
             self._limits.leave(self)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """See `H11Protocol`: from now on it is another protocol's."""
+        """See `H11Protocol`: from now on another protocol serves the connection."""
         self._limits.leave(self)
         super().handle_websocket_upgrade(event)
 
@@ -187,16 +187,16 @@ class LimitedProtocol(H11Protocol):
         self._has_begun = False
         self._limits.rest(self)
         super().on_response_complete()
-        if self._is_half and not self.is_at_work:  # nothing comes any more
+        if self._is_half and not self.is_at_work:  # no further request can come
             self.transport.close()
 
     def is_late(self, now: float) -> bool:
-        """Whether the head that it waits for should have come."""
+        """Whether the request head is overdue."""
         return self.awaits_since is not None and now - self.awaits_since > HEAD_S
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP is answered like everything else."""
-        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # the request has its answer already
+        """Answer invalid HTTP in the same form as every other error."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # the request has been answered already
             self.transport.close()
             return
         error = error_document("this is no HTTP request", type="invalid_request_error", code="invalid_http")
@@ -208,7 +208,7 @@ class LimitedProtocol(H11Protocol):
 
 
 class LimitedWebSocket(WebSocketsSansIOProtocol):
-    """uvicorn's, which counts what it has received."""
+    """uvicorn's WebSocket protocol, which also counts the bytes it has received."""
 
     _unread_bytes = 0
     _has_failed = False
@@ -250,7 +250,7 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     async def receive(self) -> Any:
-        """The next event: what came before it is done with, and nothing was read meanwhile."""
+        """The next event. Asking for it means that the messages before it are processed."""
         if self.queue.empty():
             self._forget()
         return await super().receive()
@@ -266,7 +266,7 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
         super().handle_pong(event)
 
     def _forget_control(self) -> None:
-        """A control frame was read: outside of a message in several frames nothing else is kept."""
+        """A control frame was processed: unless a fragmented message is incomplete, nothing else is buffered."""
         if not self.frames:
             self._forget()
 

@@ -1,9 +1,9 @@
-"""Who is let in: by `Host`, `Origin`, and the token or a session of the page. Owns the refusals.
+"""Access control: `Host`, `Origin`, and the token or a session of the page. Owns the refusals.
 
-What is behind it trusts each request.
+The code behind it trusts every request.
 
-A web page of somebody else can make a browser on this machine send requests here. It cannot choose `Origin` and
-`Sec-Fetch-Site`, nor, where it lets its own name lead to this machine (DNS rebinding), another `Host`.
+A foreign web page can make a browser on this machine send requests here. It can choose neither `Origin` nor
+`Sec-Fetch-Site`, nor, with DNS rebinding (its own name resolves to this machine), another `Host`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from codex_server_cli.gateway.page.sessions import PROOF_HEADER, Sessions, is_fo
 from codex_server_cli.gateway.page.static_files import is_file_of_page, is_of_page
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-"""What answers without a token, though with no reason then: a supervisor seldom has one."""
+"""Paths that answer without a token, though without a reason then: a supervisor seldom has a token."""
 _EXPOSED = "x-request-id, x-codex-ignored, retry-after, x-should-retry"
 _METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
 _PREFLIGHT_S = 600
@@ -32,7 +32,7 @@ class Guard:
     """The checks of one gateway.
 
     Args:
-        sessions: those of its page.
+        sessions: of the gateway's page.
     """
 
     def __init__(self, options: ServeOptions, sessions: Sessions | None = None) -> None:
@@ -40,14 +40,14 @@ class Guard:
         self._digest = None if options.token is None else _digest(options.token)
 
     def check(self, scope: Scope) -> None:
-        """Check a request, and mark in its scope whether it `is_trusted`.
+        """Check a request, and set `is_trusted` in its scope.
 
         Raises:
             ApiError: it is refused.
         """
         headers = Headers(scope=scope)
         self._check_host(headers.get("host", ""), scope)
-        # Of the page each request has a session, also where no token is wanted: a hostile page has none.
+        # Every request of the page has a session, even if no token is required: a hostile page has none.
         claims_session = PROOF_HEADER in headers
         has_session = claims_session and self._sessions.holds(headers)
         self._check_origin(headers, scope, is_of_session=claims_session)
@@ -59,7 +59,7 @@ class Guard:
 
     def _check_origin(self, headers: Headers, scope: Scope, *, is_of_session: bool) -> None:
         origin = headers.get("origin")
-        if is_file_of_page(scope):  # they hold no secret, and tell what is wrong with a proxy
+        if is_file_of_page(scope):  # they hold no secret, and report what is wrong with a proxy
             return
         if origin is None and is_foreign(headers):
             message = "a page of another site cannot ask without its origin: it needs --allow-origin, and CORS"
@@ -74,14 +74,14 @@ class Guard:
         raise ApiError(403, message, type="forbidden", code="origin_not_allowed")
 
     def is_allowed(self, origin: str) -> bool:
-        """Whether the pages of an origin may ask."""
+        """Whether pages of this origin may send requests."""
         allowed = self._options.allowed_origins
         return "*" in allowed or origin.lower() in allowed
 
     def _check_host(self, given: str, scope: Scope) -> None:
         host = _without_port(given)
         server = scope.get("server")
-        own = {self._options.host, server[0].removeprefix("::ffff:") if server else None}  # IPv4 that came over IPv6
+        own = {self._options.host, server[0].removeprefix("::ffff:") if server else None}  # IPv4-mapped IPv6
         if (
             is_loopback(host)
             or (host and host in own)
@@ -99,7 +99,7 @@ class Guard:
         if self._digest is None:
             return True
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        # Of digests: the comparison takes as long for a token of another length.
+        # Compare digests, so that the time does not depend on the token's length.
         return hmac.compare_digest(_digest(token.strip()), self._digest) and scheme.lower() == "bearer"
 
 
@@ -109,16 +109,16 @@ def _token_wanted(is_given: bool) -> ApiError:
 
 
 def cors_headers(origin: str) -> dict[str, str]:
-    """What an answer to a page of an allowed origin carries, besides `Vary: Origin`."""
+    """The headers of a response to a page of an allowed origin, besides `Vary: Origin`."""
     return {"access-control-allow-origin": origin, "access-control-expose-headers": _EXPOSED}
 
 
 def preflight_headers(headers: Mapping[str, str], methods: Iterable[str] = ()) -> dict[str, str]:
-    """What the answer to OPTIONS carries: all that was asked for, as the real request is checked anyway.
+    """The headers of the response to OPTIONS: everything asked for, as the real request is checked anyway.
 
     Args:
         headers: of the request.
-        methods: those of its path; none where there is no such path.
+        methods: of the path; empty if there is no such path.
     """
     found = {"allow": ", ".join(sorted({*methods, "OPTIONS"}))}
     if "origin" in headers:
@@ -131,7 +131,7 @@ def preflight_headers(headers: Mapping[str, str], methods: Iterable[str] = ()) -
 
 
 def methods_of(routes: Iterable[BaseRoute], path: str) -> frozenset[str]:
-    """The methods of a path; empty where there is none. Of several routes the first one says which path it is."""
+    """The methods of a path; empty if there is none. If several routes match, the first one determines the path."""
     found = [each for each in routes if isinstance(each, Route | WebSocketRoute) and each.path_regex.match(path)]
     same = [each for each in found if each.path == found[0].path and isinstance(each, Route)]
     return frozenset().union(*(each.methods or () for each in same))
@@ -142,7 +142,7 @@ def _digest(text: str) -> bytes:
 
 
 def _without_port(host: str) -> str:
-    """The name or address in a `Host`, in small letters."""
+    """The name or address in a `Host` header, in lower case."""
     host = host.strip().lower()
     if host.startswith("["):
         name, bracket, _ = host[1:].partition("]")

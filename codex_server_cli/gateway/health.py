@@ -1,4 +1,4 @@
-"""Whether the gateway can work: `/healthz`, `/readyz`; what it counts: `/metrics`; and what it answers: `/`."""
+"""Health (`/healthz`, `/readyz`), metrics (`/metrics`), and the index of paths (`/`)."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from codex_server_cli.settings.places import Settings
 
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
-    """What is answered here."""
+    """The routes of this module."""
 
     async def healthz(request: Request) -> Response:
         """Whether the app-server answers, within a second."""
         return await _health(gateway, request)
 
     async def readyz(request: Request) -> Response:
-        """The same; and whether Codex's configuration can be read: without it no chat and no turn begins."""
+        """The same, and whether Codex's configuration can be read: without it no chat and no turn can start."""
         try:
             await to_thread.run_sync(check_configuration, gateway.settings)
         except CodexServerError as error:
@@ -43,7 +43,7 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
         return Response(gateway.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def index(request: Request) -> Response:
-        """What this is, and what it answers; to a browser, the page."""
+        """What this is, and which paths it has; for a browser, the page."""
         if wants_page(request.scope):
             return page_answer(request)
         found = [_words_of(route) for route in request.app.routes if getattr(route, "include_in_schema", True)]
@@ -76,16 +76,16 @@ async def _health(gateway: Gateway, request: Request) -> Response:
 
 
 def _unavailable(reason: str, request: Request) -> Response:
-    # Without a token there is no reason in it: it may name paths.
+    # Without a token no reason is given: it may name paths.
     told = {"reason": reason} if request.scope.get("is_trusted", False) else {}
     return json_answer({"status": "unavailable", **told}, 503, {"Retry-After": "2"})
 
 
 def check_configuration(settings: Settings) -> None:
-    """Check that Codex's `config.toml` and our config.json can be read.
+    """Check that Codex's `config.toml` and our config.json are readable.
 
     Raises:
-        CodexServerError: one cannot, or there is no codex.
+        CodexServerError: one of them is not, or there is no codex.
     """
     key = shared_key(settings, read_config(settings.config_path))
     read_codex_config(settings.codex_home, Path(key.codex))

@@ -1,4 +1,4 @@
-"""Answers of every face: JSON, errors, streams of events. Owns their form."""
+"""Responses of every face: JSON, errors, event streams. Owns their form."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["EventStream", "answer_of", "error_answer", "error_event", "json_answ
 
 T = TypeVar("T")
 DEFECT = "internal"
-"""The code of an error that is our fault."""
+"""The code of an internal error."""
 KEEP_ALIVE_S = 10.0
 _KEEP_ALIVE = b": ka\n"
 """One newline only: with two the official client reads an event without data (gateway notes, section 14)."""
@@ -47,7 +47,7 @@ _EVENT_HEADERS = {
 
 
 def json_answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON document as an answer."""
+    """A response with a JSON document."""
     body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
     return Response(body, status, headers, "application/json")
 
@@ -62,7 +62,7 @@ def error_answer(
     headers: Mapping[str, str] | None = None,
     hint: str = "",
 ) -> Response:
-    """The same form of error on every face."""
+    """An error in the form that every face uses."""
     return json_answer(error_document(message, type=type, code=code, param=param, hint=hint), status, headers)
 
 
@@ -75,10 +75,10 @@ def error_document(
 
 
 def refusal_of(error: Exception) -> tuple[ApiError, str]:
-    """What an exception means for a client: the refusal, and a hint.
+    """Map an exception to what the client is told: the error, and a hint.
 
     Args:
-        error: any; one that is not known is a defect of ours.
+        error: any exception; an unknown one counts as an internal error.
     """
     hint = ""
     if isinstance(error, ApiError):
@@ -107,7 +107,7 @@ def _name_of(error: Exception) -> str:
 
 
 def answer_of(error: Exception) -> Response:
-    """The answer to an exception."""
+    """The response to an exception."""
     found, hint = refusal_of(error)
     return error_answer(
         found.status,
@@ -121,9 +121,9 @@ def answer_of(error: Exception) -> Response:
 
 
 class EventStream(Response):
-    """A stream of events: bytes of a generator as they come, and a comment where it is silent for long.
+    """An event stream: the generator's bytes as they come, and a comment after a long silence.
 
-    The generator is closed, and that is awaited, when the client has left: what it does then (an interrupt) is done.
+    When the client disconnects, the generator is closed, and its clean-up (an interrupt) is awaited.
     """
 
     def __init__(
@@ -153,10 +153,10 @@ class EventStream(Response):
         leaving = asyncio.ensure_future(_until_disconnect(receive))
         try:
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if not (sending.done() or self._is_sent):  # a client that has all of it may be gone, too
+            if not (sending.done() or self._is_sent):  # a client that has received everything may be gone, too
                 raise ClientDisconnect
             await sending
-        except asyncio.CancelledError:  # the gateway ends
+        except asyncio.CancelledError:  # shutdown
             await _cancelled(sending, leaving)
             if self._has_begun and not self._is_sent:
                 await send(_body(self._failure_events(stopping())))
@@ -183,7 +183,7 @@ class EventStream(Response):
                     break
                 event = None if done else event
                 await send(_body(data))
-            self._is_sent = True  # the server tells of a disconnect from now on
+            self._is_sent = True  # from now on the server reports a disconnect
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             await _to_its_end(asyncio.ensure_future(self._close(scope, event)))
@@ -196,29 +196,29 @@ class EventStream(Response):
         if isinstance(self._events, AsyncGenerator):
             try:
                 await self._events.aclose()
-            except Exception as error:  # of an interrupt, say: its client has left, so it is told in the log alone
+            except Exception as error:  # of an interrupt, say: the client has left, so only the log is told
                 failure = error
         if failure is not None and not isinstance(failure, StopAsyncIteration):
             scope.setdefault("failure", failure)
 
 
 def error_event(error: Exception) -> bytes:
-    """The last event of a stream that fails; it has a name, so that nothing takes it for one of the stream's own."""
+    """The last event of a stream that fails; named, so that it is not mistaken for one of the stream's own."""
     return b"event: error\n" + error_data(error)
 
 
 def error_data(error: Exception) -> bytes:
-    """An error as an event without a name."""
+    """An error as an unnamed event."""
     found, hint = refusal_of(error)
     document = error_document(found.message, type=found.type, code=found.code, param=found.param, hint=hint)
     return f"data: {json.dumps(document, ensure_ascii=False)}\n\n".encode("utf-8", "replace")
 
 
 async def until_gone(request: Request, coroutine: Coroutine[Any, Any, T]) -> T | None:
-    """Run what answers a request whose body was read; where the client leaves first, cancel it and wait for its end.
+    """Answer a request whose body was read; if the client disconnects first, cancel the coroutine and await its end.
 
     Returns:
-        Its result; None where the client has left.
+        Its result; None if the client has disconnected.
     """
     work = asyncio.ensure_future(coroutine)
     leaving = asyncio.ensure_future(_until_disconnect(request.receive))
@@ -230,7 +230,7 @@ async def until_gone(request: Request, coroutine: Coroutine[Any, Any, T]) -> T |
 
 
 async def shielded(running: asyncio.Future[T]) -> T:
-    """The result of what goes on where the waiting for it is cancelled."""
+    """Await a future that goes on running when the waiter is cancelled."""
     return await asyncio.shield(running)
 
 
@@ -248,14 +248,14 @@ def _body(data: bytes) -> dict[str, Any]:
 
 
 async def _cancelled(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel tasks and wait for their ends, also where we are cancelled ourselves meanwhile."""
+    """Cancel tasks and await their end, even if the caller is cancelled meanwhile."""
     for task in tasks:
         task.cancel()
     await _to_its_end(asyncio.gather(*tasks, return_exceptions=True))
 
 
 async def _to_its_end(future: asyncio.Future[Any]) -> None:
-    """Wait for something to its end; a cancellation that comes meanwhile is raised afterwards."""
+    """Wait until a future is done; a cancellation that arrives meanwhile is raised afterwards."""
     cancelled: asyncio.CancelledError | None = None
     while not future.done():
         try:

@@ -1,4 +1,4 @@
-"""The socket that `serve` listens on. Owns its making, and its file. Must never take one that is used."""
+"""The socket that `serve` listens on. Owns creating it, and its file. Must never take over a socket in use."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _MOST_FILES = 16_384
 _MOST_CONNECTIONS = 4096
 _FILES_OF_OURS = 128
 _FILES_A_CONNECTION = 3
-"""Its own; and of a WebSocket, that to the app-server, and its lease."""
+"""The client's own; for a WebSocket also the one to the app-server, and its lease."""
 
 
 @contextmanager
 def listening(options: ServeOptions) -> Iterator[tuple[socket.socket, str]]:
-    """Listen until the end.
+    """Listen until the context ends.
 
     Yields:
-        The socket, and where it listens, for people and clients.
+        The socket, and its address, for people and clients.
 
     Raises:
-        BadInputError: it cannot be had there.
+        BadInputError: it is not possible to listen there.
         BusyError: another process listens there.
         HomeError: the socket cannot be made.
     """
@@ -54,10 +54,10 @@ def listening(options: ServeOptions) -> Iterator[tuple[socket.socket, str]]:
 
 
 def raise_file_limit() -> int:
-    """Allow this process as many open files as it may have.
+    """Raise this process's limit of open files to its maximum.
 
     Returns:
-        How many connections that is enough for.
+        How many connections that allows.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
@@ -72,7 +72,7 @@ def raise_file_limit() -> int:
 def _on_port(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        # asyncio sends small pieces at once only over what is named TCP: otherwise each one waits 40 ms for the last.
+        # asyncio sets TCP_NODELAY only on a socket declared as TCP: otherwise small writes are delayed by 40 ms.
         listener = socket.socket(found[0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
         message = f"--listen: {host} is no address of this machine: {error.strerror}"
@@ -90,9 +90,9 @@ def _on_port(host: str, port: int) -> socket.socket:
 
 
 def _notice_dead_peers(listener: socket.socket) -> None:
-    """Have the kernel end a connection whose other machine has vanished after a minute; its own times are hours.
+    """Have the kernel close a connection whose peer has vanished after a minute (by default it takes hours).
 
-    Such a client's chat would run on, and its place be taken, for as long. Accepted connections inherit it.
+    Until then the client's chat would run on and hold its slot. Accepted connections inherit the setting.
     """
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _DEAD_PEERS.items():
@@ -112,7 +112,7 @@ def _no_port(host: str, port: int, error: OSError) -> BadInputError | BusyError:
 
 
 def _on_path(path: str) -> socket.socket:
-    """One at a time in a directory: two that find the same dead socket must not both take its place."""
+    """Bind one at a time per directory: two gateways that find the same dead socket must not both replace it."""
     directory = os.path.dirname(path)  # noqa: PTH120
     try:
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -134,8 +134,8 @@ def _clear(path: str) -> None:
     """Remove the socket of a gateway that was killed.
 
     Raises:
-        BadInputError: something else is there.
-        BusyError: somebody listens there.
+        BadInputError: the path is not a socket.
+        BusyError: another process listens there.
     """
     try:
         found = os.lstat(path)

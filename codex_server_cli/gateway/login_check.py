@@ -1,6 +1,6 @@
-"""Who pays for what a client begins: the same rule as for every turn of ours, no API key unless it is allowed.
+"""Who pays for a client's request: the same rule as for every turn, no API key unless `config.json` allows it.
 
-Owns how often that is looked at.
+Owns how often the login is checked.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _FRESH_S = 5.0
 
 
 class LoginCheck:
-    """See the module.
+    """See the module docstring.
 
     Args:
         settings: of the gateway.
-        cwd: where its threads work, by default.
+        cwd: the default working directory of its threads.
     """
 
     def __init__(self, settings: Settings, cwd: str) -> None:
@@ -35,10 +35,10 @@ class LoginCheck:
         self._lock = asyncio.Lock()
 
     async def check(self) -> bool:
-        """See that a turn may begin.
+        """Check that a turn may start.
 
         Returns:
-            Whether it may bill an API key, because `config.json` says so.
+            Whether it may bill an API key, because `config.json` allows it.
 
         Raises:
             CodexServerError: there is no login, or one that would bill an API key.

@@ -1,4 +1,4 @@
-"""What `/metrics` tells, in a registry of its own. Owns the names; no value of a label comes from a user."""
+"""The metrics of `/metrics`, in a separate registry. Owns the names; no label value comes from a user."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Metrics:
     """The counters and gauges of one gateway.
 
     Attributes:
-        requests: by route, method and status. `seconds`: to the end of the answer, by route.
-        streams, waiting: that run now, and that wait for a place.
-        upstream_starts: of generations of the app-server; the first one counts, too.
-        upstream_connections: that are open.
+        requests: by route, method and status. `seconds`: duration until the end of the response, by route.
+        streams, waiting: streams that run now, and that wait for a slot.
+        upstream_starts: generations of the app-server, including the first.
+        upstream_connections: open ones.
         tokens: by kind (`input`, `cached_input`, `output`, `reasoning_output`).
         background_errors: background tasks (interrupts, say) that failed.
         app_server_bytes: its resident memory. `log_database_bytes`: `logs_2.sqlite` of Codex's home.
@@ -57,5 +57,5 @@ class Metrics:
         self.log_database_bytes = gauge("codex_log_database_bytes", "Size of logs_2.sqlite in Codex's home.")
 
     def text(self) -> bytes:
-        """All of it, in the text format of Prometheus."""
+        """All metrics, in the text format of Prometheus."""
         return generate_latest(self._registry)

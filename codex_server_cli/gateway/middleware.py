@@ -1,6 +1,6 @@
-"""What each request passes on its way in and out: its id, the guard, its line in the log, its count, its errors.
+"""What surrounds every request: its id, the guard, its log line, its metrics, its errors.
 
-Plain ASGI, around the application: it must see streams as they go, and WebSockets, too.
+Plain ASGI around the application: it must see streams as they are sent, and WebSockets.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class RequestMiddleware:
-    """The ASGI application that is served."""
+    """The outermost ASGI application."""
 
     def __init__(self, gateway: Gateway, app: Starlette, log: AccessLog) -> None:
         self._gateway, self._app, self._log = gateway, app, log
@@ -45,7 +45,7 @@ class RequestMiddleware:
         self._routes = [route for route in app.routes if isinstance(route, Route | WebSocketRoute)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or one WebSocket."""
+        """Serve one request, or one WebSocket."""
         tracked = _TrackedRequest(scope, send, self._guard)
         scope["body_room"] = self._body_room
         try:
@@ -53,12 +53,12 @@ class RequestMiddleware:
         except ClientDisconnect:
             tracked.error = "client_gone"
             if tracked.status is None and scope["type"] == "http":
-                await tracked.refuse(answer_of(client_gone()), receive)  # it may have closed its sending side alone
+                await tracked.refuse(answer_of(client_gone()), receive)  # it may only have closed its sending side
         except asyncio.CancelledError:
             tracked.error = "gateway_stopping"
             if tracked.status is not None or scope["type"] != "http":
                 raise
-            await tracked.refuse(answer_of(stopping()), receive)  # in place of the server's own 500
+            await tracked.refuse(answer_of(stopping()), receive)  # instead of the server's own 500
         except Exception as error:
             scope["failure"] = error
             if tracked.status is None:
@@ -113,10 +113,10 @@ class RequestMiddleware:
             "client": client[0] if client else None,
             "error": tracked.error,
         }
-        self._log.say("request", **{**scope["log"], **facts})  # a face adds facts, and takes the place of none
+        self._log.say("request", **{**scope["log"], **facts})  # a face adds facts, but overrides none
 
     def _route_of(self, scope: Scope) -> str:
-        """The path of the route that has answered, as it was declared; one endpoint may stand behind several."""
+        """The declared path of the route that has answered; one endpoint may serve several."""
         found = (
             route.path
             for route in self._routes
@@ -126,11 +126,11 @@ class RequestMiddleware:
 
 
 class _TrackedRequest:
-    """One request on its way.
+    """One request and its response.
 
     Attributes:
-        request_id: of ours.
-        status: None while no answer has begun.
+        request_id: assigned by us.
+        status: None until the response starts.
         sent_bytes: of the body.
         error: a word for the log.
     """
@@ -145,21 +145,21 @@ class _TrackedRequest:
         scope["request_id"] = self.request_id
         scope["log"] = {}
         origin = Headers(scope=scope).get("origin")
-        # Text of a turn must never be taken for a script, nor be loaded as anything by the page of another site.
+        # A turn's text must never be run as a script, nor be loaded by a page of another site.
         self._headers = {"x-request-id": self.request_id, **_UNSHARED}
         self._depends_on_origin = origin is not None and guard.is_allowed(origin)
         if origin is not None and self._depends_on_origin:
             self._headers |= cors_headers(origin)
 
     async def send(self, message: Message) -> None:
-        """Pass a message out."""
+        """Send a message to the client."""
         kind = message["type"]
         if kind in ("http.response.start", "websocket.http.response.start"):
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             for name, value in self._headers.items():
                 headers[name] = value
-            headers.setdefault("cache-control", "no-store")  # it is of one person, and of one moment
+            headers.setdefault("cache-control", "no-store")  # it is for one user, and changes
             if self._depends_on_origin:
                 headers.add_vary_header("Origin")
         elif kind == "websocket.accept":
@@ -176,7 +176,7 @@ class _TrackedRequest:
         await self._send(message)
 
     async def refuse(self, answer: Response, receive: Receive) -> None:
-        """Answer in place of the application."""
+        """Answer instead of the application."""
         if self.scope["type"] == "http":
             await answer(self.scope, receive, self.send)
         else:
@@ -189,8 +189,8 @@ class _TrackedRequest:
 
 
 def _normalise(scope: Scope) -> None:
-    """`//v1/models/` is `/v1/models`: base URLs of clients are often a slash off; and so is
-    `http://localhost/v1/models`, as a client writes it that takes us for a proxy (RFC 9112, 3.2.2)."""
+    """`//v1/models/` becomes `/v1/models`: clients' base URLs often have a slash too many or too few. So does
+    `http://localhost/v1/models`, which a client sends that uses the gateway as its proxy (RFC 9112, 3.2.2)."""
     authority = _AUTHORITY.match(scope["path"])
     path = _SLASHES.sub("/", scope["path"][authority.end() if authority else 0 :])
     scope["path"] = path.rstrip("/") or "/"

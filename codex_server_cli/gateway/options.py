@@ -1,6 +1,6 @@
-"""What `serve` was started with: the flags and the table `serve` of config.json, checked. Owns every refusal of them.
+"""The options of `serve`: its flags and the table `serve` of config.json, checked. Owns all errors about them.
 
-A flag takes the place of its key; one that may be given several times takes the place of the whole list.
+A flag overrides its key; a repeatable flag overrides the whole list.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ _HOST_AND_PORT = re.compile(r"(?:\[(?P<six>[^\[\]]+)\]|(?P<host>[^:\[\]]+)):(?P<
 _HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:]+", re.ASCII)
 _LONGEST_SOCKET_BYTES = 107
 _ANY_PAGE = ("*", "null")
-"""`null` is what a page in a sandboxed frame sends, which every page can make."""
+"""`null` is the origin of a sandboxed frame, which any page can make."""
 _PORT_OF = {"http": 80, "https": 443}
 _MAKE_TOKEN = "--token-file FILE (codex-server server token FILE makes one)"
 
 
 class ServeOptions(NamedTuple):
-    """The flags of `serve`, with what config.json adds.
+    """The options of `serve`, from its flags and config.json.
 
     Attributes:
-        host, port: where it listens; None on a unix socket.
-        path: the unix socket, absolute; None on a port.
-        token: what a client has to send; None where none is wanted.
-        allowed_origins: whose web pages may ask; `*` for all.
-        allowed_hosts: further names that a `Host` header may have; `*.example.org` for all below one.
-        has_raw_rpc: whether the bridge lets every method through.
-        cwd: the directory in which turns work that name none, absolute.
-        may_write: whether turns there may write if they ask to, and responses in the background without.
+        host, port: the address it listens on; None for a unix socket.
+        path: of the unix socket, absolute; None for a port.
+        token: that clients must send; None if none is required.
+        allowed_origins: origins whose web pages may send requests; `*` for all.
+        allowed_hosts: further names allowed in `Host`; `*.example.org` for all subdomains.
+        has_raw_rpc: whether the bridge passes every method.
+        cwd: the default working directory of turns, absolute.
+        may_write: whether turns there may write if they ask to; background responses then write without asking.
         most_streams: the maximum of concurrent streams.
-        model_aliases: names of models of clients → ours.
+        model_aliases: model names of clients → ours.
         is_strict: whether parameters that have no effect are refused.
         hold_s: how many seconds a turn waits for the results of a client's tools.
-        instructions: whose system prompt stays: the client's alone, or Codex's before it.
+        instructions: which system prompt applies: the client's only, or Codex's followed by the client's.
     """
 
     host: str | None = "127.0.0.1"
@@ -63,20 +63,20 @@ class ServeOptions(NamedTuple):
     instructions: Literal["client", "codex"] = "client"
 
     def __repr__(self) -> str:
-        """Without the token: a traceback shows it."""
+        """Without the token: tracebacks show this text."""
         return f"ServeOptions({self.host}:{self.port} {self.path}, has_token={self.token is not None})"
 
 
 def options_of(given: Mapping[str, Any], cwd: str) -> ServeOptions:
-    """Check what was given.
+    """Check the options.
 
     Args:
-        given: by the names of the keys of the table `serve`: None or nothing for what was given nowhere.
-        cwd: what relative paths start from.
+        given: by key of the table `serve`; None or empty if not given.
+        cwd: that relative paths refer to.
 
     Raises:
         UsageError: a value is wrong.
-        BadInputError: a file is, or what was asked for would let others in.
+        BadInputError: a file is wrong, or the options would admit other people.
     """
     listen = given.get("listen")
     options = _where(DEFAULT_LISTEN if listen is None else listen, cwd)._replace(
@@ -101,10 +101,10 @@ def options_of(given: Mapping[str, Any], cwd: str) -> ServeOptions:
 
 
 def parse_aliases(given: Sequence[str]) -> dict[str, str]:
-    """The values of `--model-alias`, `A=M` each.
+    """Parse the values of `--model-alias`, each `A=M`.
 
     Raises:
-        UsageError: one is none.
+        UsageError: one does not have this form.
     """
     aliases = {}
     for each in given:
@@ -116,14 +116,14 @@ def parse_aliases(given: Sequence[str]) -> dict[str, str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address is this machine's own, which no other machine can reach."""
+    """Whether a host name or address is loopback, so that no other machine can reach it."""
     if host.lower() == "localhost":
         return True
     try:
         address = ip_address(host)
     except ValueError:
         return False
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None  # IPv4 that comes over IPv6
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None  # IPv4-mapped IPv6
     return (mapped or address).is_loopback
 
 
@@ -141,15 +141,15 @@ def _where(listen: str, cwd: str) -> ServeOptions:
     if found is None or int(found["port"]) > 65535:
         raise UsageError(f"--listen takes HOST:PORT or unix:PATH, not {listen!r}", hint=_LISTEN_HINT)
     host = found["six"] or found["host"]
-    # By its number, as `localhost` is two addresses, of which clients often try one.
+    # Numeric, as `localhost` has two addresses and clients often try only one.
     return ServeOptions(host="127.0.0.1" if host.lower() == "localhost" else host, port=int(found["port"]))
 
 
 def _check_without_token(options: ServeOptions) -> None:
-    """Check that only this machine is let in where no token is wanted.
+    """Check that only this machine has access if no token is required.
 
     Raises:
-        BadInputError: others would be let in.
+        BadInputError: others would have access.
     """
     hint = f"Give it {_MAKE_TOKEN}"
     if options.host is not None and not is_loopback(options.host):
@@ -175,7 +175,7 @@ def _origin(text: str) -> str:
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
-    # As browsers write it: no user, no path, no port that is the scheme's own.
+    # As browsers write it: no user, no path, no default port.
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     written = f"{parts.scheme}://{host}" if port is None else f"{parts.scheme}://{host}:{port}"
     if not (parts.scheme and host) or origin != written or not host.isascii() or any(map(str.isspace, host)):

@@ -1,7 +1,7 @@
-"""`serve`: from the start to the end of one gateway. Owns its process: signals, what is printed, the exit code.
+"""`serve`: the lifetime of one gateway. Owns its process: signals, output, the exit code.
 
-The end takes some ten seconds at the most: new work is refused at once, held chats are interrupted, what streams has a
-few seconds; turns are processes of their own and go on. A second signal ends it on the spot.
+Shutdown takes at most some ten seconds: new work is refused at once, held chats are interrupted, streams have a few
+seconds; turns are separate processes and go on. A second signal ends the process at once.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ _WS_PING_S = 20.0
 
 
 def serve(settings: Settings, options: ServeOptions, *, tell: Callable[[str], None], is_for_people: bool) -> int:
-    """Serve until a signal.
+    """Serve until a signal arrives.
 
     Args:
-        tell: is called once with the line that says where it listens.
+        tell: called once with the line that names the address.
         is_for_people: the form of the log on stderr.
 
     Returns:
         The exit code.
 
     Raises:
-        CodexServerError: it cannot begin.
+        CodexServerError: it cannot start.
     """
 
     async def until_stopped(gateway: Gateway, address: str) -> None:
@@ -64,20 +64,20 @@ def serve(settings: Settings, options: ServeOptions, *, tell: Callable[[str], No
 
 
 Work = Callable[[Gateway, str], Coroutine[Any, Any, None]]
-"""What is done while a gateway serves, with the address that it listens on; it ends with it."""
+"""Work to do while a gateway serves, given its address; the gateway stops when it is done."""
 
 
 def run_service(settings: Settings, options: ServeOptions, log: AccessLog, work: Work) -> int:
-    """Serve until a signal, or until the work is done; what the work raises is raised here.
+    """Serve until a signal arrives or the work is done; exceptions of the work are raised here.
 
     Args:
-        log: is closed.
+        log: is closed at the end.
 
     Returns:
         The exit code: 130 after Ctrl-C, else 0.
 
     Raises:
-        CodexServerError: it cannot begin.
+        CodexServerError: it cannot start.
     """
     most = raise_file_limit()
     log.take_over_loggers()
@@ -101,7 +101,7 @@ class _Service:
         """See `run_service`."""
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            if signal.getsignal(signum) is not signal.SIG_IGN:  # as `nohup` and `&` want it
+            if signal.getsignal(signum) is not signal.SIG_IGN:  # `nohup` and `&` ignore it
                 loop.add_signal_handler(signum, self._on_signal, signum)
         gateway = self._gateway = Gateway(self._settings, self._options, self._log.defect)
         try:
@@ -112,10 +112,10 @@ class _Service:
         return 130 if self._signal == signal.SIGINT else 0
 
     async def _start(self, gateway: Gateway) -> bool:
-        """Have the app-server answer; False where a signal came first.
+        """Start the app-server and wait until it answers; False if a signal arrives first.
 
         Raises:
-            CodexServerError: it does not, or Codex's configuration cannot be read.
+            CodexServerError: it does not answer, or Codex's configuration cannot be read.
         """
         await to_thread.run_sync(check_configuration, self._settings)
         starting = asyncio.ensure_future(gateway.app_server.start())
@@ -154,7 +154,7 @@ class _Service:
             server.should_exit = True
             await serving
             await working
-            if server.server_state.tasks:  # they were cancelled, and may have to interrupt something
+            if server.server_state.tasks:  # cancelled ones may have to interrupt a turn
                 await asyncio.wait(server.server_state.tasks, timeout=_CANCELLED_S)
         finally:
             sweeping.cancel()
@@ -185,17 +185,17 @@ class _Service:
         if self._signal is not None:
             self._log.say("ended", signal=signum)
             self._log.close()
-            os._exit(128 + signum)  # a unix socket stays: the next start takes its place
+            os._exit(128 + signum)  # a unix socket stays: the next start replaces it
         self._signal = signum
         if self._gateway is not None:
             self._gateway.begin_to_stop()
 
 
 class _UvicornServer(uvicorn.Server):
-    """uvicorn's, without its signals.
+    """uvicorn's server, without its signal handlers.
 
     Attributes:
-        begun: set once it accepts.
+        begun: set once it accepts connections.
     """
 
     def __init__(self, config: uvicorn.Config) -> None:

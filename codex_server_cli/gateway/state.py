@@ -1,4 +1,4 @@
-"""What all faces of one gateway share, and what outlives a request. Owns the background tasks and the end."""
+"""The state that all faces of one gateway share beyond a request. Owns the background tasks and the shutdown."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from codex_server_cli.settings.places import Settings
 
 T = TypeVar("T")
 _LAST_TASKS_S = 3.0
-"""For what is still under way at the end, such as interrupts."""
+"""For background tasks at shutdown, such as interrupts."""
 
 
 class Gateway:
     """One running `serve`.
 
     Attributes:
-        settings, options: what it was started with.
-        app_server: the way to its app-server.
-        admission: lets streams in, or lets them wait.
-        metrics: what is counted.
-        tell_defect: is called with each failure of a background task that is ours.
-        stopping: set by SIGTERM: no new work; endless streams end themselves.
+        settings, options: as given at the start.
+        app_server: connections to its app-server.
+        admission: admits streams, or queues them.
+        metrics: the counters.
+        tell_defect: called with each internal error of a background task.
+        stopping: set by SIGTERM: no new work is taken; endless streams end themselves.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Gateway:
         self._shared: dict[Any, Any] = {}
 
     def shared(self, kind: Callable[[Gateway], T]) -> T:
-        """What several faces use, of which there is one: made for the first that asks."""
+        """An object that several faces share, one per kind; created on first use."""
         if kind not in self._shared:
             self._shared[kind] = kind(self)
         made: T = self._shared[kind]
@@ -51,29 +51,29 @@ class Gateway:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether no new work is taken."""
+        """Whether new work is refused."""
         return self.stopping.is_set()
 
     def task(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run something that nobody waits for, like an interrupt; where it fails that is counted, and told where it is
-        our fault. The end waits for it, for a few seconds."""
+        """Run a background task that no caller awaits, like an interrupt. Failures are counted, internal errors are
+        logged. Shutdown waits for it, for a few seconds."""
         task = self.awaited_task(coroutine)
         task.add_done_callback(self._count_failure)
         return task
 
     def awaited_task(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """The same for something whose caller takes the result, or the failure, and is answered with it."""
+        """The same for a task whose caller awaits the result or the failure."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     def on_stop(self, callback: Callable[[], Awaitable[None]]) -> None:
-        """Have something done as soon as no new work is taken, while the streams that run may still end."""
+        """Register what to do as soon as new work is refused, while running streams may still end."""
         self._at_stop.append(callback)
 
     def begin_to_stop(self) -> None:
-        """Take no new work. May be called again."""
+        """Refuse new work from now on. Idempotent."""
         if not self.is_stopping:
             self.stopping.set()
             self.admission.close()
@@ -82,7 +82,7 @@ class Gateway:
                 self.task(_awaited(callback))
 
     async def close(self) -> None:
-        """Wait for what is under way, within a bound of time, and let the app-server go."""
+        """Wait for background tasks, within a timeout, and close the app-server's connections."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=_LAST_TASKS_S)
             for task in late:

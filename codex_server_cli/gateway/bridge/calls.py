@@ -18,10 +18,10 @@ from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
 _CALLER_CODES = range(-32602, -32599)
-"""The codes of errors that are the caller's: almost all that the app-server answers with."""
+"""Error codes that are the caller's fault: almost all that the app-server returns."""
 STATUS, CHAT, RAW = "codex-status", "codex-chat", "codex-rpc"
 FORWARDED = {"codex-thread-start": "thread/start", "codex-thread-list": "thread/list", "codex-models": "model/list"}
-"""The calls whose input is the parameters of a method, and whose answer is its result."""
+"""Calls whose input is the method's parameters, and whose response is its result."""
 Call = Callable[[Request, dict[str, Any]], Awaitable[Response]]
 
 
@@ -46,7 +46,7 @@ class NamedCalls:
         return await call(request, await _read_input(request))
 
     async def _status(self, request: Request, _: dict[str, Any]) -> Response:
-        """How the app-server is reached, and whether it answers: a call that succeeds where that fails."""
+        """How the app-server is reached, and whether it answers; succeeds even if it does not."""
         try:
             reply = await self._rpc.answer(request, {"id": 1, "method": "account/read", "params": {}}, "")
             probe = {"ok": "result" in (reply or {}), **(reply or {})}
@@ -61,10 +61,10 @@ class NamedCalls:
         return call
 
     async def _forward(self, request: Request, message: Message) -> Response:
-        """The result alone.
+        """Forward a call; the response is the result only.
 
         Raises:
-            ApiError: the app-server has answered with an error.
+            ApiError: the app-server replied with an error.
         """
         reply = await self._rpc.answer(request, checked(message), client_of(request)) or {}
         if "error" in reply:
@@ -78,7 +78,7 @@ class NamedCalls:
         return json_answer(reply.get("result"))
 
     async def _raw(self, request: Request, given: dict[str, Any]) -> Response:
-        """Any method that passes: `{"method": …, "params"?: …}`."""
+        """Any permitted method: `{"method": …, "params"?: …}`."""
         method = given.get("method")
         if not isinstance(method, str):
             raise ApiError(400, "`input.method` is the name of a method", code="invalid_input", param="input.method")
@@ -87,10 +87,10 @@ class NamedCalls:
 
 
 async def _read_input(request: Request) -> dict[str, Any]:
-    """The input of a call; an empty one where there is no body, or no input in it.
+    """The input of a call; empty if there is no body, or no input in it.
 
     Raises:
-        ApiError: it is no object.
+        ApiError: it is not an object.
     """
     has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
     document = await read_json(request) if has_body else {}

@@ -1,4 +1,4 @@
-"""`codex-chat`: one detached turn, and its answer. Owns its input and document; `turns.consent` what it may do."""
+"""`codex-chat`: one detached turn and its answer. Owns its input and document; `turns.consent` its permissions."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ INPUT = {"prompt": str, "thread_id": str, "model": str, "effort": str, "write": 
 
 
 class ChatCall:
-    """The chat of one gateway."""
+    """The `codex-chat` calls of one gateway."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway, self._face = gateway, gateway.shared(TurnsFace)
         self._starter = gateway.shared(Starter)
 
     async def post(self, request: Request, given: dict[str, Any]) -> Response:
-        """Start a turn and answer with its end; a client that leaves before has it cancelled."""
+        """Start a turn and respond when it ends; if the client disconnects before, the turn is cancelled."""
         for name, value in given.items():
             if value is not None and not isinstance(value, INPUT.get(name, ())):
                 known = ", ".join(INPUT)
@@ -63,13 +63,13 @@ class ChatCall:
         return _answer(view)
 
     async def _chat(self, given: dict[str, Any]) -> TurnView:
-        """Run a turn; cancelled, it cancels the turn."""
+        """Run a turn; cancellation cancels the turn."""
         async with self._gateway.admission.stream():
             beginning = asyncio.ensure_future(self._begin(given))
             try:
                 return await self._end(await asyncio.shield(beginning))
             except asyncio.CancelledError:
-                if not self._gateway.is_stopping:  # at its end turns go on
+                if not self._gateway.is_stopping:  # at shutdown turns go on
                     self._gateway.task(self._cancel(beginning))
                 raise
 
@@ -77,7 +77,7 @@ class ChatCall:
         """Start the turn.
 
         Raises:
-            ApiError: it may not do what it asks for, or its thread is not one to go on with from here.
+            ApiError: it asks for more than it may do, or its thread may not be continued from here.
             CodexServerError: it cannot start.
         """
         sandbox = Sandbox.WORKSPACE_WRITE if given.get("write") else None
@@ -106,8 +106,8 @@ class ChatCall:
         return await self._face.act(read.status_after_repair, turn)
 
     async def _cancel(self, beginning: asyncio.Future[Turn]) -> None:
-        """Cancel a turn, which may only be beginning."""
-        with suppress(CodexServerError, ApiError):  # there is none, then
+        """Cancel a turn, which may still be starting."""
+        with suppress(CodexServerError, ApiError):  # then no turn was started
             await self._face.act(cancel, [await beginning])
 
 

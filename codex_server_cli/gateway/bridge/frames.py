@@ -1,4 +1,4 @@
-"""The events of one stream, kept for a client that comes back. Owns their ids and how many are kept."""
+"""The events of one stream, kept for clients that reconnect. Owns the event ids, and how many events are kept."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 
 MOST_BYTES = 16 * 1024 * 1024
 _RETRY_MS = 1000
-"""How long a browser waits before it comes back."""
+"""How long a browser waits before it reconnects."""
 
 
 class FramesLost(Exception):
-    """The events that a reader wants next are kept no more."""
+    """The next events are no longer kept."""
 
 
 class Frames:
-    """Events in order, the oldest of which are dropped where they are too many.
+    """A bounded buffer of events: the oldest are dropped.
 
     Attributes:
-        stream_id: what their ids begin with.
-        size: how many bytes are kept.
-        is_ended: nothing more will come.
+        stream_id: the prefix of their ids.
+        size: bytes kept.
+        is_ended: no more events follow.
     """
 
     def __init__(self, stream_id: str, most_bytes: int = MOST_BYTES) -> None:
@@ -39,11 +39,11 @@ class Frames:
         return self._next - 1
 
     def add(self, event: str, document: Any) -> None:
-        """Add an event; none after the end."""
+        """Add an event; ignored after the end."""
         if self.is_ended:
             return
         retry = f"retry: {_RETRY_MS}\n" if self._next == 1 else ""
-        data = json.dumps(document, separators=(",", ":"))  # in ASCII: no character of it ends a line of the stream
+        data = json.dumps(document, separators=(",", ":"))  # in ASCII: no character in it ends a line of the stream
         frame = f"{retry}id: {self.stream_id}.{self._next}\nevent: {event}\ndata: {data}\n\n".encode()
         self._kept.append(frame)
         self._next += 1
@@ -53,15 +53,15 @@ class Frames:
         self._tell()
 
     def end(self) -> None:
-        """Nothing more will come. May be called again."""
+        """Mark the end. Idempotent."""
         self.is_ended = True
         self._tell()
 
     async def after(self, number: int) -> AsyncIterator[bytes]:
-        """The events after one, to the end.
+        """The events after a number, to the end.
 
         Raises:
-            FramesLost: the next one is kept no more.
+            FramesLost: the next one is no longer kept.
         """
         while True:
             while number < self.last:
@@ -75,10 +75,10 @@ class Frames:
             await self._changed.wait()
 
     def has_after(self, number: int) -> bool:
-        """Whether every event after one is kept, or is still to come."""
+        """Whether every event after a number is kept or still to come."""
         return self._next - len(self._kept) <= number + 1 <= self._next
 
     def _tell(self) -> None:
-        """Wake the readers; one that comes later waits for the next event."""
+        """Wake the waiting readers."""
         self._changed.set()
         self._changed = asyncio.Event()

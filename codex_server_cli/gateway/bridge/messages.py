@@ -1,4 +1,4 @@
-"""One JSON-RPC message of a client: read, checked, let through or refused. Owns what a refusal is over HTTP."""
+"""One JSON-RPC message of a client: parsed, checked, passed or refused. Owns the HTTP errors for refusals."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from codex_server_cli.gateway.login_check import LoginCheck
 from codex_server_cli.gateway.state import Gateway
 
 MOST_MESSAGE_BYTES = 48 * 1024 * 1024
-"""As it is sent: the app-server cuts the connection, which others share, at a message of more than 64 MiB."""
+"""As sent: on a message of more than 64 MiB the app-server closes the connection, which others share."""
 _LONG_DIGITS = 7
-"""Of the length of a body that takes a while: a megabyte."""
+"""Bodies from a megabyte on are checked off the event loop."""
 CLIENT_HEADER = "x-codex-client"
 TURN_STARTERS = frozenset(
     {"turn/start", "turn/steer", "review/start", "thread/compact/start", "thread/shellCommand", "thread/queue/start"}
 )
-"""What a turn follows from."""
+"""Methods that a turn follows."""
 _CLIENT_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 async def read_message(request: Request) -> Message:
-    """The message in a request's body.
+    """The JSON-RPC message in a request's body.
 
     Raises:
-        ApiError: it is none, or the app-server could not read it.
+        ApiError: it is no valid message, or the app-server could not read it.
     """
     document = await read_json(request)
     length = request.headers.get("content-length", "")
     if length.isdigit() and len(length) < _LONG_DIGITS and "content-encoding" not in request.headers:
         return checked(document)
-    return await to_thread.run_sync(checked, document)  # other requests go on meanwhile
+    return await to_thread.run_sync(checked, document)  # off the event loop
 
 
 def checked(message: Any) -> Message:
-    """A message that the app-server can read.
+    """Check that the app-server can read a message.
 
     Raises:
-        ApiError: it is none.
+        ApiError: it cannot.
     """
     if not isinstance(message, dict):
         what = "one JSON-RPC message, not several" if isinstance(message, list) else "a JSON object"
@@ -64,10 +64,10 @@ def checked(message: Any) -> Message:
 
 
 def client_of(request: Request) -> str:
-    """The name that a client has given itself, which keeps its handles apart from those of others.
+    """The client's name, which keeps its handles apart from those of other clients.
 
     Raises:
-        ApiError: it is no name.
+        ApiError: the name is invalid.
     """
     name: str = request.headers.get(CLIENT_HEADER, "")
     if name and not _CLIENT_NAME.fullmatch(name):
@@ -76,10 +76,10 @@ def client_of(request: Request) -> str:
 
 
 class MessageGate:
-    """What decides on a message.
+    """Decides which messages pass.
 
     Attributes:
-        is_open: everything passes.
+        is_open: every message passes.
     """
 
     def __init__(self, gateway: Gateway) -> None:
@@ -89,11 +89,11 @@ class MessageGate:
         self._rights = ClientRights(os.path.realpath(options.cwd), options.may_write)
 
     async def let_through(self, message: Message) -> Message:
-        """The message as it may be sent.
+        """The message as it is to be sent.
 
         Raises:
             ApiError: it may not be sent.
-            CodexServerError: it begins a turn, and there is no login that may pay for it.
+            CodexServerError: it starts a turn, and no login may pay for it.
         """
         if self.is_open:
             if rpc.message_type(message) is rpc.MessageType.INVALID:
@@ -110,10 +110,10 @@ class MessageGate:
 
 
 async def _with_real_directory(message: Message) -> Message:
-    """A `thread/start` with the links of its directory resolved: one could lead out of where turns may write.
+    """A `thread/start` with a resolved working directory: a symlink could lead out of where turns may write.
 
     Raises:
-        ApiError: there is no such directory; Codex would not notice.
+        ApiError: there is no such directory; Codex would not report it.
     """
     cwd = rpc.at(message, "params.cwd", str)
     if message.get("method") != "thread/start" or cwd is None or not cwd.startswith("/"):
@@ -126,7 +126,7 @@ def _real_directory(cwd: str) -> str:
     try:
         real = Path(cwd).resolve(strict=True)
         is_directory = real.is_dir()
-    except (OSError, ValueError, RuntimeError):  # missing, not to be entered, a NUL in it, a circle of links
+    except (OSError, ValueError, RuntimeError):  # missing, not accessible, a NUL byte, a loop of links
         is_directory = False
     if not is_directory:
         raise ApiError(

@@ -1,4 +1,4 @@
-"""The server's requests that clients of `/stream` have to answer. Owns the ids by which they do, with `POST /rpc`."""
+"""Server requests that clients of `/stream` answer with `POST /rpc`. Owns the ids that they use for it."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ _BETWEEN = "."
 
 
 class ServerRequests:
-    """What waits for an answer, by an id that nobody can guess who was not sent it."""
+    """Pending server requests, by an unguessable id."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[UpstreamConnection, Any]] = {}
         self._attended: dict[str, set[str]] = {}
 
     def attend(self, stream_id: str, turn_id: str) -> None:
-        """A stream takes the requests of a turn."""
+        """A stream handles the requests of a turn from now on."""
         self._attended.setdefault(stream_id, set()).add(turn_id)
 
     def is_attended(self, turn_id: str) -> bool:
-        """Whether some stream does."""
+        """Whether a stream handles a turn's requests."""
         return any(turn_id in turns for turns in self._attended.values())
 
     def add(self, stream_id: str, connection: UpstreamConnection, request_id: Any) -> str:
-        """One that has come; returns the id for the client. The app-server's own ids are small numbers."""
+        """Add a request; returns its id for the client. The app-server's own ids are small numbers."""
         handle = f"{stream_id}{_BETWEEN}r{request_id}"
         self._waiting[handle] = connection, request_id
         return handle
 
     async def answer(self, reply: Message) -> bool:
-        """Pass on a client's reply; whether it was waited for.
+        """Forward a client's reply; false if no request waits for it.
 
         Raises:
             UpstreamGone: the connection was lost.
@@ -50,14 +50,14 @@ class ServerRequests:
         return True
 
     def resolved(self, stream_id: str, notification: Message) -> Message:
-        """The app-server's word that one is answered or was withdrawn, as the stream's client knows it."""
+        """The notification that a request is answered or withdrawn, with the id that the stream's client knows."""
         params = rpc.params_of(notification)
         handle = f"{stream_id}{_BETWEEN}r{params.get('requestId')}"
         self._waiting.pop(handle, None)
         return {**notification, "params": {**params, "requestId": handle}}
 
     def forget(self, stream_id: str) -> None:
-        """A stream has ended: so have its turns, or they are being interrupted."""
+        """A stream has ended: its turns have too, or are being interrupted."""
         self._attended.pop(stream_id, None)
         for handle in [each for each in self._waiting if each.startswith(f"{stream_id}{_BETWEEN}")]:
             del self._waiting[handle]

@@ -15,7 +15,7 @@ from codex_server_cli.gateway.state import Gateway
 
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
-    """What this face answers."""
+    """The routes of this face."""
     shared, gate, requests = BridgeConnection(gateway), MessageGate(gateway), ServerRequests()
     rpc = Rpc(gateway, shared, gate, requests)
     streams = Streams(gateway, shared, gate, requests)

@@ -1,4 +1,4 @@
-"""`POST /rpc`: one JSON-RPC message in, its reply out. Owns what becomes of each of the four kinds of message."""
+"""`POST /rpc`: one JSON-RPC message in, its reply out. Owns how each of the four kinds of message is handled."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _HANDSHAKE_S = 10.0
 
 
 class Rpc:
-    """The calls of one gateway."""
+    """The `/rpc` calls of one gateway."""
 
     def __init__(self, gateway: Gateway, shared: BridgeConnection, gate: MessageGate, requests: ServerRequests) -> None:
         self._gateway, self._shared, self._gate, self._requests = gateway, shared, gate, requests
 
     async def post(self, request: Request) -> Response:
-        """Answer a message: a request with its reply, anything else with 204."""
+        """Respond to a request with its reply, to any other message with 204."""
         client, message = client_of(request), await read_message(request)
         reply = await self.answer(request, message, client)
         return Response(status_code=204) if reply is None else json_answer({"id": message["id"], **reply})
 
     async def answer(self, request: Request, message: Message, client: str) -> dict[str, Any] | None:
-        """The reply to a message, without its id; None where it has none.
+        """The reply to a message, without its id; None if it has none.
 
         Raises:
-            ApiError: it is refused, or the client has left.
+            ApiError: it is refused, or the client has disconnected.
             UpstreamGone: the app-server does not answer.
         """
         message = await self._gate.let_through(message)
@@ -48,7 +48,7 @@ class Rpc:
             words = "no request of the app-server with this id waits for an answer"
             raise ApiError(404, words, type="not_found", code="no_such_request")
         if kind is MessageType.NOTIFICATION:
-            if message["method"] == "initialized":  # the gateway has told it long ago
+            if message["method"] == "initialized":  # the gateway has sent it already
                 return None
             words = f"the app-server knows no notification `{message['method']}`; a request has an `id`"
             raise ApiError(400, words, code="invalid_message")
@@ -66,14 +66,14 @@ class Rpc:
         return reply
 
     async def _take_back(self, message: Message, calling: asyncio.Task[dict[str, Any]]) -> None:
-        """Interrupt the turn of a client that left before it heard of it."""
+        """Interrupt the turn if its client disconnected before it got the reply."""
         reply = await calling
         turn_id, thread_id = rpc.at(reply, "result.turn.id", str), rpc.at(message, "params.threadId", str)
         if turn_id is not None and thread_id is not None and not self._requests.is_attended(turn_id):
             await self._shared.interrupt(thread_id, turn_id)
 
     async def _initialize(self, message: Message) -> dict[str, Any]:
-        """The handshake of a client: on a connection of its own, since the shared one has had its own.
+        """A client's handshake: on a new connection, since the shared one is initialised already.
 
         Raises:
             UpstreamGone: the app-server does not answer.

@@ -1,5 +1,5 @@
-"""The connection that all clients of `/rpc` and `/stream` share. Owns whose handles are whose, which threads are kept
-loaded, and how a turn is interrupted.
+"""The connection that all clients of `/rpc` and `/stream` share. Owns which handle belongs to which client, which
+threads stay loaded, and how a turn is interrupted.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from codex_server_cli.gateway.upstream.interrupt import interrupt_turn
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
 MOST_THREADS = 128
-"""How many idle threads of clients stay loaded: each costs the app-server half a megabyte and its history."""
+"""How many idle threads of clients stay loaded: each costs the app-server half a megabyte plus its history."""
 CALL_S = 60.0
 RAW_CALL_S = 600.0
-"""A command that a client runs with `command/exec` is one call."""
+"""A client's `command/exec` is one call until the command ends."""
 _OPENERS = ("thread/start", "thread/resume", "thread/fork")
 Handler = Callable[[Message], None]
 
@@ -36,10 +36,10 @@ class BridgeConnection:
         self._followed: Counter[str] = Counter()
 
     async def connection(self) -> UpstreamConnection:
-        """The connection, made anew where it was lost.
+        """The connection, replaced if it was lost.
 
         Raises:
-            UpstreamGone: there is none to be had.
+            UpstreamGone: no connection is possible.
         """
         connection = await self._gateway.app_server.kept("bridge")
         connection.broadcasts = self._hear
@@ -48,15 +48,15 @@ class BridgeConnection:
     async def call(
         self, message: Message, client: str = "", connection: UpstreamConnection | None = None
     ) -> dict[str, Any]:
-        """Make a request of a client.
+        """Forward a client's request.
 
         Args:
-            message: a request, which was let through.
-            client: the name of the client, for its handles.
-            connection: to be used; by default the one that is kept.
+            message: the request, checked already.
+            client: the client's name, for its handles.
+            connection: to use; by default the kept one.
 
         Returns:
-            The reply without its id: `result`, or `error` as the app-server has given it.
+            The reply without its id: `result`, or the app-server's `error`.
 
         Raises:
             UpstreamGone: the connection was lost, or no answer came in time.
@@ -73,10 +73,10 @@ class BridgeConnection:
         return {"result": result}
 
     def hear_of(self, message: Message, client: str, handler: Handler) -> Callable[[], None]:
-        """Have a function called with each notification about the handle of a request.
+        """Call a function with each notification about the handle of a request.
 
         Returns:
-            What ends that.
+            A function that stops this.
         """
         found = handle_in(message)
         if found is None:
@@ -102,7 +102,7 @@ class BridgeConnection:
         self._followed += Counter()  # drops what is at zero
 
     async def interrupt(self, thread_id: str, turn_id: str, is_over: Callable[[], bool] = lambda: False) -> None:
-        """End a turn, and the commands that it has running; never raises."""
+        """End a turn and its running commands; never raises."""
         with suppress(UpstreamGone):
             connection = await self.connection()
             await interrupt_turn(connection, thread_id, turn_id, is_over=is_over)
@@ -117,7 +117,7 @@ class BridgeConnection:
                 handler(plain)
 
     def _note_thread(self, method: str, message: Message, result: Any) -> None:
-        """Remember that a thread is in use; of too many, the one that was so longest ago is let go."""
+        """Record that a thread is in use; beyond the limit the least recently used one is unloaded."""
         thread_id = rpc.at(result, "thread.id", str) if method in _OPENERS else rpc.at(message, "params.threadId", str)
         if thread_id is None:
             return

@@ -1,4 +1,4 @@
-"""`POST /stream`: one call, and every event of its turn. Owns which streams there are, and how one is resumed."""
+"""`POST /stream`: one call and all events of its turn. Owns the open streams, and resuming one."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from codex_server_cli.gateway.state import Gateway
 KEPT_S = 60.0
 """How long a stream can be resumed after its end."""
 MOST_KEPT_BYTES = 32 * 1024 * 1024
-"""Of all streams that have ended together; the oldest go first."""
+"""For all ended streams together; the oldest are dropped first."""
 _PATIENCE_S = 5.0
-"""How long a stream may wait for its place before its client is answered; until then a refusal has a status."""
+"""How long a stream may wait for a slot before the response starts; until then a refusal has a status code."""
 _EVENT_ID = re.compile(r"([0-9a-f]{32})\.([0-9]{1,15})")
 
 
@@ -37,7 +37,7 @@ class Streams:
         gateway.on_stop(self._stop)
 
     async def post(self, request: Request) -> Response:
-        """Begin a stream; or resume one, where the request names the last event that was seen."""
+        """Start a stream, or resume one if the request names the last event seen."""
         if "last-event-id" in request.headers:
             return await self.resume(request)
         client, message = client_of(request), await read_message(request)
@@ -50,12 +50,12 @@ class Streams:
         await asyncio.wait((stream.running, admitted), timeout=_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
         admitted.cancel()
         if stream.running.done() and not stream.admitted.is_set():
-            stream.running.result()  # raises why
+            stream.running.result()  # raises the reason
         stream.expect_reader()
         return EventStream(stream.events(0))
 
     async def resume(self, request: Request) -> Response:
-        """Go on with a stream after the event that `Last-Event-ID` names."""
+        """Resume a stream after the event in `Last-Event-ID`."""
         found = _EVENT_ID.fullmatch(request.headers.get("last-event-id", ""))
         if found is None:
             message = "`Last-Event-ID` is the `id` of an event of a stream; POST /stream begins one"
@@ -66,7 +66,7 @@ class Streams:
             message = f"{what}; one can be resumed for {KEPT_S:g} s after its end"
             raise ApiError(410, message, type="not_found", code="stream_gone")
         if stream.frames.is_ended and number == stream.frames.last:
-            return Response(status_code=204)  # which tells a browser not to come back
+            return Response(status_code=204)  # tells a browser not to reconnect
         return EventStream(stream.events(number))
 
     def _keep_for_a_while(self, stream: TurnStream) -> None:
@@ -81,6 +81,6 @@ class Streams:
                 self._streams.pop(each.frames.stream_id, None)
 
     async def _stop(self) -> None:
-        """The gateway is being stopped: end what runs."""
+        """At shutdown: end all running streams."""
         running = [stream for stream in self._streams.values() if not stream.frames.is_ended]
         await asyncio.gather(*(stream.abandon(stopping()) for stream in running))

@@ -1,4 +1,4 @@
-"""What one WebSocket client has to do with: its threads, and the turns that it has begun. Pure."""
+"""The threads of one WebSocket client, and the turns it has started. Pure."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from codex_server_cli.core.protocol.rpc import Message, MessageType
 from codex_server_cli.gateway.bridge.messages import TURN_STARTERS
 
 _WITHOUT_TURN = frozenset({"thread/compact/start", "thread/shellCommand"})
-"""Whose reply does not name the turn that they begin."""
+"""Methods whose reply does not name the turn that they start."""
 _OPENERS = frozenset({"thread/start", "thread/resume", "thread/fork"})
 _REMEMBERED = TURN_STARTERS | _OPENERS
 _MOST_UNANSWERED, _MOST_KNOWN, _LONGEST_ID = 1024, 10_000, 100
-"""What a client has beyond that is not followed: its memory is bounded."""
+"""Beyond this number threads and turns are not followed: a client's memory is bounded."""
 _MOST_BUFFERED_BYTES = 4 * 1024 * 1024
 
 
 class ClientThreads:
-    """Fed with every message of the client, and every one of the app-server, says which of these the client hears.
+    """Reads every message of the client and of the app-server, and decides which of the latter the client receives.
 
-    The app-server tells every connection of every new thread. Whose it is, is known by the reply that names it: until
-    then, what comes about a new thread is held back where it could be the client's.
+    The app-server notifies every connection of every new thread. Only the reply that names a thread tells whose it is:
+    until then, messages about a new thread that could be the client's are held back.
     """
 
     def __init__(self) -> None:
@@ -35,15 +35,15 @@ class ClientThreads:
 
     @property
     def has_unanswered(self) -> bool:
-        """Whether a request that begins a turn has no reply yet."""
+        """Whether a request that starts a turn has no reply yet."""
         return any(method in TURN_STARTERS for method, _ in self._asked.values())
 
     def running(self) -> list[tuple[str, str]]:
-        """The turns that the client has begun and that have not ended: thread and turn."""
+        """The turns that the client has started and that have not ended: thread and turn."""
         return [(thread_id, turn_id) for turn_id, thread_id in self._turns.items()]
 
     def note_sent(self, message: Message) -> None:
-        """A message of the client that goes to the app-server."""
+        """Record a message of the client that goes to the app-server."""
         if rpc.message_type(message) is not MessageType.REQUEST:
             return
         thread_id = rpc.at(message, "params.threadId", str)
@@ -55,10 +55,10 @@ class ClientThreads:
             self._asked[_key(message["id"])] = message["method"], thread_id
 
     def told(self, message: Message, data: bytes) -> list[bytes]:
-        """What the client hears now that a message of the app-server has come, in the order in which it came.
+        """The messages that the client receives now, after a message of the app-server, in order of arrival.
 
         Args:
-            data: the message as it came.
+            data: the message, unparsed.
         """
         kind = rpc.message_type(message)
         self.note_received(message)
@@ -74,7 +74,7 @@ class ClientThreads:
         return []
 
     def note_received(self, message: Message) -> None:
-        """A message of the app-server, of which the client does not hear."""
+        """Record a message of the app-server that the client does not receive."""
         kind, method = rpc.message_type(message), message.get("method")
         if kind is MessageType.RESPONSE:
             self._note_reply(message)
@@ -90,7 +90,7 @@ class ClientThreads:
                 self._know(str(thread.get("id")))
 
     def concern(self, message: Message) -> bool:
-        """Whether the client is to have a message of the app-server: not one of another client's thread."""
+        """Whether the client receives a message of the app-server: not one about another client's thread."""
         kind = rpc.message_type(message)
         if kind is MessageType.RESPONSE:
             return True
@@ -102,7 +102,7 @@ class ClientThreads:
         return any(asked in _OPENERS for asked, _ in self._asked.values())
 
     def _buffer(self, message: Message, data: bytes) -> None:
-        """Buffer a message about a thread that is new: it may turn out to be the client's."""
+        """Hold back a message about a new thread: it may turn out to be the client's."""
         thread_id = _thread_of(message) or ""
         is_buffered = message["method"] == "thread/started" or thread_id in self._buffered
         if is_buffered and self._buffered_bytes + len(data) <= _MOST_BUFFERED_BYTES:
@@ -129,5 +129,5 @@ def _thread_of(message: Message) -> str | None:
 
 
 def _key(request_id: Any) -> str:
-    """An id as a key: 1 and "1" are two."""
+    """A request id as a dictionary key: 1 and "1" differ."""
     return json.dumps(request_id)

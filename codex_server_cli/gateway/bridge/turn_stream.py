@@ -1,6 +1,6 @@
-"""One call of `/stream`: what comes of it, to the end of its turn, whether or not a client is listening.
+"""One call of `/stream`: its events until its turn ends, whether or not a client is reading.
 
-Owns the order of its events, which requests of the server are its, and what becomes of its turn when the client leaves.
+Owns the order of its events, which server requests it handles, and what happens to its turn if the client leaves.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from codex_server_cli.gateway.upstream.connection import UpstreamConnection
 from codex_server_cli.gateway.upstream.feed import ThreadFeed
 
 GRACE_S = 5.0
-"""How long a client may be away before its turn is interrupted: a browser comes back within it."""
+"""How long a client may be away before its turn is interrupted: browsers reconnect sooner."""
 _END_S = 10.0
-"""How long `turn/completed` may take after the thread is idle, and after an interrupt."""
+"""The timeout for `turn/completed` after the thread is idle, and after an interrupt."""
 _LOOK_S = 1.0
 _EXITS = {"process/spawn": "process/exited"}
 _THREAD_ENDS = ("thread/closed", "thread/deleted")
@@ -37,7 +37,7 @@ class TurnStream:
 
     Attributes:
         frames: its events.
-        admitted: set once it has a place among the streams that run.
+        admitted: set once it has a slot.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class TurnStream:
     # --- for the client
 
     async def events(self, number: int) -> AsyncIterator[bytes]:
-        """The events after one, as bytes of a stream. Where nobody reads any more, the turn is interrupted."""
+        """The events after a number, as bytes. When the last reader leaves, the turn is interrupted after a while."""
         self._readers += 1
         try:
             async for frame in self.frames.after(number):
@@ -72,7 +72,7 @@ class TurnStream:
             self.expect_reader()
 
     def expect_reader(self) -> None:
-        """Give it up where nobody reads it within a while from now on."""
+        """Abandon it if no reader comes within a while from now on."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(GRACE_S, self._check_readers)
@@ -82,16 +82,16 @@ class TurnStream:
             self._gateway.task(self.abandon())
 
     async def abandon(self, reason: ApiError | None = None) -> None:
-        """End it: its turn is interrupted, and nothing else.
+        """End it: interrupts its own turn only.
 
         Args:
-            reason: is told to a client that still reads.
+            reason: sent to clients that still read.
         """
         self._is_abandoned = True
         if reason is not None:
             self._fail(reason)
         if self.admitted.is_set() and self._message["method"] in TURN_STARTERS and self._thread_id is not None:
-            begun = asyncio.ensure_future(self._begun.wait())  # its reply is under way
+            begun = asyncio.ensure_future(self._begun.wait())  # its reply is on the way
             await asyncio.wait((begun, self.running), timeout=_END_S, return_when=asyncio.FIRST_COMPLETED)
             begun.cancel()
             for turn_id in tuple(self._owned):
@@ -110,7 +110,7 @@ class TurnStream:
                 await self._call()
         except Exception as error:
             if not self.admitted.is_set():
-                raise  # the client is told by the status
+                raise  # the client gets it as a status code
             self._fail(error)
         finally:
             self._requests.forget(self.frames.stream_id)
@@ -135,7 +135,7 @@ class TurnStream:
                 self._shared.release(self._thread_id)
 
     async def _follow(self, connection: UpstreamConnection, feed: ThreadFeed | None, result: Any) -> None:
-        """Pass on what comes after the reply, where something does."""
+        """Forward what follows the reply, if anything does."""
         method = self._message["method"]
         if method in _EXITS:
             while not self._exited.is_set() and connection.is_open:
@@ -151,11 +151,11 @@ class TurnStream:
                 is_over = await self._pass_on(connection, feed)
 
     async def _pass_on(self, connection: UpstreamConnection, feed: ThreadFeed) -> bool:
-        """Pass on one message of the thread; whether it was the last one.
+        """Forward one message of the thread; true for the last one.
 
         Raises:
             UpstreamGone, FeedOverflow: see `ThreadFeed`.
-            ApiError: the turn has no end that could be seen.
+            ApiError: the end of the turn was never reported.
         """
         try:
             async with asyncio.timeout(_END_S if self._is_idle else None):
@@ -184,7 +184,7 @@ class TurnStream:
         return method == "turn/completed"
 
     async def _take_request(self, connection: UpstreamConnection, message: Message) -> None:
-        """A request of the server: of one of our turns, of another stream's, or of nobody's."""
+        """Handle a server request: about one of our turns, another stream's turn, or a turn of no stream."""
         turn_id = rpc.at(message, "params.turnId", str)
         if turn_id in self._owned if turn_id is not None else bool(self._owned):
             handle = self._requests.add(self.frames.stream_id, connection, message["id"])
@@ -193,7 +193,7 @@ class TurnStream:
             await connection.refuse(message["id"], "no client of the gateway attends this turn")
 
     def _own(self, turn_id: str) -> None:
-        """Follow a turn. It is ours but where another stream has it, which we have joined: `turn/start` may do that."""
+        """Follow a turn. It is ours unless another stream has it: `turn/start` may join a running turn."""
         self._turns.add(turn_id)
         self._begun.set()
         if self._message["method"] != "turn/steer" and not self._requests.is_attended(turn_id):
@@ -201,13 +201,13 @@ class TurnStream:
             self._requests.attend(self.frames.stream_id, turn_id)
 
     def _hear(self, notification: Message) -> None:
-        """What comes about the handle of the request."""
+        """Forward a notification about the request's handle."""
         self.frames.add("notification", notification)
         if notification.get("method") in _EXITS.values():
             self._exited.set()
 
     def _fail(self, error: Exception) -> None:
-        """The last event but one: what went wrong, in the form of every face."""
+        """Add the last event but one: the error, in the form that every face uses."""
         found, hint = refusal_of(error)
         self.frames.add("error", error_document(found.message, type=found.type, code=found.code, hint=hint))
         self._done()

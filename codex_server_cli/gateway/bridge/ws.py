@@ -1,7 +1,7 @@
-"""`GET /ws`: a client's own connection to the app-server, message for message. Owns what passes, and the end.
+"""`GET /ws`: a client's own connection to the app-server, message by message. Owns what passes, and the close.
 
-Nothing is kept here: where one side does not read, nothing is read from the other. With the filter, a client hears of
-its own threads alone, and of the account; every connection is told of every thread by the app-server.
+Nothing is buffered here: while one side does not read, nothing is read from the other. With the filter, a client
+receives messages about its own threads and the account only; the app-server notifies every connection of all threads.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LONG = 1024 * 1024
 _LONGEST_ID = 1000
 _ABNORMAL = 1006
 TAKEN_S = 60.0
-"""A client that takes nothing for so long is given up; its pings have told it by then (close code 1011)."""
+"""A client that reads nothing for this long is dropped; by then its pings have failed (close code 1011)."""
 _LAST_REPLY_S = 5.0
 GOING_AWAY, UNSUPPORTED, UPSTREAM_LOST = 1001, 1003, 1014
 
@@ -46,28 +46,28 @@ class Sockets:
         self._open = 0
 
     async def serve(self, socket: WebSocket) -> None:
-        """One client, from its upgrade to its end."""
+        """Serve one client, from its upgrade to its close."""
         try:
             raw = await self._connect()
         except (ApiError, UpstreamGone) as error:
-            with suppress(OSError):  # it has left
+            with suppress(OSError):  # it has disconnected
                 await socket.send_denial_response(answer_of(error))
             return
         client = _Client(socket, raw, self._gate)
         try:
             await socket.accept()
             await client.run(self._gateway.stopping)
-        except (WebSocketDisconnect, OSError):  # before it was accepted
+        except (WebSocketDisconnect, OSError):  # before the upgrade was accepted
             pass
         finally:
             self._open -= 1
             self._gateway.task(self._end(client, raw))
 
     async def _connect(self) -> RawConnection:
-        """The connection of a client, before the client's own is accepted.
+        """Connect to the app-server before the client's upgrade is accepted.
 
         Raises:
-            ApiError, UpstreamGone: there is none for it.
+            ApiError, UpstreamGone: no connection is available.
         """
         if self._open >= MOST_SOCKETS:
             message = f"this gateway has {MOST_SOCKETS} WebSockets open, as many as it may"
@@ -81,7 +81,7 @@ class Sockets:
             raise
 
     async def _end(self, client: _Client, raw: RawConnection) -> None:
-        """Interrupt what the client has running, and nothing else."""
+        """Interrupt the client's running turns, and nothing else."""
         try:
             with suppress(UpstreamGone, TimeoutError):
                 async with asyncio.timeout(_LAST_REPLY_S):
@@ -94,16 +94,16 @@ class Sockets:
 
 
 async def refuse_plain(_: Request) -> NoReturn:
-    """What answers a request for it that is none for a WebSocket."""
+    """Refuse a plain HTTP request for this path."""
     again = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
     raise ApiError(426, "this is a WebSocket: ws://…/ws", code="upgrade_required", headers=again)
 
 
 class _Client:
-    """One client, and its connection.
+    """One client and its connection to the app-server.
 
     Attributes:
-        threads: what it has to do with.
+        threads: the client's threads.
     """
 
     def __init__(self, socket: WebSocket, raw: RawConnection, gate: MessageGate) -> None:
@@ -111,18 +111,18 @@ class _Client:
         self._socket, self._raw, self._gate = socket, raw, gate
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Pass messages on, until one of the two ends; tell the client why, by the code."""
+        """Forward messages until one side ends; the close code tells the client why."""
         tasks = [asyncio.ensure_future(each) for each in (self._up(), self._down(), _gone_away(stopping))]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             code, reason = next(task.result() for task in tasks if task in done)
-        except (WebSocketDisconnect, TimeoutError):  # it has left; or it takes nothing, not even a code
+        except (WebSocketDisconnect, TimeoutError):  # it has disconnected; or it reads nothing, not even the close code
             return
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        with suppress(RuntimeError, TimeoutError, WebSocketDisconnect):  # it may have left meanwhile
+        with suppress(RuntimeError, TimeoutError, WebSocketDisconnect):  # it may have disconnected meanwhile
             async with asyncio.timeout(_LAST_REPLY_S):
                 await self._socket.close(code, reason)
 
@@ -150,7 +150,7 @@ class _Client:
             if len(text) < _LONG:
                 checked(message)
             else:
-                await to_thread.run_sync(checked, message)  # other clients go on meanwhile
+                await to_thread.run_sync(checked, message)  # off the event loop
             _check_id(message)
             let_through = await self._gate.let_through(message)
         except (ApiError, CodexServerError) as error:
@@ -177,7 +177,7 @@ class _Client:
             return UPSTREAM_LOST, _short(error.reason)
 
     async def hear_replies(self) -> None:
-        """After the client has left: wait for the replies that tell which turns it has begun.
+        """After the client has disconnected: wait for the replies that name the turns it has started.
 
         Raises:
             UpstreamGone: the connection has ended.
@@ -195,8 +195,8 @@ class _Client:
         """Send a message to the client.
 
         Raises:
-            TimeoutError: the client takes nothing.
-            WebSocketDisconnect: it has left, or was given up by uvicorn, for a ping without answer or a bad frame.
+            TimeoutError: the client does not read.
+            WebSocketDisconnect: it has disconnected, or uvicorn closed it after a missed pong or an invalid frame.
         """
         try:
             async with asyncio.timeout(TAKEN_S):
@@ -211,10 +211,10 @@ async def _gone_away(stopping: asyncio.Event) -> tuple[int, str]:
 
 
 def _check_id(message: Message) -> None:
-    """Refuse an id that the app-server does not read: it would drop the message and answer nothing.
+    """Refuse an id that the app-server cannot read: it would drop the message without a reply.
 
     Raises:
-        ApiError: so it is.
+        ApiError: it cannot be read.
     """
     request_id = message.get("id")
     is_number = isinstance(request_id, int) and not isinstance(request_id, bool) and -(2**63) <= request_id < 2**63
@@ -225,5 +225,5 @@ def _check_id(message: Message) -> None:
 
 
 def _short(reason: str) -> str:
-    """As much as fits into a close frame."""
+    """Truncate a reason to what fits into a close frame."""
     return reason.encode()[:120].decode(errors="ignore")

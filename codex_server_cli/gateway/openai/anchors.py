@@ -1,9 +1,9 @@
-"""The files from which threads are forked that share a prompt cache. Owns where they are, and that none stays.
+"""The files from which threads that share a prompt cache are forked. Owns their location and deletion.
 
-Codex reads such a file once, while it forks: so each is written for one fork, in a directory of ours, and deleted
-behind it. Nothing is written into Codex's home, and no list of Codex's shows anything. What a process that was killed
-left behind, the next one deletes some minutes later.
-Never here: what is in them (`core.openai.thread_terms`), when a thread is forked (`opening`).
+Codex reads such a file once, during the fork: so each is written for one fork, in a directory of ours, and deleted
+afterwards. Nothing is written into Codex's home, and no list of Codex shows the file. Files of a killed process are
+deleted by the next process some minutes later.
+Never here: their content (`core.openai.thread_terms`), when to fork (`opening`).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from codex_server_cli import __version__
 from codex_server_cli.core.openai.thread_terms import anchor_id, anchor_line
 
 _SUFFIX = ".jsonl"
-"""Codex forks from no file without it."""
+"""Codex requires it in a file to fork from."""
 _ABANDONED_S = 600.0
-"""A fork takes some milliseconds, and is given up after half a minute."""
+"""A fork takes some milliseconds, and times out after half a minute."""
 
 
 class Anchors:
     """The anchors of one gateway.
 
     Args:
-        directory: for the files; made when it is needed.
+        directory: for the files; created on demand.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -41,12 +41,12 @@ class Anchors:
         self._swept_s = -math.inf
 
     def id_of(self, key: str) -> str:
-        """The id of the anchor with this key: the same for as long as this process lives."""
+        """The id of the anchor with this key: constant for the lifetime of this process."""
         return anchor_id(key, seed=self._seed, unix_ms=self._unix_ms)
 
     @asynccontextmanager
     async def file(self, anchor: str, cwd: str) -> AsyncIterator[str]:
-        """The path of a file with this anchor, which is there as long as the context is.
+        """The path of an anchor file that exists while the context is open.
 
         Args:
             cwd: the working directory of its threads.
@@ -58,7 +58,7 @@ class Anchors:
         try:
             yield str(path)
         finally:
-            with suppress(OSError):  # on a directory that was made read-only meanwhile: the next process tries again
+            with suppress(OSError):  # if the directory has become read-only, the next process tries again
                 path.unlink()
 
     def _write(self, anchor: str, cwd: str) -> Path:
@@ -72,8 +72,8 @@ class Anchors:
         return Path(path)
 
     def _sweep(self) -> None:
-        """Delete what others left. Another gateway of this home may be at work, so only what is old."""
+        """Delete abandoned files. Another gateway may use this home now, so only old ones."""
         for path in self._directory.glob(f"*{_SUFFIX}"):
-            with suppress(OSError):  # another one was faster
+            with suppress(OSError):  # another process was faster
                 if time.time() - path.stat().st_mtime > _ABANDONED_S:
                     path.unlink()

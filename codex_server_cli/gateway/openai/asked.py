@@ -1,4 +1,4 @@
-"""A request of either face, with all that is computed from it once: for a long one beside the loop. Owns where."""
+"""A request of either face, with what is computed from it once: off the event loop if it is long. Owns that choice."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from codex_server_cli.gateway.upstream.weight import characters
 T = TypeVar("T")
 
 _LONG_DIGITS = 6
-"""Of the length of a body that takes a while to understand: `LONG_CHARACTERS`."""
+"""Bodies from this length on (`LONG_CHARACTERS`) are processed off the event loop."""
 LONG_CHARACTERS = 10 ** (_LONG_DIGITS - 1)
 _LARGE = 4 * 1024 * 1024
 _MANY = 1000
 
 
 class Asked(NamedTuple):
-    """A request that was understood.
+    """A parsed request.
 
     Attributes:
-        request: it.
+        request: the request itself.
         history: its conversation, hashed.
-        name: the model's, as the client calls it.
-        is_large: so much that it has a connection of its own: what breaks that breaks no other request.
+        name: of the model, as the client calls it.
+        is_large: too large for a shared connection: if its connection breaks, no other request is affected.
     """
 
     request: ChatRequest
@@ -41,19 +41,19 @@ class Asked(NamedTuple):
 
 
 async def read_understood(request: Request, understand: Callable[[Any], T]) -> T:
-    """What the body of a request asks for; a long one is understood beside the loop, where other requests go on.
+    """Parse the body of a request; a long one off the event loop, so that other requests go on.
 
     Raises:
-        ApiError: nothing that can be done.
+        ApiError: the request is invalid.
     """
     return await beside(request, partial(understand, await read_json(request, may_have_halves=True)))
 
 
 async def beside(request: Request, work: Callable[[], T], *, is_long: bool = False) -> T:
-    """The result of work on the body of a request, which is as long as the body; raises what the work raises.
+    """Run work whose duration grows with the request's body; raises what the work raises.
 
     Args:
-        is_long: it may take longer than the body tells.
+        is_long: it may take longer than the body's length suggests.
     """
     length = request.headers.get("content-length", "")
     if not is_long and length.isdigit() and len(length) < _LONG_DIGITS and "content-encoding" not in request.headers:
@@ -62,20 +62,20 @@ async def beside(request: Request, work: Callable[[], T], *, is_long: bool = Fal
 
 
 def understood(body: Any, options: ServeOptions) -> Asked:
-    """What the JSON value of the body of a chat completion asks for.
+    """Parse the JSON value of a chat completion's body.
 
     Raises:
-        ApiError: nothing that can be done.
+        ApiError: the request is invalid.
     """
     request = parse_chat(body, aliases=options.model_aliases, is_strict=options.is_strict)
     return asked_by(request, sound_text(body.get("model") or ""))
 
 
 def asked_by(request: ChatRequest, name: str | None) -> Asked:
-    """A request, with what is computed from it.
+    """A request with what is computed from it.
 
     Args:
-        name: the model's, as the client calls it; None for the default.
+        name: of the model, as the client calls it; None for the default.
     """
     is_large = len(request.items) > _MANY or characters(request.items) > _LARGE
     return Asked(request, history_of(request), name or "", is_large)

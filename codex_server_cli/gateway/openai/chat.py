@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`: what is asked, and the form of the answer. The way between is `exchange`'s."""
+"""`POST /v1/chat/completions`: the request, and the form of the response. `exchange` does what is between."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def answer_chat(state: ChatMemory, request: Request) -> Response:
 
 
 class _ChatForm:
-    """One answer as a chat completion; see `AnswerForm`."""
+    """The form of one chat completion; see `AnswerForm`."""
 
     def __init__(self, request: ChatRequest, model: str) -> None:
         self._head = ChatHead(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), model)
@@ -48,9 +48,9 @@ class _ChatForm:
         return self._writer.write(output)
 
     def document(self, run: ChatRun) -> dict[str, Any]:
-        """The completion."""
+        """The completion document."""
         return completion(self._head, self.content, run)
 
     def failure_events(self, error: Exception) -> bytes:
-        """The error, and the end of the stream."""
+        """The error, and the end marker of the stream."""
         return error_data(error) + DONE

@@ -1,7 +1,7 @@
-"""One answer to one request: a turn's messages go in, what the client gets comes out.
+"""One answer to one request: messages of a turn in, output for the client out.
 
-Owns: the clock of the run, and what becomes of the turn at the end.
-Never here: what a message means (`ChatRun`), the form of what is sent, HTTP.
+Owns: the timeouts of the run, and what happens to the turn at the end.
+Never here: the meaning of a message (`ChatRun`), the form of the response, HTTP.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from codex_server_cli.gateway.upstream.feed import FeedOverflow
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
 _MOST_AT_ONCE = 256
-"""Messages that are read before other requests go on."""
+"""How many messages are processed before other requests get a turn."""
 _LONGEST_S = 3600.0
-"""For one answer: a model that thinks hard may need a good part of it."""
+"""For one answer: a model that reasons for long may need much of it."""
 
 
 class ChatAnswer:
-    """A request whose turn runs; who makes one closes it.
+    """A request with its running turn; the creator must close it.
 
     Attributes:
-        run: what has come so far.
+        run: what has been received so far.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class ChatAnswer:
         self._early: list[Output] = []
 
     async def begin(self) -> None:
-        """Wait until the status of the answer is known.
+        """Wait until the status of the response is known.
 
         Raises:
-            ApiError: the request has failed.
+            ApiError: the request failed.
         """
         while not (self.run.has_begun or self.run.is_over):
             self._early += await self._next()
@@ -64,7 +64,7 @@ class ChatAnswer:
                 raise output.error
 
     async def outputs(self) -> list[Output]:
-        """What comes next for the client, with what has come by now behind it; empty at the end."""
+        """The next outputs for the client, and all that have arrived by then; empty at the end."""
         outputs, self._early = self._early, []
         while not outputs and not self.run.is_over:
             outputs = await self._next()
@@ -72,11 +72,11 @@ class ChatAnswer:
 
     @property
     def has_outputs(self) -> bool:
-        """Whether `outputs` has something without waiting."""
+        """Whether `outputs` would return without waiting."""
         return bool(self._early)
 
     def _unread_outputs(self) -> list[Output]:
-        """Deltas come by the dozen, and each of them sent by itself would cost more than all the rest of an answer."""
+        """All outputs that are there: deltas come by the dozen, and sending each separately would be expensive."""
         found: list[Output] = []
         for _ in range(_MOST_AT_ONCE):
             message = None if self.run.is_over else self._turn.take_message()
@@ -88,7 +88,7 @@ class ChatAnswer:
         return found
 
     def close(self) -> None:
-        """End what still runs, for the client has left or the answer is lost. May be called again."""
+        """End what still runs, because the client has disconnected or the answer is lost. Idempotent."""
         if not self._is_disposed:
             self._is_disposed = True
             self._state.end_turn(self._turn)
@@ -113,7 +113,7 @@ class ChatAnswer:
         return self.run.feed(message, time.monotonic())
 
     def _handle_end(self, outputs: Sequence[Output]) -> None:
-        """Before the client knows that the answer is complete, so that its next request finds what is kept."""
+        """Done before the client knows that the answer is complete, so that its next request finds what is kept."""
         for output in outputs:
             match output:
                 case Interrupt() | Failed():
@@ -145,7 +145,7 @@ class ChatAnswer:
             self.close()
 
     def _keep_reasoning(self, answer: Sequence[conversation.Item]) -> None:
-        """Remember what the model thought before each of its calls."""
+        """Remember the model's reasoning before each of its calls."""
         history, thoughts = self._asked.history, self.run.reasoning_items
         keys = history.reasoning_keys(answer)[len(history.digests) :]
         self._state.reasoning.keep(

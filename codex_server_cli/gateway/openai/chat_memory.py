@@ -1,4 +1,4 @@
-"""What all chat completions of one gateway share. Owns the registries and what becomes of what falls out of them."""
+"""The state that all chat completions of one gateway share. Owns the registries, and the release of evicted entries."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _KINDS = {
     "output": "completion_tokens",
     "reasoning_output": "completion_tokens_details.reasoning_tokens",
 }
-"""What is counted, and where it stands in a usage."""
+"""Token counts, and their paths in a usage."""
 
 
 class ChatMemory:
-    """The memory of the chat face.
+    """The state of the chat face.
 
     Attributes:
-        gateway: the process that it is part of.
+        gateway: the process.
         threads: idle threads, for the next request of their conversations.
-        held_turns: turns that wait for the results of tools.
-        reasoning: what the model thought before its calls.
+        held_turns: turns that wait for tool results.
+        reasoning: the model's reasoning before its calls.
         anchors: for threads that share a prompt cache.
-        login: whether a turn may begin.
-        server_names: of the user's MCP servers, as they were when a thread was started last; None before the first.
+        login: whether a turn may start.
+        server_names: the user's MCP servers when a thread was last started; None before the first one.
     """
 
     def __init__(self, gateway: Gateway) -> None:
@@ -54,7 +54,7 @@ class ChatMemory:
         gateway.on_stop(self._stop)
 
     async def backend(self) -> Backend:
-        """The connection that new threads are started on, with what is known of the account; raises `UpstreamGone`."""
+        """The connection for new threads, with what is known of the account; raises `UpstreamGone`."""
         connection = await self.gateway.app_server.kept(_FACE)
         if self._backend is None or self._backend.connection is not connection:
             self._backend = Backend(connection)
@@ -65,10 +65,10 @@ class ChatMemory:
         return self.gateway.settings.home / "gateway" / "empty"
 
     async def empty_directory(self) -> str:
-        """The directory in which threads start: ours, private, and with nothing in it; made anew where it was deleted.
+        """The directory in which threads start: ours, private and empty; recreated if it was deleted.
 
         Raises:
-            HomeError: it cannot be made.
+            HomeError: it cannot be created.
         """
         path = self._empty
         if os.path.isdir(path):  # noqa: PTH112 — nearly always, and quicker than another thread; False for what may not be read
@@ -80,11 +80,11 @@ class ChatMemory:
         return str(path)
 
     def release_thread(self, thread: ClientThread) -> None:
-        """Let an idle thread go, behind the request."""
+        """Release an idle thread, in the background."""
         self.gateway.task(thread.release())
 
     def end_turn(self, turn: ClientTurn) -> None:
-        """Interrupt a turn and let its thread go, behind the request: a client that has left must not stop that."""
+        """Interrupt a turn and release its thread, in the background: a client's disconnect must not stop that."""
         self.gateway.task(turn.interrupt())
 
     def count(self, usage: Mapping[str, Any] | None) -> None:

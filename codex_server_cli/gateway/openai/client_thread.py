@@ -1,9 +1,9 @@
-"""One ephemeral thread of the app-server, and a turn that runs on it, as the chat face uses them.
+"""An ephemeral thread of the app-server, and a turn on it, as the chat face uses them.
 
-Owns: their life: started, injected, followed, answered, interrupted, released.
+Owns: their lifecycle: start, inject, follow, answer, interrupt, release.
 Never here: which thread serves which request (`threads`, `held_turns`), what messages mean for a client (`ChatRun`).
 
-A thread belongs to the connection that started it: no other gets its events, and an ephemeral one cannot be resumed.
+A thread belongs to the connection that started it: no other gets its events, and it cannot be resumed elsewhere.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from codex_server_cli.gateway.upstream.interrupt import PAUSE_S, interrupt_turn
 from codex_server_cli.gateway.upstream.wire import LOST, UpstreamGone
 
 _INTERRUPT_S = 10.0
-"""How long the interruption of a turn may take in all: it takes 0.1 s, unless the machine is busy."""
+"""The total timeout for interrupting a turn: it takes 0.1 s unless the machine is busy."""
 _STEP_S = 1.0
 """How long to wait for the effect of one attempt."""
 _GONE = (UpstreamError, UpstreamGone, FeedOverflow, TimeoutError, StopAsyncIteration)
@@ -31,11 +31,11 @@ Message = dict[str, Any]
 
 
 class ClientThread:
-    """An ephemeral thread that we started.
+    """An ephemeral thread that the gateway started.
 
     Attributes:
         id, model, provider: as Codex names them.
-        feed: what comes about it.
+        feed: its messages.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class ClientThread:
         method: str = "thread/start",
         owns_connection: bool = False,
     ) -> ClientThread:
-        """Start one with these parameters of a method; raises `UpstreamError`, `UpstreamGone`.
+        """Start a thread with these parameters; raises `UpstreamError`, `UpstreamGone`.
 
         Args:
             method: `thread/start` or `thread/fork`.
-            owns_connection: the connection is for this thread alone, and ends with it; also where there will be none.
+            owns_connection: the connection serves this thread only; it is closed with it, and if the start fails.
         """
         try:
             reply = await connection.call(method, params)
@@ -80,20 +80,20 @@ class ClientThread:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the app-server that holds it can still be reached."""
+        """Whether its app-server is still reachable."""
         return self._connection.is_open
 
     @property
     def is_draining(self) -> bool:
-        """Whether the app-server that holds it ends as soon as its turns have ended."""
+        """Whether its app-server exits as soon as its turns have ended."""
         return self._connection.is_draining()
 
     async def next_message(self) -> Message:
-        """What comes about it next, as it would come with raw events; raises what its feed raises."""
+        """The next message about it, in the form of raw events; raises what its feed raises."""
         return self._as_raw(await anext(self.feed))
 
     def take_message(self) -> Message | None:
-        """The same where it is there already; else None."""
+        """The same without waiting; None if there is no message."""
         message = self.feed.take()
         return None if message is None else self._as_raw(message)
 
@@ -119,15 +119,15 @@ class ClientThread:
     async def inject(self, items: Sequence[Mapping[str, Any]]) -> None:
         """Append items to its history; raises `UpstreamError`, `UpstreamGone`.
 
-        The app-server repeats each item as a notification: of all at once more than a connection may leave unread.
+        The app-server echoes each item as a notification: all at once would exceed what a connection may leave unread.
         """
         for piece in pieces_of(items):
             await self.call("thread/inject_items", items=piece)
 
     async def inject_while_idle(self, items: Sequence[Mapping[str, Any]]) -> None:
-        """The same where no turn runs; what comes about the thread meanwhile is left out.
+        """The same while no turn runs; messages about the thread that arrive meanwhile are dropped.
 
-        The repeated items are as large as they were sent.
+        The echoed items are as large as those sent.
         """
         for piece in pieces_of(items):
             await self.inject(piece)
@@ -137,8 +137,8 @@ class ClientThread:
         """Start a turn with these parameters of `turn/start`.
 
         Raises:
-            UpstreamError: it was refused, so nothing runs.
-            TurnInDoubt: it was sent, and may run.
+            UpstreamError: it was refused; no turn runs.
+            TurnInDoubt: it was sent; a turn may run.
             UpstreamGone: it was not sent.
         """
         if not self.is_alive:
@@ -150,7 +150,7 @@ class ClientThread:
         return ClientTurn(self, at(reply, "turn.id", str))
 
     async def release(self) -> None:
-        """Let the app-server unload it; never raises."""
+        """Have the app-server unload it; never raises."""
         self.feed.close()
         if self._owns_connection:
             await self._connection.close()
@@ -167,11 +167,11 @@ def _id_in(reply: Any) -> str:
 
 
 class TurnInDoubt(Exception):
-    """Nothing says whether a turn runs that was asked for. It must be interrupted, and never be asked for again.
+    """It is unknown whether a requested turn runs. It must be interrupted, and must not be requested again.
 
     Attributes:
         reason: for people.
-        turn: it, without its id.
+        turn: that turn, without its id.
     """
 
     def __init__(self, reason: str, turn: ClientTurn) -> None:
@@ -184,7 +184,7 @@ class ClientTurn:
 
     Attributes:
         thread: where it runs.
-        id: its own id; where it was not told, `turn/started` tells it.
+        id: its id; if the reply did not name it, `turn/started` does.
         is_over: whether `turn/completed` has been read.
     """
 
@@ -209,7 +209,7 @@ class ClientTurn:
         return message
 
     def take_message(self) -> Message | None:
-        """The next message, where it is there already, and where nothing has to be answered before."""
+        """The next message if it is there already and no server request must be answered first."""
         if self._unwanted or self._calls.keys() & self._results.keys():
             return None
         message = self.thread.take_message()
@@ -236,9 +236,9 @@ class ClientTurn:
         return self.id is not None and at(params, "turn.id", str) == self.id
 
     async def give_results(self, results: Mapping[str, dict[str, Any]]) -> None:
-        """Answer its tool calls: those that it has not asked about yet, as soon as it does.
+        """Answer its tool calls; a call that it has not made yet is answered as soon as it is made.
 
-        0.163.0 asks for the second of two results only when it has the first. Raises `UpstreamGone`.
+        0.163.0 makes the second of two calls only after the first is answered. Raises `UpstreamGone`.
         """
         self._results.update(results)
         await self._answer()
@@ -252,7 +252,7 @@ class ClientTurn:
             self._unwanted.pop(0)
 
     async def is_waiting(self) -> bool:
-        """Whether it still runs, as far as what has been received says."""
+        """Whether it still runs, according to the messages received so far."""
         with contextlib.suppress(TimeoutError, UpstreamGone, FeedOverflow):
             async with asyncio.timeout(0):
                 while not self.is_over:
@@ -260,15 +260,15 @@ class ClientTurn:
         return self.thread.is_alive and not self.is_over
 
     async def interrupt(self) -> None:
-        """End it, and release its thread; never raises.
+        """Interrupt it, and release its thread; never raises.
 
-        Nothing else ends a turn that waits for a tool's result.
+        Nothing else ends a turn that waits for a tool result.
         """
         with contextlib.suppress(*_GONE):
             try:
                 async with asyncio.timeout(_INTERRUPT_S):
                     await self._interrupt_until_over()
-            except FeedOverflow:  # it runs all the same, though nothing can be read of it any more
+            except FeedOverflow:  # it still runs, though its messages can no longer be read
                 await self.thread.call("turn/interrupt", turnId=self.id or "")
         await self.thread.release()
 

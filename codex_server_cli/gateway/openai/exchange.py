@@ -1,7 +1,7 @@
-"""The way of a request through either face of OpenAI's: from what was asked to the last byte.
+"""The path of a request through both OpenAI faces: from the parsed request to the last byte.
 
-Owns: that way, and that a client who leaves leaves nothing running.
-Never here: parsing, the form of what is sent (`core.openai`), turns (`opening`, `chat_answer`).
+Owns: that path, and that nothing keeps running for a client that has disconnected.
+Never here: parsing, the form of the response (`core.openai`), turns (`opening`, `chat_answer`).
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.opening import open_turn
 
 Facts = dict[str, Any]
-"""About a request, for its line in the log."""
+"""Facts about a request, for its line in the log."""
 
 
 class AnswerForm(Protocol):
-    """One answer in the form of a face."""
+    """The form of one answer on a face."""
 
     @property
     def content(self) -> AnswerContent:
-        """What collects what the model says."""
+        """Collects the model's output."""
 
     def begin(self) -> bytes:
-        """What the stream begins with, once; empty afterwards."""
+        """The beginning of the stream, once; empty afterwards."""
 
     def write(self, output: Output) -> bytes:
-        """What the stream has for an output of the run; `Interrupt` is none of its business."""
+        """The bytes of the stream for an output of the run; `Interrupt` has none."""
 
     def document(self, run: ChatRun) -> dict[str, Any]:
-        """The whole answer, of a run that has finished."""
+        """The whole document of a finished run."""
 
     def failure_events(self, error: Exception) -> bytes:
         """The end of a stream that fails."""
 
 
 class _Running(NamedTuple):
-    """An exchange, with what has to be closed after it."""
+    """An answer, with what has to be closed after it."""
 
     exchange: ChatAnswer
     form: AnswerForm
@@ -58,11 +58,11 @@ class _Running(NamedTuple):
 
 _Start = Callable[[], Awaitable[_Running]]
 FormMaker = Callable[[str], AnswerForm]
-"""From the name of the model that answers."""
+"""Makes the form, given the name of the model that answers."""
 
 
 async def answer(state: ChatMemory, asked: Asked, request: Request, make: FormMaker) -> Response:
-    """Answer what was asked.
+    """Answer a request.
 
     Raises:
         ApiError, UpstreamGone: before the first byte.
@@ -95,14 +95,14 @@ async def _stream(start: _Start, headers: dict[str, str]) -> Response:
 
 
 async def _start(state: ChatMemory, asked: Asked, log: Facts, make: FormMaker) -> _Running:
-    """Have the turn run, as soon as there is a place for it."""
+    """Start the turn as soon as there is a slot."""
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(state.gateway.admission.stream())
         turn, limits, way = await open_turn(state, asked)
         try:
             form = make(asked.name or turn.thread.model)
             exchange = ChatAnswer(state, asked, turn, limits, form.content)
-        except BaseException:  # nobody else knows of the turn, which would be paid for to its end
+        except BaseException:  # no one else can end this turn, which would be paid for to its end
             state.end_turn(turn)
             raise
         opened.callback(exchange.close)
@@ -111,14 +111,14 @@ async def _start(state: ChatMemory, asked: Asked, log: Facts, make: FormMaker) -
 
 
 class _Events(AsyncGenerator[bytes, None]):
-    """The events of a stream. No function with `yield`: closing one that was never started would run nothing."""
+    """The events of a stream. Not a generator function: closing one that was never started would run no clean-up."""
 
     def __init__(self, running: _Running) -> None:
         self._running = running
         self._is_over = False
 
     async def asend(self, value: None) -> bytes:
-        """The next events, as soon as there is one."""
+        """The next events; waits for at least one."""
         begun = self._running.form.begin()
         if begun and not self._running.exchange.has_outputs:
             return begun
@@ -138,11 +138,11 @@ class _Events(AsyncGenerator[bytes, None]):
         val: BaseException | object = None,
         tb: TracebackType | None = None,
     ) -> bytes:
-        """End it."""
+        """Close it, and raise the exception."""
         await self.aclose()
         raise typ if isinstance(typ, BaseException) else typ()
 
     async def aclose(self) -> None:
-        """End what runs for it. May be called again."""
+        """End the turn. Idempotent."""
         self._is_over = True
         await self._running.opened.aclose()

@@ -1,11 +1,10 @@
-"""Turns that wait for the results of a client's tools, and the reasoning that led to calls of tools.
+"""Turns that wait for the results of a client's tools, and the reasoning that led to tool calls.
 
-Owns: which held turn the results of a request belong to, and until when it is held; what reasoning is remembered.
-Never here: keys (`core.openai.conversation`), how a turn goes on (`opening`).
+Owns: which held turn a request's results belong to, and how long it is held; which reasoning is remembered.
+Never here: keys (`core.openai.conversation`), continuing a turn (`opening`).
 
-A held turn keeps the model's reasoning and the prompt cache. Where there is none any more (its time is over, the
-history was edited, the app-server is to end) the conversation is injected into a fresh thread, with the reasoning of
-its calls before them.
+A held turn keeps the model's reasoning and the prompt cache. If it is gone (its deadline has passed, the history was
+edited, the app-server drains), the conversation is injected into a fresh thread, with the reasoning before its calls.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from codex_server_cli.gateway.openai.client_thread import ClientTurn
 
 SIZE = 64
 LOOK_S = 1.0
-"""How often it is looked whether the app-server of a held turn is to end: it waits for its turns."""
+"""How often to check whether a held turn's app-server drains: it waits for its turns."""
 REASONING_SIZE = 256
-"""How many calls' reasoning is remembered: some kilobytes each."""
+"""For how many calls reasoning is remembered: some kilobytes each."""
 
 
 class _HeldTurn(NamedTuple):
@@ -31,13 +30,13 @@ class _HeldTurn(NamedTuple):
 
 
 class HeldTurns:
-    """Turns by the set of the calls that each waits for.
+    """Turns by the set of calls that each waits for.
 
     Args:
-        end: gets every turn whose results did not come in time; it must interrupt it, for nothing else ends it.
-        size: how many are held; the one that was held first is ended first.
-        deadline_s: how long one is held.
-        look_s: how often it is looked whether its app-server drains; then it is ended, too.
+        end: called with every turn whose results did not come in time; must interrupt it, as nothing else ends it.
+        size: how many are held; the oldest is ended first.
+        deadline_s: how long each is held.
+        look_s: how often to check whether its app-server drains; then it is ended, too.
     """
 
     def __init__(
@@ -51,7 +50,7 @@ class HeldTurns:
         return len(self._turns)
 
     def hold(self, call_ids: Collection[str], key: str, turn: ClientTurn) -> None:
-        """Hold a turn until the results of these calls come in a request with this key."""
+        """Hold a turn until a request with this key brings the results of these calls."""
         calls = frozenset(call_ids)
         self._drop(calls)
         timer = asyncio.get_running_loop().call_later(self._deadline_s, self._drop, calls)
@@ -63,7 +62,7 @@ class HeldTurns:
     def take(self, call_ids: Collection[str], key: str) -> ClientTurn | None:
         """Take out the turn that waits for exactly these calls.
 
-        One with another key stays: the request has another history, or other terms, and must not run on it.
+        A turn with another key stays: the request's history or settings differ, so it must not continue that turn.
         """
         calls = frozenset(call_ids)
         held = self._turns.get(calls)
@@ -95,7 +94,7 @@ class HeldTurns:
 
 
 class KeptReasoning:
-    """The reasoning items that came before calls of tools, by the histories up to these; the oldest fall out."""
+    """Reasoning items before tool calls, by the history up to them; the oldest are evicted."""
 
     def __init__(self, size: int = REASONING_SIZE) -> None:
         self._size = size
@@ -110,7 +109,7 @@ class KeptReasoning:
             self._kept.popitem(last=False)
 
     def put_before_calls(self, items: Sequence[dict[str, Any]], keys: Sequence[str]) -> list[dict[str, Any]]:
-        """The items of a conversation with what is remembered before each call that has no reasoning before it.
+        """The items of a conversation, with remembered reasoning before each call that has none.
 
         Args:
             keys: `History.reasoning_keys` of the items.

@@ -1,6 +1,6 @@
-"""What the account behind the gateway may use: whether there is a login, and which models there are.
+"""The account behind the gateway: whether there is a login, and which models it may use.
 
-Owns: asking the app-server, for how long an answer is good, and the check of a request against it.
+Owns: asking the app-server, how long an answer is cached, and checking a request against it.
 Never here: the parameters of a request (`core.openai`), routes.
 """
 
@@ -30,7 +30,7 @@ class CodexModel(NamedTuple):
     service_tiers: tuple[str, ...]
 
     def document(self) -> dict[str, Any]:
-        """It as `/v1/models` shows it."""
+        """The model as `/v1/models` shows it."""
         return {
             "id": self.model.name,
             "object": "model",
@@ -47,15 +47,15 @@ class CodexModel(NamedTuple):
 
 
 class Backend:
-    """What one connection's app-server says of the account and its models.
+    """The account and models of one connection's app-server.
 
-    An app-server never learns of a new login, it is replaced: so what is known goes with the connection.
+    A running app-server never learns of a new login, it is replaced: so what is cached is valid per connection.
 
     Attributes:
         connection: as given.
         account: the result of `account/read`; empty before `check_login`.
         limits: the account's limits, as last reported.
-        can_fork: false as soon as it has refused to fork a thread of which it then started the like.
+        can_fork: set to false if a fork was refused and a fresh thread with the same parameters then started.
     """
 
     def __init__(self, connection: UpstreamConnection) -> None:
@@ -78,14 +78,14 @@ class Backend:
                 pass
 
     async def check_login(self) -> bool:
-        """See that there is a login, where the provider wants one.
+        """Check that there is a login, if the provider requires one.
 
         Returns:
-            Whether it is OpenAI's own provider, so that the catalogue says which models there are.
+            Whether it is OpenAI's own provider, so that the catalogue has the available models.
 
         Raises:
             ApiError: 401, there is none.
-            UpstreamError, UpstreamGone: the app-server does not say.
+            UpstreamError, UpstreamGone: the app-server does not answer.
         """
         if self._needs_login is None:
             reply = await self.connection.call("account/read", {})
@@ -96,10 +96,10 @@ class Backend:
         return self._needs_login
 
     async def models(self) -> dict[str, CodexModel]:
-        """The models by id, hidden ones included; asked for once a minute.
+        """The models by id, including hidden ones; cached for a minute.
 
         Raises:
-            UpstreamError, UpstreamGone: the app-server does not say.
+            UpstreamError, UpstreamGone: the app-server does not answer.
         """
         async with self._lock:
             if self._models is None or time.monotonic() - self._models[0] > _FRESH_S:
@@ -120,11 +120,11 @@ class Backend:
         return found
 
     async def check(self, request: ChatRequest) -> None:
-        """See that a request can be made: the login, the model, the effort.
+        """Check that a request can be served: the login, the model, the effort.
 
         Raises:
-            ApiError: 401, 404 `model_not_found` with the names that there are, or 400.
-            UpstreamError, UpstreamGone: the app-server does not say.
+            ApiError: 401, 404 `model_not_found` with the available names, or 400.
+            UpstreamError, UpstreamGone: the app-server does not answer.
         """
         if not await self.check_login() or request.model is None:
             return
@@ -140,7 +140,7 @@ class Backend:
 
 
 def find(models: Mapping[str, CodexModel], name: str) -> CodexModel:
-    """The model of this name; raises `ApiError` (404) with the names that there are."""
+    """The model of this name; raises `ApiError` (404) with the available names."""
     if name in models:
         return models[name]
     shown = ", ".join(each.model.name for each in models.values() if not each.model.is_hidden)

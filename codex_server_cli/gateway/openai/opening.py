@@ -1,10 +1,10 @@
-"""From a request to a turn that runs: a held one that goes on, one on a kept thread, or one on a new thread.
+"""From a request to a running turn: a held turn that goes on, a turn on a kept thread, or one on a new thread.
 
-A new thread is forked from the anchor of the request's prompt cache, where its answer can do without raw events; any
-other is fresh, and so is one whose fork has failed: that is as right, and only dearer.
+A new thread is forked from the anchor of the request's prompt cache if its answer needs no raw events. Otherwise, or
+if the fork fails, it is a fresh one: equally correct, only more expensive.
 
 Owns: that choice, and that no thread of a chat can run a command or read a file.
-Never here: what the turn's messages mean for the client (`chat_answer`), HTTP.
+Never here: the meaning of the turn's messages for the client (`chat_answer`), HTTP.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
 
 class Opened(NamedTuple):
-    """A turn that runs.
+    """A running turn.
 
     Attributes:
-        limits: of the account that it runs on.
-        way: what becomes of the prompt cache: `held` or `kept` with the thread of the request before, `forked` from the
-            anchor that such requests have in common, or `fresh`.
+        limits: of its account.
+        way: the use of the prompt cache: `held` or `kept` with the previous request's thread, `forked` from the anchor
+            that similar requests share, or `fresh`.
     """
 
     turn: ClientTurn
@@ -43,12 +43,12 @@ class Opened(NamedTuple):
 
 
 async def open_turn(state: ChatMemory, asked: Asked) -> Opened:
-    """A running turn that answers a request; who gets it must see that it ends.
+    """A running turn that answers a request; the caller must ensure that it ends.
 
-    Cancelling this ends the turn that it would have been.
+    Cancellation ends the turn.
 
     Raises:
-        ApiError: there is no login, no such model; Codex refuses the request; or it does not say whether a turn runs.
+        ApiError: there is no login, or no such model; Codex refuses the request; or it is unknown whether a turn runs.
         UpstreamGone: the app-server cannot be reached.
     """
     opening = state.gateway.awaited_task(_open(state, asked))
@@ -69,7 +69,7 @@ async def _open(state: ChatMemory, asked: Asked) -> Opened:
         try:
             return await _open_once(state, asked)
         except UpstreamGone:
-            # The app-server may have ended since the connection was used last. No turn was sent, and a new one may do.
+            # The app-server may have ended since the connection was last used. No turn was sent: retry on a new one.
             return await _open_once(state, asked)
         except UpstreamError as error:
             if not is_draining({"data": error.data}):
@@ -117,7 +117,7 @@ async def _continue_held(state: ChatMemory, asked: Asked) -> ClientTurn | None:
 
 
 def held_key(history: conversation.History, key: str) -> str:
-    """The key of a held turn: what it cannot change, and the history up to the calls that it waits for."""
+    """The key of a held turn: its fixed settings, and the history up to the calls that it waits for."""
     return f"{history.turn} {key}"
 
 
@@ -134,13 +134,12 @@ async def _continue_kept(state: ChatMemory, asked: Asked) -> ClientTurn | None:
 
 
 async def _start_new(state: ChatMemory, backend: Backend, asked: Asked, *, may_bill: bool) -> tuple[ClientTurn, str]:
-    """A turn on a new thread that has none of the user's MCP servers, and how the thread was made.
+    """A turn on a new thread without any of the user's MCP servers, and how the thread was made.
 
-    They are programs of this machine, and a tool that says that it only reads is called without approval. Their table
-    cannot be replaced by an empty one, only each of them be switched off, and none that is not there (Codex refuses
-    it). So a thread starts without those that were there last time, and before the model is asked anything they are
-    looked at again: where there are others by then, it is thrown away. So is one that somebody would pay for who has
-    not agreed.
+    MCP servers are programs on this machine, and a tool that declares itself read-only is called without approval.
+    Their table cannot be replaced by an empty one: each server must be switched off by name, and Codex refuses unknown
+    names. So a thread starts without the servers known from last time. Before the model is asked they are read again:
+    if there are others now, the thread is discarded. It is also discarded if it would bill an account without consent.
     """
     connection = backend.connection
     cwd, request = await state.empty_directory(), asked.request
@@ -163,7 +162,7 @@ async def _start_new(state: ChatMemory, backend: Backend, asked: Asked, *, may_b
                     _check_payer(thread.provider, config, dict(thread_terms.LEAN), backend.account)
                 if now <= names:
                     return await thread.start_turn(thread_terms.turn_start(request, thread.id)), way
-            except TurnInDoubt:  # it is ended first
+            except TurnInDoubt:  # interrupted first
                 raise
             except BaseException:
                 state.release_thread(thread)
@@ -180,9 +179,9 @@ async def _new_thread(
     if backend.can_fork and not asked.request.needs_raw_items:
         try:
             return await _fork(state, backend.connection, asked, cwd, off), "forked"
-        except UpstreamError:  # a Codex that forks otherwise, or not at all: the client gets its answer all the same
+        except UpstreamError:  # a Codex that forks differently, or not at all: the client gets its answer all the same
             can_fork = False
-        except OSError:  # no place for the file, which there may be next time
+        except OSError:  # no space for the file; next time there may be some
             pass
     params = thread_terms.thread_start(asked.request, cwd=cwd, instructions=state.gateway.options.instructions)
     thread = await _started(state, backend.connection, asked, "thread/start", _without(params, off))
@@ -208,7 +207,7 @@ async def _started(
 
 
 def _without(params: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    """The parameters of `thread/start` with these MCP servers switched off."""
+    """The parameters of `thread/start`, with these MCP servers switched off."""
     off = {"mcp_servers": {name: {"enabled": False} for name in names}} if names else {}
     return {**params, "config": {**params["config"], **off}}
 

@@ -1,4 +1,4 @@
-"""Into how many messages the items of a long history are put. Owns the bounds of one."""
+"""Splits the items of a long history into messages. Owns the limits of one message."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from codex_server_cli.gateway.upstream.weight import characters
 
 _PIECE_ITEMS = 500
-"""An app-server drops a connection on which 32 768 messages are unread, and all chats may be at it at once."""
+"""An app-server drops a connection with 32 768 unread messages, and all chats may inject at the same time."""
 _PIECE_CHARACTERS = 4 * 1024 * 1024
 
 
 def pieces_of(items: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    """Items in lists that are none too large for one message, none of them empty: that is refused."""
+    """The items in non-empty lists, each small enough for one message (an empty one is refused)."""
     piece: list[Mapping[str, Any]] = []
     size = 0
     for item in items:

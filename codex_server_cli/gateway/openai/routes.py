@@ -1,4 +1,4 @@
-"""The routes of OpenAI's face, with and without `/v1`: clients differ in what they take for the base URL."""
+"""The routes of the OpenAI face, with and without `/v1`: clients differ in what they take as the base URL."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EXISTS = (
 
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
-    """What this face answers."""
+    """The routes of this face."""
     state = ChatMemory(gateway)
 
     async def chat(request: Request) -> Response:
@@ -40,7 +40,7 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
         return json_answer({"object": "list", "data": shown})
 
     async def model(request: Request) -> Response:
-        """Tell of one model."""
+        """Describe one model."""
         backend = await state.backend()
         name = request.path_params["name"]
         name = gateway.options.model_aliases.get(name, name).partition(":")[0]
@@ -64,7 +64,7 @@ def _on(path: str, handler: Callable[[Request], Awaitable[Response]], method: st
 
 
 async def _absent(request: Request) -> NoReturn:
-    if request.method not in methods_of(request.app.routes, request.url.path):  # there is another route of this path
+    if request.method not in methods_of(request.app.routes, request.url.path):  # another route has this path
         raise HTTPException(405)
     message = f"There is no {request.method} {request.url.path} here. {_EXISTS}"
     raise ApiError(404, message, type="not_found", code="unknown_url")

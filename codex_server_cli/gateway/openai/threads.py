@@ -1,11 +1,11 @@
-"""The threads of answered requests, kept so that the next request of a conversation continues one.
+"""Idle threads of answered requests, kept so that the next request of a conversation continues one.
 
 Owns: which idle thread holds which history, for how long, and how many are kept.
 Never here: how a history becomes a key (`core.openai.conversation`), what a thread is (`client_thread`).
 
-Why: the key of the prompt cache is the thread's id, so a fresh thread for every request would never meet a cached
-prefix. A thread is taken out while it serves a request: another request with the same history meanwhile finds none and
-gets a fresh one, which is only dearer.
+Why: the prompt cache is keyed by the thread's id, so with a fresh thread for every request no prefix would ever be
+cached. A thread is taken out while it serves a request: a concurrent request with the same history finds none and gets
+a fresh one, which only costs more.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class FoundThread(NamedTuple):
 
 
 class StickyThreads:
-    """Idle threads by the key of the history that each holds.
+    """Idle threads by the key of their history.
 
     Args:
-        release: gets every thread that falls out.
-        size: how many are kept; the one that was kept first falls out first.
-        ttl_s: how long one is kept.
+        release: called with every evicted thread.
+        size: how many are kept; the oldest entry is evicted first.
+        ttl_s: how long each is kept, in seconds.
     """
 
     def __init__(self, release: Callable[[ClientThread], None], *, size: int = SIZE, ttl_s: float = TTL_S) -> None:
@@ -45,14 +45,14 @@ class StickyThreads:
         return len(self._kept)
 
     def keep(self, key: str, thread: ClientThread) -> None:
-        """Keep an idle thread under the key of its whole history; one with the same history falls out."""
+        """Keep an idle thread under the key of its whole history; evicts one with the same history."""
         self._drop(key)
         self._kept[key] = thread, asyncio.get_running_loop().call_later(self._ttl_s, self._drop, key)
         while len(self._kept) > self._size:
             self._drop(next(iter(self._kept)))
 
     def take(self, keys: Sequence[str]) -> FoundThread | None:
-        """Take out the thread with the longest history that a request extends.
+        """Take out the thread with the longest history that the request extends.
 
         Args:
             keys: the key of each prefix of the request's items, shortest first.
@@ -67,7 +67,7 @@ class StickyThreads:
         return None
 
     def clear(self) -> None:
-        """Let all fall out."""
+        """Evict all."""
         for key in list(self._kept):
             self._drop(key)
 

@@ -1,1 +1,1 @@
-"""`/openapi.json`: what this gateway answers, as an OpenAPI 3.1 document."""
+"""`/openapi.json`: the gateway's API, as an OpenAPI 3.1 document."""

@@ -1,4 +1,4 @@
-"""The operations of the bridge. Owns the shape of its messages; what passes is the allow-list's (`core.protocol`)."""
+"""The operations of the bridge. Owns the schemas of messages; the allow-list (`core.protocol`) owns what passes."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def operations(rights: ClientRights, *, is_open: bool) -> dict[tuple[str, str], 
     """By method and path.
 
     Args:
-        rights: of a client.
+        rights: of clients.
         is_open: whether every message passes.
     """
     requests = [_any_request()] if is_open else [_request(method, rights) for method in METHODS]
@@ -125,7 +125,7 @@ def _request(method: str, rights: ClientRights) -> Schema:
 
 
 def _others(*, is_open: bool) -> list[Schema]:
-    """What is no request: notifications, and replies to requests of the app-server."""
+    """Messages other than requests: notifications, and replies to server requests."""
     known: Schema = TEXT if is_open else {"enum": sorted(NOTIFICATIONS)}
     reply = object_of({"id": {"type": ["string", "integer"]}, "result": ANY, "error": ANY}, ("id",))
     return [
@@ -135,7 +135,7 @@ def _others(*, is_open: bool) -> list[Schema]:
 
 
 def _calls(rights: ClientRights, *, is_open: bool) -> dict[tuple[str, str], Operation]:
-    """A path for each: their inputs differ."""
+    """A path for each named call, as their inputs differ."""
     result = json_of(ANY, "The result of the method.")
     status = json_of(ref("CodexStatus"), "How it is, also where the app-server does not answer.")
     named = {

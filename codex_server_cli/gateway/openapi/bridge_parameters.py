@@ -1,6 +1,6 @@
-"""The types of the parameters that pass the bridge. Owns these; which pass is the allow-list's (`core.protocol`).
+"""The types of parameters that pass the bridge. The allow-list (`core.protocol`) owns which ones pass.
 
-They are Codex's own, said here for what reads the document: `codex app-server generate-json-schema` has all of them.
+They are Codex's own, repeated here for readers of the document: `codex app-server generate-json-schema` has them all.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from codex_server_cli.gateway.openapi.schema import (
 
 _LIST: Schema = list_of(TEXT)
 _OTHERS_NULL: Schema = {"additionalProperties": {"type": "null"}}
-"""Of what has no meaning null alone passes."""
+"""Only null passes for parameters without a meaning here."""
 
 
 def _input(kind: str) -> Schema:
@@ -70,12 +70,12 @@ _TYPES_OF: Mapping[tuple[str, str], Schema] = {
     ("thread/start", "cwd"): {**or_null(TEXT), "pattern": "^/"},
     ("turn/interrupt", "turnId"): TEXT,
 }
-"""Where a name has another type in a method."""
+"""Where a name has another type in one method."""
 _NEEDED = frozenset({"clientInfo", "threadId", "expectedTurnId", "input"})
 
 
 def params_of_method(method: str, rights: ClientRights) -> Schema:
-    """The parameters of a method that pass."""
+    """The parameters of a method that pass the bridge."""
     names = sorted(PARAMETERS[method])
     ours = dict.fromkeys(set_rights(method, {}, rights), described(ANY, "Set here; may have the value it gets anyway."))
     types = {name: _TYPES_OF.get((method, name), TYPES[name]) for name in names}

@@ -1,5 +1,5 @@
-"""The operations of OpenAI's face. Owns what they say of each parameter's form; the treatments are the table's
-(`core.openai.parameters`): OpenAI's own document has the whole API, this one what is accepted here.
+"""The operations of the OpenAI face. Owns the schemas of parameters; `core.openai.parameters` owns how each is
+treated. OpenAI's own document describes the whole API, this one what is accepted here.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ USED: dict[str, Schema] = {
     "prompt_cache_key": ANY,
     "user": ANY,
 }
-"""The parameters that have an effect."""
+"""Parameters that have an effect."""
 
 IGNORED = {"x-codex-ignored": "The parameters that were given and have no effect."}
 _EVENT = event_of("JSON: a chunk, or an error; at last `[DONE]`.", one_of(("message",)))
@@ -140,7 +140,7 @@ def operations(*, is_strict: bool) -> dict[tuple[str, str], Operation]:
     """By method and path.
 
     Args:
-        is_strict: whether a parameter without effect is refused.
+        is_strict: whether parameters without effect are refused.
     """
     answer = DocumentedAnswer(
         "The answer; with `stream` in chunks.",
@@ -165,7 +165,7 @@ def operations(*, is_strict: bool) -> dict[tuple[str, str], Operation]:
 
 
 def _as_good(values: Iterable[Any]) -> list[Any]:
-    """Beside 0 and 1 `false` and `true`, and the other way round: clients mix them up, and nothing depends on it."""
+    """Accept `false` and `true` besides 0 and 1, and vice versa: clients mix them up, and nothing depends on it."""
     return [int(each) if isinstance(each, bool) else bool(each) for each in values if each in (0, 1)]
 
 
@@ -175,8 +175,8 @@ def body_of_table(
     """The body of a request with these parameters.
 
     Args:
-        used: the schemas of those that have an effect.
-        required: the one that may not be left out.
+        used: schemas of those that have an effect.
+        required: the parameter that must be given.
     """
     members: dict[str, Any] = {}
     for name, treatment, note, harmless in table:

@@ -1,4 +1,4 @@
-"""The whole document, of the routes that the application has. Owns how a route and its description are matched."""
+"""The whole document, built from the application's routes. Owns matching a route with its description."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ of OpenAI's API also without `/v1`. Beside this document there is references/gat
 
 
 class Described(NamedTuple):
-    """A method on a path of the application, and the words of its endpoint."""
+    """A method on a path of the application, and the docstring of its endpoint."""
 
     method: str
     path: str
@@ -41,8 +41,8 @@ def document_of(routes: Iterable[BaseRoute], options: ServeOptions) -> Schema:
     """The document.
 
     Args:
-        routes: those of the application; each that is in the schema has a description.
-        options: of the gateway: what passes depends on them.
+        routes: of the application; each one in the schema has a description.
+        options: of the gateway; they determine what passes.
     """
     known = operations_of(options)
     paths: dict[str, Schema] = {}
@@ -79,7 +79,7 @@ def operations_of(options: ServeOptions) -> dict[tuple[str, str], Operation]:
 
 
 def described_in(routes: Iterable[BaseRoute], known: Iterable[tuple[str, str]]) -> Iterator[Described]:
-    """The methods and paths of an application as the document has them; a named call is a path of its own."""
+    """The methods and paths of an application, as the document has them; each named call is a separate path."""
     for route in routes:
         if not isinstance(route, Route | WebSocketRoute) or not getattr(route, "include_in_schema", True):
             continue

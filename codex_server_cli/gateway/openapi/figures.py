@@ -1,4 +1,4 @@
-"""The operations of the figures: what turns have used, and the limits of the login."""
+"""The operations of usage figures: what turns have used, and the limits of the login."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One operation of the document: a method on a path. Owns its OpenAPI form, and which refusals every operation has."""
+"""One operation of the document: a method on a path. Owns its OpenAPI form, and the errors that every operation has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOKEN = "token"
 
 _REFUSALS = {
     400: "The request is wrong: `param` and the message say what.",
-    401: "No token, or another one (`invalid_api_key`); or nobody is logged in at Codex.",
+    401: "No token, or another one (`invalid_api_key`); or Codex has no login.",
     403: "It is not allowed here: the message names the flag of `serve` that would allow it.",
     404: "There is no such thing here.",
     408: "The body did not come in time.",
@@ -32,7 +32,7 @@ _REFUSALS = {
     507: "The home of codex-server cannot be read or written.",
 }
 OPEN: tuple[int, ...] = (400, 403, 500, 503)
-"""The refusals of what wants no token."""
+"""Errors of operations that need no token."""
 _EVERY = (*OPEN, 401)
 _OF_BODIES = (408, 413, 415)
 _QUERY_SCHEMA: Mapping[QueryForm, Schema] = {
@@ -44,13 +44,13 @@ _QUERY_SCHEMA: Mapping[QueryForm, Schema] = {
 
 
 class DocumentedAnswer(NamedTuple):
-    """An answer that is no refusal, or a refusal with a body of its own.
+    """A documented response: a success, or an error with a body of its own.
 
     Attributes:
-        words: what it is.
-        contents: media type → the schema of the body; empty where there is none.
-        headers: of the answer: name → what it is.
-        links: operations that it leads to, by name, each with the parameters that stand in the answer.
+        words: its description.
+        contents: media type → schema of the body; empty if there is no body.
+        headers: name → description.
+        links: operations that follow from it, by name, each with parameters taken from the response.
     """
 
     words: str
@@ -60,20 +60,20 @@ class DocumentedAnswer(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """What there is to say of a method on a path.
+    """The description of a method on a path.
 
     Attributes:
-        face: the group that it is shown in.
+        face: the group in which it is shown.
         answers: by status.
-        refusals: statuses that have the usual body, beside those that every operation has.
-        query: the parameters behind the path, with their forms; `details` has more of some of these schemas.
-        headers: the request's headers that have an effect: name → what they do.
-        path: schemas of parameters in the path, where these are no text alone.
-        body: the schema of the JSON body; None where there is none.
-        needs_body: whether it may not be left out.
+        refusals: status codes with the usual error body, besides those that every operation has.
+        query: the query parameters, with their types; `details` extends some of these schemas.
+        headers: request headers that have an effect: name → description.
+        path: schemas of path parameters that are more than text.
+        body: the schema of the JSON body; None if there is no body.
+        needs_body: whether the body is required.
         examples: bodies by name.
-        is_open: answers without a token.
-        words: what it does, where its endpoint's own docstring does not say it.
+        is_open: whether it needs no token.
+        words: its description, if the docstring of its endpoint does not have it.
     """
 
     face: str
@@ -91,7 +91,7 @@ class Operation(NamedTuple):
 
 
 def json_of(schema: Schema, words: str) -> DocumentedAnswer:
-    """An answer in JSON."""
+    """A response in JSON."""
     return DocumentedAnswer(words, {JSON: schema})
 
 
@@ -99,9 +99,9 @@ def operation_object(operation: Operation, method: str, path: str, words: str) -
     """The OpenAPI object.
 
     Args:
-        method: in capitals.
-        path: as the document has it.
-        words: a sentence that says what it does, and perhaps more of them.
+        method: in upper case.
+        path: as in the document.
+        words: its description, one sentence or more.
     """
     summary, _, rest = " ".join((operation.words or words).split()).partition(". ")
     parameters = [*_path_parameters(operation, path), *_query_parameters(operation), *_header_parameters(operation)]

@@ -1,4 +1,4 @@
-"""The operations of the Responses API. Owns what they say of each parameter's form, and of the documents' members."""
+"""The operations of the Responses API. Owns the schemas of parameters and document members."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ USED: dict[str, Schema] = {
     "prompt_cache_key": ANY,
     "user": ANY,
 }
-"""The parameters that have an effect."""
+"""Parameters that have an effect."""
 
 RESPONSE_FIELDS: dict[str, Schema] = {
     "id": TEXT,
@@ -122,7 +122,7 @@ def operations(*, is_strict: bool) -> dict[tuple[str, str], Operation]:
     """By method and path.
 
     Args:
-        is_strict: whether a parameter without effect is refused.
+        is_strict: whether parameters without effect are refused.
     """
     contents = {JSON: ref("Response"), EVENTS: _EVENT}
     answer = DocumentedAnswer("The response; with `stream` its events.", contents, IGNORED)

@@ -15,14 +15,14 @@ from codex_server_cli.gateway.state import Gateway
 
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
-    """What is answered here."""
+    """The routes of this module."""
 
     @cache
     def document(app: Starlette) -> Response:
         return json_answer(document_of(app.routes, gateway.options))
 
     async def openapi(request: Request) -> Response:
-        """What there is, as an OpenAPI document."""
+        """This API, as an OpenAPI document."""
         return document(request.app)
 
     return [Route("/openapi.json", openapi)]

@@ -1,4 +1,4 @@
-"""The JSON Schemas that the document is made of. Owns how they are written; must never know a route."""
+"""Helpers for JSON Schemas. Owns how they are written; must never know a route."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def described(schema: Schema, words: str) -> Schema:
 
 
 def one_of(values: Iterable[str]) -> Schema:
-    """A text that is one of these."""
+    """A text with one of these values."""
     return {"type": "string", "enum": [str(each) for each in values]}
 
 
 def any_of(*schemas: Schema) -> Schema:
-    """What fits one of these, or several."""
+    """A value that fits at least one of these."""
     return {"anyOf": list(schemas)}
 
 
 def or_null(schema: Schema) -> Schema:
-    """The same, or null."""
+    """The same schema, or null."""
     if not isinstance(schema.get("type"), str):
         return any_of(schema, {"type": "null"}) if schema else schema
     values = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
@@ -50,8 +50,8 @@ def object_of(properties: Mapping[str, Schema], required: Iterable[str] = (), *,
     """An object.
 
     Args:
-        required: the members that are always there.
-        is_closed: whether it has no others; else there may come to be some.
+        required: members that are always present.
+        is_closed: whether no other members are allowed; else some may be added later.
     """
     found: Schema = {"type": "object", "properties": dict(properties)}
     if names := list(required):
@@ -60,24 +60,24 @@ def object_of(properties: Mapping[str, Schema], required: Iterable[str] = (), *,
 
 
 def map_of(schema: Schema) -> Schema:
-    """An object with any names of members."""
+    """An object with arbitrary member names."""
     return {"type": "object", "additionalProperties": schema}
 
 
 def event_of(data: str, names: Schema, *, has_id: bool = False) -> Schema:
-    """One event of a stream of them: OpenAPI before 3.2 has no other place for it than the schema of the body.
+    """One event of an event stream: before OpenAPI 3.2 it can only be described as the schema of the body.
 
     Args:
-        data: what its data is, which in the stream is always text.
-        names: what `event` may be; `message` is one without a name.
-        has_id: whether it has an id to go on from.
+        data: what its data is; in the stream it is always text.
+        names: possible values of `event`; `message` for an unnamed one.
+        has_id: whether it has an id to resume from.
     """
     members = {"data": described(TEXT, data), "event": names} | ({"id": TEXT, "retry": WHOLE} if has_id else {})
     return described(object_of(members, ("data",), is_closed=True), "Each event of the stream.")
 
 
 def ref(name: str) -> Schema:
-    """One of the schemas that the document names."""
+    """A reference to a schema that the document names."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
@@ -96,4 +96,4 @@ ERROR = object_of(
     },
     ("error",),
 )
-"""The body of every refusal (`gateway.http_answers.error_document`)."""
+"""The body of every error (`gateway.answers.error_document`)."""

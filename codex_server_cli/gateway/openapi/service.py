@@ -1,4 +1,4 @@
-"""The operations of the service itself: health, figures, what there is."""
+"""The operations of the service: health, metrics, index."""
 
 from __future__ import annotations
 

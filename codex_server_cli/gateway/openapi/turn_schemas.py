@@ -1,6 +1,6 @@
-"""The schemas of the documents of turns. Owns what each member is; `core.documents` owns which there are.
+"""The schemas of turn documents. Owns the description of each member; `core.documents` owns which members there are.
 
-The lean form of a document leaves out what is empty, and has a few members of its own. So almost none is always there.
+The lean form of a document omits empty members and adds a few others, so hardly any member is always present.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ TURN_FIELDS: dict[str, Schema] = {
     **dict.fromkeys(_PATHS, TEXT),
     "next": _NEXT,
 }
-"""The members of the full status."""
+"""Members of the full status."""
 
 LEAN_FIELDS: dict[str, Schema] = {"changes_count": WHOLE, "changes_listed_by": TEXT}
-"""Those that only the lean one has."""
+"""Members of the lean status only."""
 
 REQUEST_FIELDS: dict[str, Schema] = {
     "version": _VERSION,
@@ -89,7 +89,7 @@ REQUEST_FIELDS: dict[str, Schema] = {
     "questions": or_null(list_of(_OBJECT)),
     "next": _NEXT,
 }
-"""The members of a request that waits for an answer."""
+"""Members of a request that waits for an answer."""
 
 _STATUS = {**TURN_FIELDS, **LEAN_FIELDS}
 _LISTED: dict[str, Schema] = {
@@ -149,4 +149,4 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "TurnDeleted": object_of({"version": _VERSION, "turn_id": TEXT, "deleted": {"const": True}}, (*_WHICH, "deleted")),
 }
-"""By the names that the document gives them."""
+"""By their names in the document."""

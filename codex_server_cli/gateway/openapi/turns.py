@@ -1,4 +1,4 @@
-"""The operations of turns. Owns their answers; the parameters are those of the tables in `gateway.turns`."""
+"""The operations of turns. Owns their responses; the parameters come from the tables in `gateway.turns`."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ _TURN: Mapping[str, Schema] = {
 
 
 def body_of(forms: Mapping[str, Form], required: tuple[str, ...] = ()) -> Schema:
-    """The schema of a body with these members; null is as good as left out."""
+    """The schema of a body with these members; null counts as not given."""
     members = {name: or_null(_FORMS[form]) for name, form in forms.items()}
     members |= dict.fromkeys(required, VISIBLE)
     return object_of(members, required, is_closed=True)

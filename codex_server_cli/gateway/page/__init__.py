@@ -1,1 +1,1 @@
-"""The page of `serve` for a browser: its files, its session, and the figures that it draws."""
+"""The page of `serve` for browsers: its files, its sessions, and the figures that it draws."""

@@ -26,7 +26,7 @@ from codex_server_cli.gateway.upstream.connection import UpstreamError
 USAGE: Mapping[str, QueryForm] = {**FULL, "since": QueryForm.TEXT, "by": QueryForm.TEXT}
 GROUPED_BY = ("day", "model", "cwd", "state")
 SINCE = "7d"
-"""Where nothing is given, as on the command line."""
+"""The default, as on the command line."""
 _FACE = "figures"
 
 
@@ -58,7 +58,7 @@ class Figures:
         except UpstreamError as error:
             if not is_without_limits(error.message):
                 raise
-            # An API key, another provider: the page shows the rest without them.
+            # an API key, or another provider: the page shows the rest without limits
             raise ApiError(409, error.message, type="no_limits", code="no_limits") from error
         found = [limits_document(limit) for limit in limits_in(result)]
         return document_answer({"version": VERSION, "limits": found if is_full else rows_of(found)})

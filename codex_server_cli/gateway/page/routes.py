@@ -1,4 +1,4 @@
-"""The routes of the page: its files, its session, and the figures that it draws. Owns their paths and methods."""
+"""The routes of the page: its files, its sessions, and the figures that it draws. Owns their paths and methods."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ MOST_BODY_BYTES = 8192
 
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
-    """What is answered here."""
+    """The routes of this face."""
     session, figures = _SessionRoute(gateway), Figures(gateway)
     return [
-        # In no document: they are the page's own, which is of the same version.
+        # Not documented: only the page uses them, and it has the same version.
         Route(SESSION_PATH, session.look, include_in_schema=False),
         Route(SESSION_PATH, session.open, methods=["POST"], include_in_schema=False),
         Route(SESSION_PATH, session.close, methods=["DELETE"], include_in_schema=False),
@@ -55,7 +55,7 @@ async def _file(request: Request) -> Response:
 
 
 class _SessionRoute:
-    """Opens, tells of and closes the session of a browser."""
+    """Opens, describes and closes the session of a browser."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._sessions: Sessions = gateway.shared(sessions_of)
@@ -63,12 +63,12 @@ class _SessionRoute:
         self._consent = Consent.of(gateway.options)
 
     async def look(self, request: Request) -> Response:
-        """Whether there is a session, and what turns may do; without one only whether a token is needed."""
+        """Whether there is a session, and what turns may do; without a session, only whether a token is needed."""
         is_open = self._sessions.holds(request.headers)
         return _private({"open": is_open, **self._facts(is_open=is_open)})
 
     async def open(self, request: Request) -> Response:
-        """Begin a session, for the token where there is one."""
+        """Open a session, given the token if one is required."""
         if "origin" not in request.headers or not is_same_origin(request.headers):
             message = "only the page itself begins a session; every other client sends the token with each request"
             raise ApiError(403, message, type="forbidden", code="origin_not_allowed")
@@ -102,13 +102,13 @@ class _SessionRoute:
             return needs_token
         may = self._consent
         rights = {"write": may.may_write or may.may_do_all, "approve": may.may_do_all, "all": may.may_do_all}
-        # Days are those of this machine, wherever the browser is.
+        # Days are those of this machine's time zone, not the browser's.
         where = {"cwd": may.cwd, "utc_offset_s": time.localtime().tm_gmtoff}
         return {**needs_token, "version": __version__, **where, "may": rights}
 
 
 def _check_size(request: Request) -> None:
-    """Nobody has shown a token yet: of such a body little is read."""
+    """Before the token is checked, only a small body is read."""
     length = request.headers.get("content-length", "")
     is_plain = "content-encoding" not in request.headers
     if not (is_plain and length.isascii() and length.isdigit() and len(length) < 6 and int(length) <= MOST_BODY_BYTES):
@@ -121,7 +121,7 @@ def _private(document: dict[str, Any]) -> Response:
 
 
 def _cookie_of(request: Request) -> dict[str, Any]:
-    # The browser's own word for how it has come here: what a proxy says of it is anybody's.
+    # `Origin` comes from the browser itself; headers about the scheme from a proxy could be forged.
     is_secure = request.headers.get("origin", "").startswith("https:")
     return {
         "key": cookie_name(request.headers, is_secure=is_secure),

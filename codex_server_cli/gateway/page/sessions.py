@@ -1,9 +1,9 @@
-"""Sessions of the page: what a browser shows in place of the token. Owns their two halves, and when they end.
+"""Sessions of the page: what a browser sends instead of the token. Owns their two halves, and when they end.
 
-One half is a cookie that scripts cannot read; the other is returned once, is kept in the storage of the page's own
-origin, and comes back in a header. Neither is worth anything alone: a cookie goes to every server of this host whatever
-its port, and a page of another origin can send the cookie, but neither read nor guess the header. Sessions live in
-memory: they end with the `serve` whose token has made them.
+One half is a cookie that scripts cannot read; the other is returned once, kept in the storage of the page's origin, and
+sent in a header. Neither is sufficient alone: a cookie is sent to every server of this host whatever its port, and a
+page of another origin can send the cookie, but can neither read nor guess the header. Sessions live in memory: they end
+with the `serve` process that has created them.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ SESSION_PATH = "/page/session"
 IDLE_S = 12 * 3600.0
 LONGEST_S = 7 * 24 * 3600.0
 MOST_SESSIONS = 64
-"""The one that was used least recently makes room."""
+"""The least recently used session is evicted."""
 _DEFAULT_PORT = "0"
 
 
 class NewSession(NamedTuple):
-    """What a browser is given.
+    """What a browser receives at login.
 
     Attributes:
         cookie: the value of the cookie.
@@ -45,7 +45,7 @@ class NewSession(NamedTuple):
 
 
 class _PageSession:
-    """One session; the halves themselves are nowhere."""
+    """One session; the halves themselves are not stored."""
 
     def __init__(self, proof: str, now_s: float) -> None:
         self.proof_digest = _digest(proof)
@@ -67,7 +67,7 @@ class Sessions:
         self._sessions: dict[bytes, _PageSession] = {}  # by the digest of the cookie, that used last at the end
 
     def open(self) -> NewSession:
-        """Begin one, for a browser that has shown the token, or needs none."""
+        """Create a session, for a browser that has sent the token, or needs none."""
         self._forget_old()
         made = NewSession(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
         self._sessions[_digest(made.cookie)] = _PageSession(made.proof, self._clock())
@@ -76,7 +76,7 @@ class Sessions:
         return made
 
     def holds(self, headers: Headers) -> bool:
-        """Whether a request is one of the page: both halves of a session, sent by a script of this origin."""
+        """Whether a request has both halves of a session and was sent by a script of this origin."""
         key = _digest(_cookie_of(headers))
         self._forget_old()
         session = self._sessions.get(key)
@@ -89,7 +89,7 @@ class Sessions:
         return True
 
     def is_open(self, headers: Headers) -> bool:
-        """Whether the session of a request that it held has not ended since: for what is answered for long."""
+        """Whether the session that a request had is still open: for long responses."""
         self._forget_old()
         return _digest(_cookie_of(headers)) in self._sessions
 
@@ -104,17 +104,17 @@ class Sessions:
 
 
 def sessions_of(gateway: Gateway) -> Sessions:
-    """Makes them for `gateway.shared`."""
+    """Create the sessions, for `gateway.shared`."""
     return Sessions()
 
 
 def session_over() -> ApiError:
-    """The refusal of a request of the page whose session has ended, or never was."""
+    """The error for a request whose session has ended, or never existed."""
     return ApiError(401, "the session of this page is over: log in again", code="session_over")
 
 
 def is_same_origin(headers: Headers) -> bool:
-    """Whether a browser says that a script of our own origin asks; what is no browser says nothing, and passes."""
+    """Whether a script of our own origin sent the request, according to the browser; other clients pass."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None and site != "same-origin":
         return False
@@ -122,23 +122,23 @@ def is_same_origin(headers: Headers) -> bool:
 
 
 def is_foreign(headers: Headers) -> bool:
-    """Whether a browser says that a page of another origin asks: for a script, a frame or a picture it sends no
-    `Origin`."""
+    """Whether a page of another origin sent the request, according to the browser: for a script, a frame or an image
+    it sends no `Origin`."""
     return headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
 
 
 def is_own_origin(headers: Headers) -> bool:
-    """Whether `Origin` is what the request was sent to: the same name and the same port as in `Host`, which the guard
-    has checked."""
+    """Whether `Origin` is where the request was sent to: the same name and port as in `Host`, which the guard has
+    checked."""
     scheme, _, authority = headers.get("origin", "").partition("://")
     return scheme in ("http", "https") and authority != "" and authority == headers.get("host", "").lower()
 
 
 def cookie_name(headers: Headers, *, is_secure: bool = False) -> str:
-    """One for each port: browsers send a cookie to all ports of a host, and several `serve` may run.
+    """A name for each port: browsers send cookies to all ports of a host, and several `serve` may run.
 
     Args:
-        is_secure: over TLS: then no other host of the same domain can set it either.
+        is_secure: over TLS: then no other host of the domain can set the cookie.
     """
     try:
         port = urlsplit(f"//{headers.get('host', '')}").port

@@ -1,7 +1,7 @@
-"""The files of the page. Owns their types, their headers, and who is sent the page at `/` in place of the list.
+"""The files of the page. Owns their types, their headers, and which clients get the page at `/` instead of the list.
 
-No build makes them: they are served as they lie in `static`. They hold no secret, and are open to all that the guard
-lets in by `Host`; what they ask for needs a session.
+There is no build step: they are served as they are in `static`. They contain no secrets, and are served to every
+client whose `Host` the guard accepts; the requests that they make need a session.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ HEADERS: Mapping[str, str] = {
     "permissions-policy": ", ".join(f"{each}=()" for each in _FORBIDDEN_FEATURES),
     "cache-control": "no-cache",
 }
-"""Of every file of the page."""
+"""Headers of every file of the page."""
 
 
 class StaticFile(NamedTuple):
@@ -63,7 +63,7 @@ class StaticFile(NamedTuple):
 
 @cache
 def static_files() -> Mapping[str, StaticFile]:
-    """All files of the page, by their paths in the folder."""
+    """All files of the page, by path in the folder."""
     return {
         path.relative_to(_FOLDER).as_posix(): _read(path)
         for path in sorted(_FOLDER.rglob("*"))
@@ -77,11 +77,11 @@ def _read(path: Path) -> StaticFile:
 
 
 def file_answer(name: str, request: Request, more: Mapping[str, str] | None = None) -> Response:
-    """A file, or 304 for who has it.
+    """A file, or 304 if the client has it.
 
     Args:
-        name: of a file that there is.
-        more: headers.
+        name: of an existing file.
+        more: further headers.
     """
     file = static_files()[name]
     headers = {**HEADERS, "etag": file.etag, **(more or {})}
@@ -92,23 +92,22 @@ def file_answer(name: str, request: Request, more: Mapping[str, str] | None = No
 
 
 def page_answer(request: Request) -> Response:
-    """The page itself."""
+    """The page's HTML."""
     return file_answer(_INDEX, request, {"vary": "Accept"})
 
 
 def wants_page(scope: Scope) -> bool:
-    """Whether a request for `/` is one of a browser that is to show something: it asks for HTML, which no client of the
-    API does."""
+    """Whether a request for `/` comes from a browser that displays it: it accepts HTML, which no API client does."""
     return scope["path"] == "/" and scope.get("method") in _READS and _accepts_html(Headers(scope=scope))
 
 
 def is_of_page(scope: Scope) -> bool:
-    """Whether a request is for the page, which needs no token: the page asks for it."""
+    """Whether a request is for the page itself, which needs no token: the page asks the user for it."""
     return scope["type"] == "http" and (wants_page(scope) or scope["path"].startswith(PREFIX))
 
 
 def is_file_of_page(scope: Scope) -> bool:
-    """Whether a request reads one of these files."""
+    """Whether a request is for one of these files."""
     if scope["type"] != "http" or scope.get("method") not in _READS:
         return False
     return wants_page(scope) or scope["path"].removeprefix(PREFIX) in static_files()

@@ -1,7 +1,7 @@
-"""Responses in the background: each is a turn of ours, so that `codex-server` and the next `serve` know it, too.
+"""Background responses: each is a turn of ours, so that `codex-server` and the next `serve` know it, too.
 
-Owns starting them, and what is done with one by its id: reading it, as a whole or as a stream, cancelling it, deleting
-it. They may do what `serve` was started with, and no request can widen it: the consent of turns is asked for each.
+Owns starting them, and what is done with them by id: reading, as a whole or as a stream, cancelling, deleting. Their
+permissions are those that `serve` was started with, and no request can widen them: `turns.consent` checks each.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from codex_server_cli.gateway.turns.starter import Forks, NextTurn, Starter, ide
 
 _INSTRUCTIONS = "developer_instructions"
 _MOST_BEFORE = 1000
-"""Turns that a conversation can go back."""
+"""How many turns back a conversation is followed."""
 
 
 class Background:
-    """The responses of one gateway that are turns."""
+    """The background responses of one gateway."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._options = gateway.options
@@ -54,7 +54,7 @@ class Background:
         self._starter = gateway.shared(Starter)
 
     async def create(self, request: Request, body: Any) -> Response:
-        """Start a turn, and answer with its response as it stands, or with its stream.
+        """Start a turn, and respond with its current state, or with its stream.
 
         Args:
             body: the JSON value of the request's body.
@@ -68,7 +68,7 @@ class Background:
         return json_answer(await self._document(read.directory_of(started.view), started.view), headers=headers)
 
     async def retrieve(self, request: Request, turn_id: str) -> Response:
-        """A response as it stands, or what comes behind an event of its stream."""
+        """The current state of a response, or its stream after an event."""
         query = QueryOf(request, "stream", "starting_after", may_have_more=True)
         after = query.number("starting_after")
         directory, view = await self._find(turn_id)
@@ -79,7 +79,7 @@ class Background:
         return self._stream(directory, view, FIRST if after is None else after, {})
 
     async def cancel(self, request: Request, turn_id: str) -> Response:
-        """Interrupt a response. One that has ended stays as it is."""
+        """Interrupt a response. One that has ended is left as it is."""
         directory, view = await self._find(turn_id)
         if view.state is State.RUNNING:
             (view,) = await self._face.act(control.cancel, [directory])
@@ -88,25 +88,25 @@ class Background:
         return json_answer(await self._document(directory, view))
 
     async def remove(self, request: Request, turn_id: str) -> Response:
-        """Delete a response that has ended."""
+        """Delete an ended response."""
         directory, _ = await self._find(turn_id)
         await self._face.act(delete, self._face.settings, directory)
         return json_answer(deleted(response_id(turn_id)))
 
     async def input_items(self, request: Request, turn_id: str) -> Response:
-        """List what a response was asked."""
+        """List the input of a response."""
         directory, view = await self._find(turn_id)
         asked = await self._face.look(asked_of, directory, view)
         return json_answer(page_of(shown_input(input_items(*asked, view), turn_id), request))
 
     async def remembered(self, id_: str) -> RememberedResponse | None:
-        """A response as one that another one, which is answered at once, can go on from, with all before it.
+        """A background response, and all before it, in the form that an immediate response can continue.
 
         Returns:
-            None where no turn is it.
+            None if the id is not a turn.
 
         Raises:
-            ApiError: 400, it has not ended, or not all before it is there.
+            ApiError: 400, it has not ended, or one before it is missing.
         """
         turn_id = turn_id_in(id_)
         if turn_id is None:
@@ -115,7 +115,7 @@ class Background:
         while turn_id is not None:
             try:
                 way_back.append(await self._find(turn_id))
-            except ApiError:  # deleted: then so is what the model would have to know
+            except ApiError:  # deleted: so part of the conversation is missing
                 if not way_back:
                     return None
                 raise _gone(id_, turn_id) from None
@@ -151,7 +151,7 @@ class Background:
         return await self._starter.start_next(asked, call, partial(self._next, ask, ask.previous))
 
     def _next(self, ask: TurnAsk, previous: str, options: StartOptions) -> NextTurn:
-        """What a response goes on from: the thread of the one before, where that ends with it and nobody writes it."""
+        """What a response continues: the previous one's thread, if that ends with it and nothing else writes to it."""
         directory, view = self._found_previous(previous)
         instructions = object_at(view.meta, "request.config").get(_INSTRUCTIONS)
         if ask.instructions not in (None, instructions):
@@ -161,7 +161,7 @@ class Background:
             )
             raise invalid(message, "instructions", "unsupported_value")
         is_newest = is_last_of_thread(self._face.settings, view)
-        forks = Forks(fork=not is_newest, fork_if_busy=is_newest)  # another one may be about to go on from it
+        forks = Forks(fork=not is_newest, fork_if_busy=is_newest)  # another request may be about to continue it
         return NextTurn(directory, _with_settings(options, ask, instructions), forks)
 
     def _found_previous(self, id_: str) -> tuple[Turn, TurnView]:
@@ -183,11 +183,11 @@ class Background:
     # --- reading
 
     async def _find(self, turn_id: str) -> tuple[Turn, TurnView]:
-        """A turn, and where it stands.
+        """A turn, and its status.
 
         Raises:
             ApiError: 404, there is none.
-            HomeError: it is another user's.
+            HomeError: it belongs to another user.
         """
         return await self._face.act(self._found, turn_id)
 
@@ -218,7 +218,7 @@ def _remembered(directory: Turn, view: TurnView, before: RememberedResponse | No
 
 
 def _with_settings(options: StartOptions, ask: TurnAsk, instructions: str | None) -> StartOptions:
-    """With keys of Codex's configuration that only say how to answer: none that a client could choose the name of."""
+    """With keys of Codex's configuration that only affect the style of answers: clients choose none of the names."""
     settings = {**ask.settings, **({_INSTRUCTIONS: instructions} if instructions else {})}
     return options._replace(config=tuple(f"{name}={text_value(value)}" for name, value in settings.items()))
 

@@ -1,4 +1,4 @@
-"""`POST /v1/responses`: what is asked, what it goes on from, the form of the answer. The way between: `exchange`."""
+"""`POST /v1/responses`: the request, what it continues, the form of the answer. `exchange` does what is between."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from codex_server_cli.gateway.responses.memory import SEED_CHARACTERS, ReferredI
 
 
 class AskedResponse(NamedTuple):
-    """A request that was understood.
+    """A parsed request.
 
     Attributes:
-        response: what is asked for.
-        asked: the same, for the threads.
-        before: the response that it goes on from.
-        input_size: of what it adds to the conversation.
+        response: the request.
+        asked: the same in the form that threads use.
+        before: the response that it continues.
+        input_size: the size of what it adds to the conversation.
     """
 
     response: ResponsesRequest
@@ -61,10 +61,10 @@ async def create(face: ResponsesFace, request: Request) -> Response:
 
 
 async def before_in(face: ResponsesFace, request: Request, body: Any) -> RememberedResponse | None:
-    """The response that a request goes on from.
+    """The response that a request continues.
 
     Raises:
-        ApiError: 400, it is not remembered; 503, what was read of it takes more than there is room for now.
+        ApiError: 400, it is not remembered; 503, there is not enough memory to read it now.
     """
     response_id = body.get("previous_response_id") if isinstance(body, dict) else None
     if response_id is None or response_id == "":
@@ -83,7 +83,7 @@ async def before_in(face: ResponsesFace, request: Request, body: Any) -> Remembe
 
 
 def _is_long(body: Any, before: RememberedResponse | None) -> bool:
-    """Whether what a request goes on from is long, or what it refers to may be."""
+    """Whether what a request continues is long, or what it refers to may be."""
     listed = body.get("input") if isinstance(body, dict) else None
     refers = isinstance(listed, list) and any(isinstance(item, dict) and "id" in item for item in listed)
     return refers or (before is not None and before.all_characters >= LONG_CHARACTERS)
@@ -100,7 +100,7 @@ def _understood(face: ResponsesFace, body: Any, before: RememberedResponse | Non
 
 
 class _ResponseForm:
-    """One answer as a Response; see `AnswerForm`."""
+    """The form of one Response; see `AnswerForm`."""
 
     def __init__(self, face: ResponsesFace, asked: AskedResponse, model: str) -> None:
         self._face, self._asked = face, asked
@@ -114,7 +114,7 @@ class _ResponseForm:
         return self._writer.begin()
 
     def write(self, output: Output) -> bytes:
-        """See `ResponseWriter`. A response is remembered before its client knows that it is complete."""
+        """See `ResponseWriter`. Remembers the response before the client knows that it is complete."""
         if isinstance(output, Failed):
             output.error.param = own_name(output.error.param)
         data = self._writer.write(output, time.time())
@@ -123,13 +123,13 @@ class _ResponseForm:
         return data
 
     def document(self, run: ChatRun) -> dict[str, Any]:
-        """The Response."""
+        """The Response document."""
         whole = self._writer.finish(run.finish or Finish("stop", None), time.time(), run.calls)
         self._remember(whole)
         return whole
 
     def failure_events(self, error: Exception) -> bytes:
-        """That it has failed."""
+        """The event of a failure."""
         return self.write(Failed(refusal_of(error)[0]))
 
     def _remember(self, whole: Json) -> None:

@@ -1,4 +1,4 @@
-"""What all requests of the Responses API share."""
+"""The state that all requests of the Responses API share."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ class ResponsesFace:
     """The face.
 
     Attributes:
-        chats: the threads and turns of all models' answers.
-        gateway: the process that it is part of.
-        memory: the responses that are remembered.
-        background: those that are turns.
+        chats: the threads and turns of chat completions.
+        gateway: the process.
+        memory: the remembered responses.
+        background: the responses that are turns.
     """
 
     def __init__(self, chats: ChatMemory) -> None:

@@ -1,6 +1,6 @@
-"""The responses that are remembered: in this process alone, until there is no more room.
+"""The remembered responses: in this process only, within a memory limit.
 
-Owns: what is kept of a response, and for how long.
+Owns: what is kept of a response, and how long.
 Never here: the shape of a document or an item (`core.openai.responses`), HTTP.
 """
 
@@ -20,33 +20,33 @@ from codex_server_cli.gateway.upstream.weight import characters
 SIZE = 1000
 MOST_CHARACTERS = 64 * 1024 * 1024
 _PER_VALUE = 100
-"""Bytes that a value takes beside its text."""
+"""Bytes that a value takes besides its text."""
 SEED_CHARACTERS = 32
-"""Of a response's id behind `resp_`; the ids of its items begin with them, too, behind a prefix of their own."""
+"""The random part of a response's id, after `resp_`; the ids of its items contain it after other prefixes."""
 
 
 def size_of(value: Any) -> int:
-    """How much a JSON value takes, roughly, in characters; of millions of values that takes a second to find out."""
+    """The approximate size of a JSON value, in characters; takes a second for millions of values."""
     return characters(value, per_value=_PER_VALUE)
 
 
 class RememberedResponse:
-    """One response, behind the one that it went on from.
+    """One response, linked to the one that it continues.
 
     Args:
-        document: as the client has it.
-        input_items: what its request added to the conversation.
+        document: as sent to the client.
+        input_items: those that its request added to the conversation.
         output: its output, with encrypted reasoning.
-        before: None where the conversation begins.
-        input_size: of the items, where it is known: `size_of`.
+        before: the response that it continues; None at the beginning of the conversation.
+        input_size: `size_of` the items, if known.
 
     Attributes:
         id: `resp_…`.
         document: as given.
         output: as given.
-        characters: how much it is, without what was before.
-        all_characters: the same with it.
-        is_counted: whether a memory has counted it, and all before it.
+        characters: its size, without the responses before it.
+        all_characters: its size with them.
+        is_counted: whether a memory has counted it and all before it.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class RememberedResponse:
         return shown_input(self._input, self._seed)
 
     def find_item(self, item_id: str) -> Json | None:
-        """The item of this id, of its input or its output."""
+        """The item with this id, from its input or its output."""
         index = item_id.partition(f"_{self._seed}i")[2]
         if not (index.isascii() and index.isdigit() and len(index) < 8):
             return next((item for item in self.output if item["id"] == item_id), None)
@@ -82,12 +82,12 @@ class RememberedResponse:
         return next((item for item in shown if item["id"] == item_id), None)
 
     def conversation(self) -> tuple[Item, ...]:
-        """The conversation up to its end, as `thread/inject_items` takes it."""
+        """The conversation up to its end, in the form of `thread/inject_items`."""
         way = reversed(list(self.way_back()))
         return tuple(item for each in way for item in (*each._input, *each._output))
 
     def way_back(self) -> Iterator[RememberedResponse]:
-        """It, the one before it, and so on."""
+        """This response, the one before it, and so on."""
         at: RememberedResponse | None = self
         while at is not None:
             yield at
@@ -95,11 +95,11 @@ class RememberedResponse:
 
 
 class ResponseMemory:
-    """Remembered responses by id; the one that was used longest ago is forgotten first.
+    """Remembered responses by id; the least recently used one is evicted first.
 
     Args:
-        size: how many.
-        most_characters: how much they may be together, with all that they go on from.
+        size: the maximum number.
+        most_characters: the maximum total size, including all responses that they continue.
     """
 
     def __init__(self, *, size: int = SIZE, most_characters: int = MOST_CHARACTERS) -> None:
@@ -111,7 +111,7 @@ class ResponseMemory:
         return len(self._responses)
 
     def remember(self, response: RememberedResponse) -> None:
-        """Remember one, unless it is too large for that, and forget what there is no room for any longer."""
+        """Remember a response unless it is too large, and evict what no longer fits."""
         if response.all_characters > self._most:
             return
         self._count(response)
@@ -121,7 +121,7 @@ class ResponseMemory:
             self.forget(next(iter(self._responses)))
 
     def _count(self, response: RememberedResponse) -> None:
-        """Count it, and what it keeps alive, which may never have had a place here, or has it no longer."""
+        """Count it and the responses before it, which may never have been in this memory, or not any more."""
         for each in response.way_back():
             if each.is_counted:
                 break
@@ -133,27 +133,27 @@ class ResponseMemory:
         self._characters -= size
 
     def get(self, response_id: str) -> RememberedResponse | None:
-        """The response of this id."""
+        """The response with this id."""
         if response_id in self._responses:
             self._responses.move_to_end(response_id)
         return self._responses.get(response_id)
 
     def find_item(self, item_id: str) -> Json | None:
-        """The item of this id, of the input or the output of a response."""
+        """The item with this id, from the input or output of a response."""
         response = self._responses.get(f"resp_{item_id.partition('_')[2][:SEED_CHARACTERS]}")
         return response.find_item(item_id) if response is not None else None
 
     def forget(self, response_id: str) -> bool:
-        """Forget one; whether there was one. What goes on from it still knows its conversation."""
+        """Forget a response; false if it is unknown. Responses that continue it keep its conversation."""
         return self._responses.pop(response_id, None) is not None
 
 
 class ReferredItems:
-    """The items that one request refers to. A short one may refer to a long one, thousands of times.
+    """The items that one request refers to: a short request may refer to a long item thousands of times.
 
     Args:
-        before: what it goes on from.
-        most_characters: how much both may be together.
+        before: the response that the request continues.
+        most_characters: the maximum size of both together.
     """
 
     def __init__(
@@ -168,10 +168,10 @@ class ReferredItems:
             self._take(before.all_characters, "previous_response_id")
 
     def find(self, item_id: str) -> Json | None:
-        """The item of this id, if it is remembered.
+        """The item with this id, if it is remembered.
 
         Raises:
-            ApiError: 413, it is too much.
+            ApiError: 413, the total is too large.
         """
         item = self._memory.find_item(item_id)
         self._take(characters(item), "input")

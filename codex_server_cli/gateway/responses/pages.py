@@ -1,4 +1,4 @@
-"""Answers that every kind of response has: it was deleted, and a page of what it was asked. Owns their form."""
+"""Documents that every kind of response has: its deletion, and a page of its input. Owns their form."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ _LIMIT, _MOST = 20, 100
 
 
 def deleted(response_id: str) -> Json:
-    """The answer to a deletion."""
+    """The document of a deletion."""
     return {"id": response_id, "object": "response", "deleted": True}
 
 
 def page_of(items: list[Json], request: Request) -> Json:
-    """A page of a list, by the query of a request: `limit`, `order`, `after`.
+    """A page of a list, by a request's query parameters: `limit`, `order`, `after`.
 
     Args:
-        items: all, oldest first.
+        items: all of them, oldest first.
 
     Raises:
-        ApiError: 400, the query is wrong.
+        ApiError: 400, the query is invalid.
     """
     query = request.query_params
     order, limit = query.get("order", "desc"), query.get("limit", str(_LIMIT))

@@ -1,4 +1,4 @@
-"""Responses that are remembered: read, forgotten, and not cancelled, as they have ended."""
+"""Remembered responses: read, forget; they have ended, so cancelling is refused."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ async def remove(face: ResponsesFace, request: Request) -> Response:
 
 
 async def cancel(face: ResponsesFace, request: Request) -> Response:
-    """Cancel a response."""
+    """Refuse to cancel a response."""
     remembered(face, request)
     raise invalid("Only background responses can be cancelled. Close the connection to end another one.")
 
 
 async def input_items(face: ResponsesFace, request: Request) -> Response:
-    """List what the request of a response added to the conversation."""
+    """List the items that a response's request added to the conversation."""
     found = remembered(face, request)
     return await to_thread.run_sync(lambda: json_answer(page_of(found.input, request)))
 
 
 def remembered(face: ResponsesFace, request: Request) -> RememberedResponse:
-    """The response that a path names; raises `ApiError` (404)."""
+    """The response in the path; raises `ApiError` (404)."""
     response_id = request.path_params["response"]
     found = face.memory.get(response_id)
     if found is None:
@@ -51,7 +51,7 @@ def remembered(face: ResponsesFace, request: Request) -> RememberedResponse:
 
 
 def not_found(response_id: str) -> ApiError:
-    """The error answer where there is no such response."""
+    """The error for an unknown response."""
     message = (
         f"Response with id {response_id[:80]!r} not found. Responses are remembered as long as there is room and the"
         " gateway runs, unless `store` was false."

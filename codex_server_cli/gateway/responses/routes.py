@@ -20,7 +20,7 @@ TurnEndpoint = Callable[[Background, Request, str], Awaitable[Response]]
 
 
 class Endpoint(NamedTuple):
-    """What answers a method on a path."""
+    """The handler of a method on a path."""
 
     method: str
     path: str
@@ -34,11 +34,11 @@ _ENDPOINTS: tuple[tuple[str, str, ResponseEndpoint, TurnEndpoint | None], ...] =
     ("POST", "/responses/{response}/cancel", reading.cancel, Background.cancel),
     ("GET", "/responses/{response}/input_items", reading.input_items, Background.input_items),
 )
-"""What answers for a response that is remembered, and for one that is a turn."""
+"""The handlers for a remembered response, and for one that is a turn."""
 
 
 def endpoints(chats: ChatMemory) -> list[Endpoint]:
-    """All of them, over the threads and turns of `chats`."""
+    """All endpoints, over the threads and turns of `chats`."""
     face = ResponsesFace(chats)
     return [Endpoint(method, path, _bound(face, answer, of_turn)) for method, path, answer, of_turn in _ENDPOINTS]
 

@@ -1,7 +1,7 @@
-"""The stream of a response that is a turn, from any event on; and the response at its end, which is the last event.
+"""The stream of a response that is a turn, from any event on, and the final response, which is the last event.
 
-Owns the following. All streams of a turn that runs share what is read of it and made of it: each has but its place. A
-stream ends with the turn; where the gateway ends first, it ends with an error, and the next gateway goes on.
+Owns following the turn. All streams of a running turn share its parsed events; each has only its own position. A
+stream ends with the turn; if the gateway ends first, it ends with an error, and the next gateway can continue it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from codex_server_cli.gateway.turns.face import TurnsFace
 from codex_server_cli.gateway.turns.hub import PIECE_BYTES, Feed
 
 FIRST = -1
-"""What comes behind this number is all."""
+"""A number after which no events follow."""
 
 
 class _Followed:
@@ -44,7 +44,7 @@ class _Followed:
         self._lock = asyncio.Lock()
 
     async def advance(self, feed: Feed) -> bool:
-        """Take more lines of the turn; False where there are none yet."""
+        """Read more lines of the turn; False if there are none yet."""
         async with self._lock:
             lines = await feed.lines_at(self._offset)
             self._offset += len(lines)
@@ -52,7 +52,7 @@ class _Followed:
         return bool(lines)
 
     async def end(self, face: TurnsFace, directory: Turn) -> None:
-        """Take the end of the turn.
+        """Add the final events of the turn.
 
         Raises:
             ApiError: it was deleted.
@@ -69,11 +69,11 @@ class _Followed:
 
 
 class ResponseStream:
-    """The events of a response behind one of them, for one client.
+    """The events of a response after a given one, for one client.
 
     Args:
-        view: the turn, as it was just now.
-        after: the number of the last event that the client has.
+        view: the turn's status just now.
+        after: the number of the last event that the client has received.
     """
 
     def __init__(self, face: TurnsFace, directory: Turn, view: TurnView, after: int) -> None:
@@ -84,15 +84,15 @@ class ResponseStream:
         self._is_amid_event = False
 
     async def events(self) -> AsyncIterator[bytes]:
-        """The events, as they are sent: a long one in pieces, or each client that does not read costs all of it.
+        """The events as bytes: a long one in pieces, else every client that does not read would hold a whole copy.
 
         Raises:
-            ApiError: the turn was deleted, or the gateway ends.
+            ApiError: the turn was deleted, or the gateway is shutting down.
         """
         face, directory = self._face, self._directory
         async with face.hub.feed(directory, has_ended=self._has_ended) as feed:
             followed = feed.attached(self._followed)
-            self._view = None  # it has the whole answer, and a client may take long
+            self._view = None  # it holds the whole answer, and a client may take long
             while not feed.is_cut:
                 size, is_over = feed.size, feed.is_over  # before its lines, or the last ones may be missed
                 has_more = await followed.advance(feed)
@@ -108,13 +108,13 @@ class ResponseStream:
             for data in self._new_events(followed.told):
                 yield data
         last = followed.told.last
-        if self._after > last.number:  # which never was: it has to be told at least that this is the end
+        if self._after > last.number:  # no such number: the client must at least be told that this is the end
             yield last.encoded()
 
     def failure_events(self, error: Exception) -> bytes:
-        """The end of a stream that fails: an event with the number of the last one, behind which the client goes on.
+        """The end of a stream that fails: an event with the last event's number, after which the client can resume.
 
-        Nothing in the middle of an event, which is lost with the connection.
+        Empty in the middle of an event: that event is lost with the connection.
         """
         if self._is_amid_event:
             return b""
@@ -137,7 +137,7 @@ class ResponseStream:
 
 
 def whole_response(directory: Turn, view: TurnView) -> dict[str, Any]:
-    """The response that an ended turn is, with its output."""
+    """The response document of an ended turn, with its output."""
     events, file = _events_of(view), EventsFile(directory)
     try:
         offset, size = 0, file.size()

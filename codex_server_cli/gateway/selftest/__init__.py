@@ -1,1 +1,1 @@
-"""`serve --selftest`: a gateway that asks itself, and says what a real backend does."""
+"""`serve --selftest`: a gateway sends requests to itself, and reports what a real backend does."""

@@ -1,4 +1,4 @@
-"""A client of the gateway for the self-test: one request at a time, over HTTP, in a thread. Owns sockets and clocks."""
+"""A client for the self-test: one request at a time, over HTTP, in a thread. Owns sockets and clocks."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from codex_server_cli.core.openai.selftest.probe import Probe, ProbeReply, Wrong
 from codex_server_cli.core.protocol.rpc import at, objects_in
 
 _SILENCE_S = 300.0
-"""In which a byte has to come: a model may think for long, and only streams have keep-alives."""
+"""The timeout for each byte: a model may reason for long, and only streams have keep-alives."""
 
 
 class SelftestClient:
-    """Asks one gateway.
+    """Sends requests to one gateway.
 
     Args:
         address: `http://HOST:PORT`.
-        token: that it wants.
-        way_of: tells what became of the thread of the request before, by the id of a request.
+        token: required by the gateway.
+        way_of: what happened to the previous request's thread, given a request's id.
     """
 
     def __init__(self, address: str, token: str, way_of: Callable[[str], str | None]) -> None:
@@ -32,16 +32,16 @@ class SelftestClient:
         self._socket: socket.socket | None = None
 
     def leave(self) -> None:
-        """End the request that runs, from another thread."""
+        """Abort the running request, from another thread."""
         if self._socket is not None:
-            with contextlib.suppress(OSError):  # it is over
+            with contextlib.suppress(OSError):  # already finished
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def ask(self, probe: Probe) -> ProbeReply:
         """Make a request.
 
         Raises:
-            WrongAnswer: what comes back is no HTTP, or no JSON.
+            WrongAnswer: the response is not valid HTTP or JSON.
         """
         connection = http.client.HTTPConnection(self._host, timeout=_SILENCE_S)
         began = time.monotonic()
@@ -64,7 +64,7 @@ class SelftestClient:
 
 
 def _read_stream(response: http.client.HTTPResponse, began: float) -> tuple[int | None, Any]:
-    """The milliseconds to the first text, and the completion."""
+    """The milliseconds until the first text, and the completion."""
     first_ms, chunks = None, []
     for chunk in _events(response):
         chunks.append(chunk)
@@ -75,7 +75,7 @@ def _read_stream(response: http.client.HTTPResponse, began: float) -> tuple[int 
 
 
 def _events(response: http.client.HTTPResponse) -> Iterator[Any]:
-    """The JSON value of each event, up to `[DONE]`; raises `ValueError` where there is no end, or no JSON."""
+    """The JSON value of each event, up to `[DONE]`; raises `ValueError` if the end is missing, or for invalid JSON."""
     for line in response:
         name, _, value = line.strip().partition(b": ")
         if (name, value) == (b"data", b"[DONE]"):

@@ -1,6 +1,6 @@
-"""A gateway that is started for its own requests alone, and ended after them. Owns the order, and what a failure stops.
+"""A gateway that serves only the self-test's requests. Owns the order of checks, and what a failure stops.
 
-It listens on a free port of loopback, with a token that nobody else knows, wherever `serve` would listen.
+It listens on a free loopback port, with a random secret token, wherever `serve` would listen.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.settings.places import Settings
 
 _NO_PROJECT = "/"
-"""Chats work in an empty directory, so that no project's configuration counts for their login."""
+"""Chats work in an empty directory, so that no project configuration affects their login."""
 _LOGGED_S = 1.0
-"""How long the line of a request may take to be logged after its last byte."""
+"""How long the log line of a request may take after its last byte."""
 
 
 def selftest(
@@ -38,14 +38,14 @@ def selftest(
 
     Args:
         options: as for `serve`; its address and token are not used.
-        tell: is called with each result as soon as it is there, in a thread.
-        is_for_people: the form of the log on stderr, which has no lines of requests.
+        tell: called in a thread with each result as soon as it is known.
+        is_for_people: the form of the log on stderr, which contains no request lines.
 
     Returns:
-        The exit code: of the login where that is missing, 1 where a check has failed, 130 after Ctrl-C.
+        The exit code: that of a missing login, 1 if a check failed, 130 after Ctrl-C.
 
     Raises:
-        CodexServerError: there is no login, or the gateway cannot begin.
+        CodexServerError: there is no login, or the gateway cannot start.
     """
     asyncio.run(LoginCheck(settings, _NO_PROJECT).check())
     token, results = secrets.token_urlsafe(32), []
@@ -92,7 +92,7 @@ def _run(name: str, check: Check, client: SelftestClient) -> CheckResult:
 
 
 class _Log(AccessLog):
-    """Remembers what the lines of requests say, in place of writing them."""
+    """Remembers the log lines of requests instead of writing them."""
 
     def __init__(self, *, is_for_people: bool) -> None:
         super().__init__(is_for_people=is_for_people)
@@ -109,7 +109,7 @@ class _Log(AccessLog):
             super().say(event, **facts)
 
     def way_of(self, request_id: str) -> str | None:
-        """What became of the thread of the request before; None where that is not known."""
+        """What happened to the previous request's thread; None if unknown."""
         with self._changed:
             self._changed.wait_for(lambda: request_id in self._ways, _LOGGED_S)
             return self._ways.get(request_id)

@@ -1,4 +1,4 @@
-"""What acts on a turn: `cancel`, `steer`, `approve`, `decline`, `reply`, and deleting it."""
+"""Acting on a turn: `cancel`, `steer`, `approve`, `decline`, `reply`, and deleting it."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ STEER: Mapping[str, Form] = {"text": Form.TEXT}
 DECLINE: Mapping[str, Form] = {"request": Form.TEXT}
 APPROVE: Mapping[str, Form] = {**DECLINE, "session": Form.SWITCH}
 REPLY: Mapping[str, Form] = {**DECLINE, "answer": Form.LIST, "answers": Form.ANSWERS}
-"""The members of the bodies."""
+"""The members of the request bodies."""
 
 
 async def cancel(face: TurnsFace, request: Request) -> Response:
-    """Interrupt a turn: its commands die too, what was received is kept. An ended turn stays as it is."""
+    """Interrupt a turn: its commands are killed too, what was received is kept. An ended turn stays as it is."""
     is_full = QueryOf(request, *FULL).switch("full")
     await _body(request)
     (view,) = await face.act(control.cancel, [await face.find(request)])
@@ -42,7 +42,7 @@ async def cancel(face: TurnsFace, request: Request) -> Response:
 
 
 async def steer(face: TurnsFace, request: Request) -> Response:
-    """Give a running turn more to consider."""
+    """Send additional input to a running turn."""
     is_full = QueryOf(request, *FULL).switch("full")
     body = await _body(request, *STEER)
     if body.get("text") is None:
@@ -55,7 +55,7 @@ async def steer(face: TurnsFace, request: Request) -> Response:
 
 
 async def approve(face: TurnsFace, request: Request) -> Response:
-    """Allow what a turn asks for: a command, a patch, permissions, a tool."""
+    """Approve what a turn asks for: a command, a patch, permissions, a tool."""
     is_full = QueryOf(request, *FULL).switch("full")
     given = parameters.read(await _body(request, *APPROVE), APPROVE)
     directory = await _waiting(face, request)
@@ -67,7 +67,7 @@ async def approve(face: TurnsFace, request: Request) -> Response:
 
 
 async def decline(face: TurnsFace, request: Request) -> Response:
-    """Refuse what a turn asks for; the turn goes on without it."""
+    """Decline what a turn asks for; the turn goes on without it."""
     is_full = QueryOf(request, *FULL).switch("full")
     given = parameters.read(await _body(request, *DECLINE), DECLINE)
     directory = await face.find(request)
@@ -76,7 +76,7 @@ async def decline(face: TurnsFace, request: Request) -> Response:
 
 
 async def reply(face: TurnsFace, request: Request) -> Response:
-    """Answer what a turn asks in words."""
+    """Answer a question of a turn."""
     is_full = QueryOf(request, *FULL).switch("full")
     body = await _body(request, *REPLY)
     given = parameters.read(body, REPLY)
@@ -104,7 +104,7 @@ async def remove(face: TurnsFace, request: Request) -> Response:
 
 
 async def _body(request: Request, *names: str) -> dict[str, Any]:
-    """The members of a body that may be left out."""
+    """The members of an optional body."""
     body = await read_json(request) if _has_body(request) else {}
     return parameters.members_of(body, names)
 
@@ -115,20 +115,20 @@ def _has_body(request: Request) -> bool:
 
 
 async def _check(face: TurnsFace, directory: Turn) -> None:
-    """See that a turn is one that may be told what to do from here."""
+    """Check that a turn may be controlled from here."""
     view = await face.look(read.readable, directory)
-    if view.state is not State.MISSING:  # which the action reports
+    if view.state is not State.MISSING:  # the action reports it
         await face.look(face.consent.check_turn, view.turn_id, view.meta)
 
 
 async def _waiting(face: TurnsFace, request: Request) -> Turn:
-    """The turn whose request is decided."""
-    await face.find(request)  # tells what is wrong with an id
+    """The turn with the request to decide."""
+    await face.find(request)  # reports an invalid id
     return await face.act(approvals.find_waiting, face.settings, request.path_params["turn"])
 
 
 def _only_question(directory: Turn, request_id: str | None) -> str:
-    """The id of the one question that an answer without an id can be to.
+    """The id of the only question, for an answer without an id.
 
     Raises:
         ApiError: there are several.
@@ -139,7 +139,7 @@ def _only_question(directory: Turn, request_id: str | None) -> str:
     if len(ids) > 1:
         message = f"`answer` does not say which question it answers: give `answers`, with {', '.join(ids)}"
         raise ApiError(400, message, code="invalid_value", param="answer")
-    return ids[0] if ids else ""  # the worker tells what is wrong
+    return ids[0] if ids else ""  # the worker reports what is wrong
 
 
 async def _decided(face: TurnsFace, directory: Turn, op: str, request: dict[str, Any], *, is_full: bool) -> Response:

@@ -1,12 +1,11 @@
-"""What callers may have turns do on this machine: never more than its owner allowed by the flags of `serve`.
+"""What callers may have turns do on this machine: never more than the owner allowed with the flags of `serve`.
 
-Whoever reaches the gateway is not its owner. Without `--write` their turns read, in `--cwd` or below; with it they
-write, and work in `--cwd` itself alone. There Codex's sandbox keeps `.git` and `.codex` from being written, or made; in
-a directory below a turn can make both, and git's filters and the MCP servers that those name run outside of every
-sandbox as soon as another turn, which only reads, works there. All that leads out of the sandbox, or runs a program
-outside of it, is remote code execution: so it needs `--allow-raw-rpc`, with which the bridge allows that already. The
-same bounds hold for turns that somebody else started: a turn that may do more is not to be steered, answered or
-continued from here.
+A caller is not the owner. Without `--write` turns read, in `--cwd` or below; with it they write, and work in `--cwd`
+itself only. There Codex's sandbox protects `.git` and `.codex` from being written or created; in a subdirectory a turn
+can create both, and the git filters and MCP servers that they define run outside every sandbox as soon as another turn,
+even a read-only one, works there. Whatever escapes the sandbox, or runs a program outside it, is remote code execution:
+so it needs `--allow-raw-rpc`, which lets the bridge do that already. The same limits hold for turns that others
+started: a turn with more permissions cannot be steered, answered or continued from here.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ _RAW, _WRITE = "--allow-raw-rpc", "--write"
 
 
 class Consent(NamedTuple):
-    """What the owner allowed.
+    """The owner's permissions.
 
     Attributes:
-        cwd: the directory in which turns work, absolute; where they may write, with its links resolved.
+        cwd: the working directory of turns, absolute; with symlinks resolved if they may write.
         may_write: they may write there.
-        may_do_all: their callers may run any code on this machine.
+        may_do_all: callers may run any code on this machine.
     """
 
     cwd: str
@@ -40,17 +39,17 @@ class Consent(NamedTuple):
 
     @classmethod
     def of(cls, options: ServeOptions) -> Consent:
-        """As `serve` was started."""
+        """The permissions that `serve` was started with."""
         is_bound = options.may_write and not options.has_raw_rpc
-        cwd = os.path.realpath(options.cwd) if is_bound else options.cwd  # once: a turn may come to change a link
+        cwd = os.path.realpath(options.cwd) if is_bound else options.cwd  # once: a turn might change a link
         return cls(cwd, options.may_write, options.has_raw_rpc)
 
     def checked(self, options: StartOptions) -> StartOptions:
-        """The options of a start with their paths made absolute, and the sandbox that was asked for, else read-only:
-        a wider default in `config.json` is meant for its owner's own turns.
+        """The options of a start with absolute paths, and the requested sandbox, by default read-only: a wider default
+        in `config.json` is meant for the owner's own turns.
 
         Raises:
-            ApiError: they go beyond what was allowed.
+            ApiError: they exceed the permissions.
         """
         options = options._replace(
             cwd=self._place("cwd", options.cwd),
@@ -93,15 +92,15 @@ class Consent(NamedTuple):
     def check_choice(
         self, choice: ThreadChoice, started_in: str | None, options: StartOptions, url: str | None
     ) -> None:
-        """Check the thread that a turn is to go on with.
+        """Check the thread that a turn is to continue.
 
         Args:
-            started_in: the directory that its turns work in, as their user sees it.
-            options: those of the new turn.
+            started_in: the working directory of its turns, as the user sees it.
+            options: of the new turn.
             url: the app-server that config.json names.
 
         Raises:
-            ApiError: it works somewhere else, or on an app-server of somebody else's choice.
+            ApiError: it works in another directory, or on an app-server that someone else chose.
         """
         if self.may_do_all:
             return
@@ -111,7 +110,7 @@ class Consent(NamedTuple):
             _refuse("server", "to go on with a turn of that app-server", _RAW)
 
     def check_turn(self, turn_id: str, meta: Mapping[str, Any]) -> None:
-        """Check that a turn of anybody's may do no more than one that is started here.
+        """Check that a turn of any origin may do no more than one started here.
 
         Raises:
             ApiError: it may.
@@ -133,7 +132,7 @@ class Consent(NamedTuple):
                 self._refuse_place(None, f"{what} works in {place}, which")
 
     def check_approval(self) -> None:
-        """Check that what a turn asks for may be granted from here: it runs outside of the sandbox.
+        """Check that a turn's request may be approved from here: what is approved runs outside the sandbox.
 
         Raises:
             ApiError: it may not.
@@ -142,7 +141,7 @@ class Consent(NamedTuple):
             _refuse(None, "to approve what a turn asks for, which then runs outside of its sandbox,", _RAW)
 
     def _place(self, name: str, given: str | None) -> str | None:
-        """A directory, of which links are followed: the one that was judged is the one that is used."""
+        """A directory with symlinks resolved: the checked directory is the one that is used."""
         path = self._absolute(given)
         if self.may_do_all or not path:
             return path
@@ -151,7 +150,7 @@ class Consent(NamedTuple):
         return os.path.realpath(path)
 
     def _file(self, name: str, given: str | None) -> str | None:
-        """A file that is read, of which links are followed."""
+        """A file to read, with symlinks resolved."""
         if given is None or not is_path(given):
             return given
         path = self._absolute(given)

@@ -1,8 +1,8 @@
-"""`GET /turns/ID/events`: what passes between a turn and Codex, as it comes, resumable from any place.
+"""`GET /turns/ID/events`: the messages between a turn and Codex as they come, resumable from any event.
 
 Owns the form of the events. The types: `message` (the default) and `delta` are lines of `events.jsonl`, `end` is the
-turn's status with its answer; `id` is the line's `seq`, and behind the end `SEQ.end`, with which a browser that
-reconnects by itself is told to leave it (204).
+turn's status with its answer; `id` is the line's `seq`, and after the end `SEQ.end`, with which a reconnecting
+browser is told to stop (204).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ async def events(face: TurnsFace, request: Request) -> Response:
 
 
 class _StreamState:
-    """What a stream shows, and how far it is."""
+    """What a stream shows, and its position."""
 
     def __init__(self, after: int, *, has_deltas: bool, is_full: bool) -> None:
         self.after, self.is_full = after, is_full
@@ -68,13 +68,13 @@ class _StreamState:
             self.after = seq
             is_piece = is_delta(line)
             if self._has_deltas or not is_piece:
-                line = line.replace(b"\r", b"")  # in JSON it is white space, in a stream of events it ends a line
+                line = line.replace(b"\r", b"")  # white space in JSON, but a line end in an event stream
                 found.append(b"id: %d\n%sdata: %s\n\n" % (seq, b"event: delta\n" if is_piece else b"", line))
         return found
 
 
 def _readable(directory: Turn) -> TurnView:
-    """The turn, now; of another user's it is said at once, not in the stream."""
+    """The turn, now: for another user's turn the error comes at once, not in the stream."""
     view = read.readable(directory)
     read.refuse_unless_readable(directory, directory.events)
     return view

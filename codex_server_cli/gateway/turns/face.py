@@ -1,4 +1,4 @@
-"""What the routes of turns share: the gateway, its hub, and the way from the loop to what blocks."""
+"""What the routes of turns share: the gateway, its hub, and running blocking calls off the event loop."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from codex_server_cli.gateway.turns.hub import Hub
 P = ParamSpec("P")
 T = TypeVar("T")
 _MOST_READERS, _MOST_ACTIONS = 8, 24
-"""Threads for what reads a little, as each stream does, and for what may take long: to wait for a worker, say."""
+"""Threads for short reads, as every stream does, and for calls that may take long, such as waiting for a worker."""
 
 
 class TurnsFace:
-    """The turns of one gateway; `gateway.shared` has it.
+    """The turns of one gateway; get it from `gateway.shared`.
 
     Attributes:
         settings: where the turns are.
-        consent: what callers may have them do.
-        hub: follows those that run.
+        consent: what callers may have turns do.
+        hub: follows running turns.
     """
 
     def __init__(self, gateway: Gateway) -> None:
@@ -49,23 +49,23 @@ class TurnsFace:
         return CapacityLimiter(_MOST_ACTIONS)
 
     async def look(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Read a little beside the loop."""
+        """Run a short read off the event loop."""
         return await to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._readers)
 
     async def act(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do something beside the loop that may take long, or have to wait for others."""
+        """Run off the event loop what may take long, or wait for other processes."""
         return await to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._actions)
 
     async def find(self, request: Request) -> Turn:
-        """The turn that the path names, by id, unique prefix or name, or `last` of the gateway's directory.
+        """The turn in the path, by id, unique prefix or name, or `last` of the gateway's directory.
 
         Raises:
-            ApiError: none, or several.
+            ApiError: no turn matches, or several do.
         """
         return await self.look(self.found, request.path_params["turn"])
 
     def found(self, selector: str) -> Turn:
-        """As `find`, by what the path has; called beside the loop."""
+        """As `find`, given the selector; called off the event loop."""
         try:
             return read.find(self.settings, selector, self.consent.cwd)
         except AmbiguousError as error:
@@ -75,6 +75,6 @@ class TurnsFace:
 
 
 def document_answer(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A document of `core.documents`, as the command line prints it into a pipe."""
+    """A response with a document of `core.documents`, as the command line prints it into a pipe."""
     body = dump(document, is_indented=False).encode() + b"\n"
     return Response(body, status, headers, "application/json")

@@ -1,8 +1,8 @@
-"""One follower of all turns for all streams. Owns who is woken when; the disk's part is `actions.read.feed`'s.
+"""Follows all turns on behalf of all streams. Owns waking the streams; `actions.read.feed` owns reading the disk.
 
-It carries no events: a stream reads the turn's file at its own pace and is only told that there is more. So a client
-that stops reading costs one piece of the file, and 500 streams cost no thread each: one watches all turns, and streams
-that stand at the same place of the same turn share what one of them has read.
+It carries no events: a stream reads the turn's file at its own pace and is only woken when there is more. So a
+client that stops reading costs one chunk of the file, and 500 streams need no thread each: one watches all
+turns, and streams at the same offset of the same turn share one read.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _END_S = 2.0
 
 
 class Feed:
-    """The events of one turn, for all streams of it.
+    """The event file of one turn, shared by all its streams.
 
     Attributes:
         directory: the turn.
-        size: how long its file was at the last look.
-        is_over: nothing more comes: the turn has ended, or the gateway stops (`is_cut`).
+        size: the length of its file at the last check.
+        is_over: no more events follow: the turn has ended, or the gateway is shutting down (`is_cut`).
     """
 
     def __init__(self, directory: Turn, run: Run) -> None:
@@ -50,7 +50,7 @@ class Feed:
         self._attached: Any = None
 
     def attached(self, make: Callable[[], T]) -> T:
-        """What those of its streams that show the same make of its lines together: made for the first, and gone with
+        """An object that streams of the same kind derive from its lines together: created by the first, dropped with
         the last stream."""
         if self._attached is None:
             self._attached = make()
@@ -58,12 +58,12 @@ class Feed:
         return found
 
     async def measure(self) -> None:
-        """Look once how long the file is; of a turn that nobody has to follow."""
+        """Update the file's length once, for a turn that needs no following."""
         async with self._reading:
             self.size = self.size or await self._run(self.file.size)
 
     async def lines_at(self, offset: int) -> bytes:
-        """Whole lines from an offset on; empty where there is none yet."""
+        """Whole lines from an offset on; empty if there are none yet."""
         if offset >= self.size:
             return b""
         async with self._reading:
@@ -77,27 +77,27 @@ class Feed:
         return piece
 
     async def change_after(self, size: int) -> None:
-        """Wait until the file is longer than that, or nothing more comes."""
+        """Wait until the file is longer than `size`, or no more events follow."""
         while self.size <= size and not self.is_over:
             await self._changed.wait()
 
     async def end(self) -> None:
-        """Wait until nothing more comes."""
+        """Wait until no more events follow."""
         while not self.is_over:
             await self._changed.wait()
 
     def tell(self) -> None:
-        """Wake all that wait."""
+        """Wake all waiting streams."""
         self._changed.set()
         self._changed = asyncio.Event()
 
 
 class Hub:
-    """Follows the turns that streams are open for, as long as there are any.
+    """Follows the turns with open streams, as long as there are any.
 
     Args:
-        run: reads a little beside the loop.
-        run_long: does beside it what may take seconds.
+        run: runs a short read off the event loop.
+        run_long: runs off the event loop what may take seconds.
     """
 
     def __init__(self, run: Run, run_long: Run) -> None:
@@ -114,7 +114,7 @@ class Hub:
         """The feed of a turn, for one stream.
 
         Args:
-            has_ended: it is known to have: then nobody has to follow it.
+            has_ended: the turn is known to have ended: then it needs no following.
         """
         if has_ended:
             async with self._ended_feed(directory) as feed:
@@ -141,7 +141,7 @@ class Hub:
 
     @asynccontextmanager
     async def _ended_feed(self, directory: Turn) -> AsyncIterator[Feed]:
-        """The feed of a turn that has ended: its streams share it, too, for as long as there is one."""
+        """The feed of an ended turn; concurrent streams share it, too."""
         feed = self._ended.setdefault(directory.turn_id, Feed(directory, self._run))
         feed.is_over = True
         feed.streams += 1
@@ -155,7 +155,7 @@ class Hub:
                 feed.file.close()
 
     async def stop(self) -> None:
-        """End all streams: their clients come back with their cursors once there is a gateway again."""
+        """End all streams: their clients reconnect with their cursors once a gateway runs again."""
         self._is_stopping = True
         self._cut()
         self._interrupt()
@@ -186,9 +186,9 @@ class Hub:
                 for feed, look in zip(live, looks, strict=True):
                     self._note(feed, *look, is_end_confirmed=feed in confirmed)
         except Exception:
-            self._cut()  # they would wait for ever
+            self._cut()  # else they would wait forever
             raise
-        finally:  # without an await from the loop's last check on: a stream may open meanwhile
+        finally:  # no await since the loop's last check: a stream may open meanwhile
             self._close_left()
             watch.close()
             self._watch = self._task = None
@@ -197,10 +197,10 @@ class Hub:
         return [feed for feed in self._feeds.values() if not feed.is_over]
 
     def _note(self, feed: Feed, has_ended: bool, size: int, *, is_end_confirmed: bool) -> None:
-        """Tell the streams of a feed what a look at it has found.
+        """Update a feed and wake its streams after a check.
 
         Args:
-            is_end_confirmed: its end was certain before that look, which so has found its last line.
+            is_settled: its end was certain before that check, which therefore has seen the last line.
         """
         has_more = size != feed.size
         feed.size, feed.is_over = size, feed.is_over or is_end_confirmed
@@ -210,7 +210,7 @@ class Hub:
             feed.end_check = asyncio.get_running_loop().create_task(self._confirm_end(feed))
 
     async def _confirm_end(self, feed: Feed) -> None:
-        """See whether a turn has really ended, which a repair may have to find out first; no other waits for that."""
+        """Find out whether a turn has really ended, which may need a repair; other turns do not wait for that."""
         try:
             feed.is_end_confirmed = await self._run_long(is_over, feed.directory)
         finally:
@@ -230,5 +230,5 @@ class Hub:
 
 
 def _look_at(feeds: list[Feed], is_thorough: bool) -> list[tuple[bool, int]]:
-    """Whether each turn may have ended, and how long its file is: in this order, or its last lines are missed."""
+    """Whether each turn may have ended, and its file's length: in this order, or the last lines are missed."""
     return [(looks_over(feed.directory, is_thorough=is_thorough), feed.file.size()) for feed in feeds]

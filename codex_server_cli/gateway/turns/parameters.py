@@ -1,6 +1,6 @@
-"""The parameters of a turn in a JSON body. Owns their form; `actions.start.options` owns their meaning.
+"""The parameters of a turn in a JSON body. Owns their types; `actions.start.options` owns their meaning.
 
-They are the flags of `new` and `continue` by their long names; a test compares both tables, so that none is forgotten.
+They are the flags of `new` and `continue` by their long names; a test compares both tables, so that none is missing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from codex_server_cli.core.openai.refusal import ApiError, invalid
 
 
 class Form(StrEnum):
-    """What a parameter's value is, in words for its user."""
+    """The type of a parameter's value, in words for users."""
 
     TEXT = "a string"
     SWITCH = "true or false"
@@ -41,13 +41,13 @@ START: Mapping[str, Form] = {
     "sandbox": Form.SANDBOX,
     "approval": Form.APPROVAL,
 }
-"""The flags of `new` that say what a turn is to be."""
+"""The flags of `new` that describe the turn."""
 
 PROMPT = "prompt"
-"""The member that says what to ask."""
+"""The member with the prompt."""
 
 CONTINUE: Mapping[str, Form] = {"fork": Form.SWITCH, "fork_if_busy": Form.SWITCH}
-"""Those that `continue` has beside them; the turn is in the path."""
+"""Further parameters of `continue`; the path names the turn."""
 
 OF_A_SHELL: Mapping[str, str] = {
     "file": "put its text into `prompt`",
@@ -57,19 +57,19 @@ OF_A_SHELL: Mapping[str, str] = {
     "json": "every answer is JSON",
     "full": "?full=true behind the path",
 }
-"""The flags that say what a shell reads or shows, and what is in their place here."""
+"""Flags for what a shell reads or shows, and what replaces them here."""
 
 _MOST_SECONDS = 10**12
-"""Thirty thousand years: beyond it a number is no length of time, and at last no float."""
+"""Thirty thousand years: longer durations are meaningless, and finally overflow a float."""
 
 CHOICES: Mapping[Form, type[StrEnum]] = {Form.SANDBOX: Sandbox, Form.APPROVAL: Approval}
 
 
 def options_of(given: Mapping[str, Any], prompt: str) -> StartOptions:
-    """The options of a turn, of checked parameters (`read`).
+    """The options of a turn, from parameters that `read` has checked.
 
     Raises:
-        ApiError: the name of a picture is empty.
+        ApiError: the path of a picture is empty.
         UsageError: they contradict each other.
     """
     if "" in given.get("image", ()):
@@ -79,17 +79,17 @@ def options_of(given: Mapping[str, Any], prompt: str) -> StartOptions:
 
 
 def _absent(form: Form) -> Any:
-    """The value of a parameter that is not given."""
+    """The value of a parameter that was not given."""
     if form is Form.APPROVAL:
         return Approval.NEVER
     return {Form.SWITCH: False, Form.LIST: ()}.get(form)
 
 
 def prompt_of(body: Mapping[str, Any]) -> str:
-    """The member `prompt` of a body, whose length is checked elsewhere.
+    """The member `prompt` of a body; its length is checked elsewhere.
 
     Raises:
-        ApiError: it is missing, empty, or no text.
+        ApiError: it is missing, empty, or not a text.
     """
     if body.get(PROMPT) is None:
         raise invalid("`prompt` is missing: what to ask", PROMPT, "missing_parameter")
@@ -100,14 +100,14 @@ def prompt_of(body: Mapping[str, Any]) -> str:
 
 
 def members_of(body: Any, known: Collection[str], elsewhere: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The members of a body by their names with underscores; those that are null count as not given.
+    """The members of a body by name with underscores; null counts as not given.
 
     Args:
-        known: the names that there are.
-        elsewhere: names that a user may try, and what is in their place.
+        known: the known names.
+        elsewhere: names that a user may try, and what replaces them.
 
     Raises:
-        ApiError: it is no object, or has a member that does not exist, or one twice.
+        ApiError: it is not an object, or has an unknown member, or the same one twice.
     """
     if not isinstance(body, dict):
         raise invalid("the body is no JSON object", None, "invalid_type")
@@ -123,19 +123,19 @@ def members_of(body: Any, known: Collection[str], elsewhere: Mapping[str, str] |
 
 
 def read(body: Mapping[str, Any], forms: Mapping[str, Form]) -> dict[str, Any]:
-    """The values of these parameters in a body, as a front end hands them on.
+    """The values of these parameters in a body, as the CLI passes them on.
 
     Raises:
-        ApiError: one has a wrong type or value.
+        ApiError: one has the wrong type or an invalid value.
     """
     return {name: value_of(name, body[name], form) for name, form in forms.items() if name in body}
 
 
 def value_of(name: str, value: Any, form: Form) -> Any:
-    """The value of one parameter.
+    """Check and convert the value of one parameter.
 
     Raises:
-        ApiError: it has a wrong type, or is no value of it.
+        ApiError: it has the wrong type or an invalid value.
     """
     if form is Form.SWITCH and isinstance(value, bool):
         return value

@@ -1,4 +1,4 @@
-"""The parameters behind the path. Owns their check: a mistyped one is refused, like one in a body."""
+"""Query parameters. Owns their check: an unknown one is refused, as in a body."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from codex_server_cli.gateway.turns.parameters import members_of
 
 
 class QueryForm(StrEnum):
-    """What a parameter's value is."""
+    """The type of a parameter's value."""
 
     TEXT = "text"
     SWITCH = "true or false"
@@ -25,7 +25,7 @@ class QueryForm(StrEnum):
 
 
 FULL: Mapping[str, QueryForm] = {"full": QueryForm.SWITCH}
-"""What almost all take: `true` for the whole document."""
+"""Accepted almost everywhere: `true` for the whole document."""
 STATUS: Mapping[str, QueryForm] = {**FULL, "fields": QueryForm.TEXT}
 ANSWER: Mapping[str, QueryForm] = {**FULL, "wait": QueryForm.SECONDS}
 EVENTS: Mapping[str, QueryForm] = {**FULL, "after": QueryForm.TEXT, "deltas": QueryForm.SWITCH}
@@ -39,15 +39,15 @@ _SWITCH = {"": True, "1": True, "true": True, "yes": True, "0": False, "false": 
 
 
 class QueryOf:
-    """The query of one request.
+    """The query string of one request.
 
     Args:
         request: the request.
-        names: the parameters that there are.
-        may_have_more: others are not refused, but have no effect: OpenAI's clients have some that say nothing here.
+        names: the known parameters.
+        may_have_more: unknown ones are ignored, not refused: OpenAI's clients send some that mean nothing here.
 
     Raises:
-        ApiError: it has another one, or one twice.
+        ApiError: a parameter is unknown, or given twice.
     """
 
     def __init__(self, request: Request, *names: str, may_have_more: bool = False) -> None:
@@ -58,15 +58,15 @@ class QueryOf:
             raise invalid(f"`{twice}` is given twice", twice, "invalid_value")
         self._values: Mapping[str, str] = members_of(dict(given), names)
         for name, value in self._values.items():
-            if "\0" in value or "\ufffd" in value:  # what was not UTF-8
+            if "\0" in value or "\ufffd" in value:  # replaces invalid UTF-8
                 raise invalid(f"`{name}` is not valid text", name, "invalid_value")
 
     def text(self, name: str) -> str | None:
-        """A text; None where it is not given."""
+        """A text; None if not given."""
         return self._values.get(name)
 
     def switch(self, name: str, *, default: bool = False) -> bool:
-        """`true` or `false`; alone it means true."""
+        """A boolean: `true` or `false`; a name without a value means true."""
         value = self._values.get(name)
         if value is None:
             return default
@@ -84,7 +84,7 @@ class QueryOf:
         return int(value)
 
     def seconds(self, name: str, *, most: float) -> float:
-        """A duration, bounded; 0 where it is not given."""
+        """A duration, bounded; 0 if not given."""
         value = self._values.get(name)
         if value is None:
             return 0.0

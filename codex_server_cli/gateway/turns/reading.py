@@ -1,4 +1,4 @@
-"""What reads turns: the list, one, its answer, its diff, what it waits for. Owns which form of a document is sent."""
+"""Reading turns: the list, one turn, its answer, its diff, its requests. Owns which form of a document is sent."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from codex_server_cli.gateway.turns.query import ANSWER, FULL, LIST, STATUS, Que
 MOST_WAIT_S = 300.0
 LISTED, MOST_LISTED = 20, 1000
 _OF_LISTS = ("prompt", "short_id")
-"""What `fields` may name besides; the latter costs a look at all ids, and is told to who asks for it."""
+"""Further names for `fields`; the latter costs a scan of all ids, so it is only sent on request."""
 _CLIENT_GONE = 499
 _LOOK_S = 1.0
-"""How often it is seen whether a turn that is waited for needs a person."""
+"""How often to check whether an awaited turn waits for a person."""
 
 
 async def list_turns(face: TurnsFace, request: Request) -> Response:
@@ -108,7 +108,7 @@ async def one_turn(face: TurnsFace, request: Request) -> Response:
 
 
 async def answer(face: TurnsFace, request: Request) -> Response:
-    """The final answer of a turn: as text, or with its status as JSON."""
+    """The final answer of a turn: as text, or as JSON with its status."""
     query = QueryOf(request, *ANSWER)
     wait_s, is_full = query.seconds("wait", most=MOST_WAIT_S), query.switch("full")
     directory = await face.find(request)
@@ -130,7 +130,7 @@ async def answer(face: TurnsFace, request: Request) -> Response:
 
 
 async def _wait(face: TurnsFace, directory: Turn, wait_s: float) -> TurnView:
-    """Wait for the end of a turn, or until it needs a person, or the time is over."""
+    """Wait until the turn ends or waits for a person, or until the timeout."""
     deadline = time.monotonic() + wait_s
     async with face.hub.feed(directory, has_ended=False) as feed:
         while True:
@@ -159,7 +159,7 @@ def _no_answer_yet(view: TurnView, waiting: list[dict[str, Any]]) -> Response:
 
 
 def _never_an_answer(view: TurnView) -> Response:
-    """A turn that did not complete: in a script that only looks at the status, no part of an answer passes for one."""
+    """The error for a turn that did not complete: scripts that only check the status must not get a partial answer."""
     error = view.error or {}
     message = f"turn {view.turn_id} did not complete ({view.state}): {error.get('message')}"
     kind, hint = str(error.get("kind") or "internal"), str(error.get("hint") or "")
@@ -173,7 +173,7 @@ def _missing(turn_id: str) -> Response:
 
 
 def whole_status(view: TurnView, *, is_full: bool) -> dict[str, Any]:
-    """The status of an ended turn with all of its answer: its file cannot be opened from afar."""
+    """The status of an ended turn with its whole answer: remote clients cannot open its file."""
     document = turn_documents.status_with_answer(view, is_full=is_full)
     if "answer_path" in document:
         document = {key: value for key, value in document.items() if key not in ("answer_path", "answer_chars")}
@@ -182,7 +182,7 @@ def whole_status(view: TurnView, *, is_full: bool) -> dict[str, Any]:
 
 
 async def diff(face: TurnsFace, request: Request) -> Response:
-    """What a turn changed, at its end or so far: as a diff, or with the list of files as JSON."""
+    """The changes of a turn, at its end or so far: as a diff, or as JSON with the list of files."""
     QueryOf(request)
     found = await face.act(changes, await face.find(request))
     if _wants_json(request, "text/x-diff"):
@@ -194,7 +194,7 @@ async def diff(face: TurnsFace, request: Request) -> Response:
 
 
 async def pending(face: TurnsFace, request: Request) -> Response:
-    """What a turn waits for, in full."""
+    """The requests that a turn waits for, in full."""
     is_full = QueryOf(request, *FULL).switch("full")
     view = await face.look(read.readable, await face.find(request))
     entries, now_ms = await face.look(pending_of, view), time.time_ns() // 1_000_000
@@ -203,7 +203,7 @@ async def pending(face: TurnsFace, request: Request) -> Response:
 
 
 def _wants_json(request: Request, text: str) -> bool:
-    """Whether a client asks for JSON, at least as much as for the text, which it gets where it does not mind."""
+    """Whether a client prefers JSON, or accepts it equally; without a preference it gets text."""
     wanted: dict[str, float] = {}
     for each in request.headers.get("accept", "").split(","):
         kind, _, parameters = each.lower().partition(";")

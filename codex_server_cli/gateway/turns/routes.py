@@ -1,4 +1,4 @@
-"""The routes of turns: the same turns as the command line's, with the same documents. Owns their paths and methods."""
+"""The routes of turns: the command line's turns, with the same documents. Owns their paths and methods."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ACTS: dict[str, Endpoint] = {
 
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
-    """What this face answers."""
+    """The routes of this face."""
     face, starter = gateway.shared(TurnsFace), gateway.shared(Starter)
     return [
         *(_route(path, "GET", face, endpoint) for path, endpoint in READS.items()),

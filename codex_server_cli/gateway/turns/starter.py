@@ -1,6 +1,6 @@
-"""`POST /turns` and `POST /turns/ID/continue`: starting turns. Owns the way from a body to an action, and its answer.
+"""`POST /turns` and `POST /turns/ID/continue`: starting turns. Owns the way from a body to an action and a response.
 
-The worker of a turn is a child of this process until one of both ends: it is reaped here, and lives on without us.
+A turn's worker is a child of this process until either exits: it is reaped here, and outlives this process.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from codex_server_cli.settings.config import read_config
 KEY_HEADER = "Idempotency-Key"
 _REAPED_EVERY_S = 2.0
 MOST_TURNS = 256
-"""That were started here and have not ended: far more than run at once, far less than harm a machine."""
+"""Running turns started by this gateway: far more than are used at once, far less than harm a machine."""
 Call = dict[str, list[str]]
 
 
 class Starter:
-    """Starts the turns of one gateway; `gateway.shared` has it.
+    """Starts the turns of one gateway; get it from `gateway.shared`.
 
     Attributes:
         face: the turns.
@@ -48,7 +48,7 @@ class Starter:
     def __init__(self, gateway: Gateway) -> None:
         self.face = gateway.shared(TurnsFace)
         self._workers: list[Worker] = []
-        self._begun: set[Worker] = set()  # being started: none of the others yet
+        self._begun: set[Worker] = set()  # being started: not in the other set yet
         self._lock = threading.Lock()
         self._reaping: asyncio.TimerHandle | None = None
 
@@ -59,7 +59,7 @@ class Starter:
         return _answer(await self.start_new(await self._options(request, body)), is_full=is_full)
 
     async def go_on(self, request: Request) -> Response:
-        """Start the next turn on the thread of a turn."""
+        """Start the next turn on a turn's thread."""
         is_full = QueryOf(request, *FULL).switch("full")
         body = parameters.members_of(await read_json(request), (PROMPT, *START, *CONTINUE), OF_A_SHELL)
         forks = Forks(**parameters.read(body, CONTINUE))
@@ -67,7 +67,7 @@ class Starter:
         if options.is_ephemeral and not any(forks):
             raise UsageError("--ephemeral needs --fork", hint="An existing thread stays what it is.")
         selector = request.path_params["turn"]
-        call = {"verb": ["continue"], "--turn": [selector]}  # as given: what it means may be another turn by now
+        call = {"verb": ["continue"], "--turn": [selector]}  # as given: it may select another turn by now
         call |= {f"--{name.replace('_', '-')}": [] for name, is_given in forks._asdict().items() if is_given}
 
         def choose(keyed: StartOptions) -> NextTurn:
@@ -79,7 +79,7 @@ class Starter:
         """Start a turn on a new thread.
 
         Args:
-            options: which `consent.checked` has passed.
+            options: already passed by `consent.checked`.
         """
         if options.cwd is None:
             options = options._replace(cwd=self.face.consent.cwd)
@@ -89,12 +89,12 @@ class Starter:
     async def start_next(
         self, options: StartOptions, call: Call, choose: Callable[[StartOptions], NextTurn]
     ) -> start.Started:
-        """Start the next turn on the thread of a turn, which is checked.
+        """Start the next turn on a turn's thread; checks the thread.
 
         Args:
             options: as `start_new`.
-            call: what a repeated call has in common with the first one, besides its options.
-            choose: says what to go on from, given the options; beside the loop, and only where there is no turn with
+            call: what identifies a repeated call, besides its options.
+            choose: decides what to continue, given the options; runs off the event loop, and only if no turn has
                 this key yet: by then the thread is longer.
         """
 
@@ -123,7 +123,7 @@ class Starter:
         return await self.face.look(self.face.consent.checked, options)  # follows links
 
     async def launch(self, begin: Callable[[Worker], start.Started]) -> start.Started:
-        """Start a turn beside the loop, and reap its worker when it has ended."""
+        """Start a turn off the event loop, and reap its worker when it exits."""
         self._sweep()
         worker = prepare_later()
         try:
@@ -131,14 +131,14 @@ class Starter:
         finally:
             with self._lock:
                 self._begun.discard(worker)
-                self._workers.append(worker)  # refused, it was never spawned, or has been told to go
+                self._workers.append(worker)  # if refused, it was never spawned, or was told to exit
             self._reap_later()
 
     def check_thread(self, choice: ThreadChoice, options: StartOptions) -> None:
-        """See that a thread is one that a caller may go on with: the newest turn on it, and where it works.
+        """Check that a caller may continue this thread: its newest turn, and its directory.
 
         Raises:
-            ApiError: it is not.
+            ApiError: the caller may not.
         """
         wanted = read.TurnFilter(thread_ids=frozenset([choice.thread_id]))
         for view in read.list_turns(self.face.settings, 1, wanted, None):
@@ -146,7 +146,7 @@ class Starter:
         self._check_choice(choice, options)
 
     def _check_turn(self, directory: Turn) -> None:
-        """See that a turn is one that a caller may go on with, or from: its thread may be its owner's."""
+        """Check that a caller may continue or fork this turn: its thread may be the owner's."""
         view = read.readable(directory)
         if view.state is not State.MISSING:  # which the action reports
             self.face.consent.check_turn(view.turn_id, view.meta)
@@ -166,7 +166,7 @@ class Starter:
     ) -> start.Started:
         def begin_keyed(worker: Worker) -> start.Started:
             def begin_here(keyed: StartOptions) -> start.Started:
-                self._take_room(worker)  # not before: the turn of a key may be there already
+                self._take_room(worker)  # not before: the key's turn may exist already
                 return begin(keyed, worker)
 
             return self._started(options, call, begin_here)
@@ -181,10 +181,10 @@ class Starter:
         return only_once(self.face.settings, options, None, call, begin)
 
     def _take_room(self, worker: Worker) -> None:
-        """See that not too many turns that were started here run, or wait in the queue: each is a process.
+        """Check that not too many turns of this gateway run or are queued: each is a process.
 
         Raises:
-            ApiError: they do.
+            ApiError: there are too many.
         """
         with self._lock:
             n_turns = len(self._workers) + len(self._begun)
@@ -200,7 +200,7 @@ class Starter:
             self._reaping = asyncio.get_running_loop().call_later(_REAPED_EVERY_S, self._reap)
 
     def _reap(self) -> None:
-        """Reap the workers that have exited: while this process lives, no other can."""
+        """Reap the workers that have exited: while this process lives, no other process can."""
         self._reaping = None
         self._sweep()
         self._reap_later()
@@ -210,10 +210,10 @@ class Starter:
 
 
 def idempotency_key(request: Request) -> str | None:
-    """The key under which a request starts its turn once; None where it has none.
+    """The idempotency key of a request; None if it has none.
 
     Raises:
-        ApiError: there are two, or it cannot be one.
+        ApiError: there are two, or it is invalid.
     """
     keys = request.headers.getlist(KEY_HEADER)
     if len(keys) > 1:
@@ -230,14 +230,14 @@ def _answer(started: start.Started, *, is_full: bool) -> Response:
 
 
 class Forks(NamedTuple):
-    """Whether the turn goes on from a copy of its thread."""
+    """Whether the turn continues a copy of its thread."""
 
     fork: bool = False
     fork_if_busy: bool = False
 
 
 class NextTurn(NamedTuple):
-    """What the next turn of a thread goes on from, and how."""
+    """What the next turn on a thread continues, and how."""
 
     directory: Turn
     options: StartOptions

@@ -1,1 +1,1 @@
-"""The way to the app-server: one connection for each consumer, what comes over it sorted by thread."""
+"""Connections to the app-server: one for each consumer, its messages sorted by thread."""

@@ -1,7 +1,7 @@
-"""The gateway's app-server: the keeper's shared one, with a key of its own. Owns finding it, and starting it anew.
+"""The gateway's app-server: one that the keeper shares, under a separate key. Owns finding and restarting it.
 
-A lease for each connection, and one more for as long as `serve` lives: it never stops for idleness meanwhile, and
-afterwards goes after its idle time.
+A lease for each connection, and one for as long as `serve` runs: meanwhile the app-server never stops for idleness,
+and afterwards it stops after its idle timeout.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from codex_server_cli.settings.places import Settings
 
 C = TypeVar("C")
 _OWN_KEY = ("-c", "thread_unload_delay_secs=1")
-"""Of a server for the gateway alone: what its clients do to it never reaches a turn of the command line."""
+"""Of a server for the gateway only: what clients do to it never reaches a turn of the command line."""
 _LIGHT = "thread/loaded/list"
-"""A request that costs an app-server next to nothing."""
+"""A request that is cheap for an app-server."""
 _CONNECT_S = 10.0
 _FRESH_S = 0.5
-"""How long a generation counts as good, or as not to be started, without another look."""
+"""How long a generation counts as good, or as impossible to start, without a new check."""
 _MOST_THREADS = 8
 
 
 class UpstreamServer:
-    """The way to the app-server.
+    """Access to the app-server.
 
     Attributes:
-        generation: the one that was used last.
+        generation: the one used last.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
@@ -66,7 +66,7 @@ class UpstreamServer:
         self._is_ending = threading.Event()
 
     async def start(self) -> None:
-        """Have it run and answer.
+        """Start it, and wait until it answers.
 
         Raises:
             CodexServerError: it cannot be started.
@@ -76,23 +76,23 @@ class UpstreamServer:
         await self.probe(_CONNECT_S)
 
     async def connect(self) -> UpstreamConnection:
-        """A new connection on which the handshake is done.
+        """A new connection, with the handshake done.
 
         Raises:
-            UpstreamGone: there is none to be had.
+            UpstreamGone: no connection is possible.
         """
         return await self._twice(self._connect)
 
     async def connect_raw(self) -> RawConnection:
-        """A new connection on which nothing was said.
+        """A new connection on which nothing has been sent.
 
         Raises:
-            UpstreamGone: there is none to be had.
+            UpstreamGone: no connection is possible.
         """
         return await self._twice(self._open)
 
     async def _twice(self, attempt: Callable[[], Awaitable[C]]) -> C:
-        """Try a second time with a new look: the app-server may have ended since it was looked at."""
+        """Retry once after a new lookup: the app-server may have ended since the last one."""
         try:
             return await attempt()
         except UpstreamGone:
@@ -127,18 +127,18 @@ class UpstreamServer:
         return await RawConnection.open(sock, self._ender_of(lease), _CONNECT_S)
 
     async def kept(self, face: str) -> UpstreamConnection:
-        """The connection of a name, which lives on from call to call; made anew where it was lost, or where the
-        app-server was replaced.
+        """A named connection that is kept between calls; replaced if it was lost, or if the app-server was
+        replaced.
 
         Raises:
-            UpstreamGone: there is none to be had.
+            UpstreamGone: no connection is possible.
         """
         async with self._locks.setdefault(face, asyncio.Lock()):
             generation = await self._generation()
             found = self._kept.get(face)
             if found is not None and found.is_open and self._kept_of.get(face) == generation:
                 return found
-            # The old one is left to those who still use it: it ends with its app-server, which drains.
+            # The old one stays open for its users: it ends with its app-server, which drains.
             if found is not None and not found.is_open:
                 await found.close()
             connection = self._kept[face] = await self.connect()
@@ -146,28 +146,28 @@ class UpstreamServer:
             return connection
 
     async def probe(self, timeout_s: float = 1.0) -> None:
-        """See whether it answers.
+        """Check that it answers.
 
         Raises:
-            UpstreamGone: it does not, with the reason.
+            UpstreamGone: it does not; the reason says why.
         """
         try:
             async with asyncio.timeout(timeout_s):
                 connection = await self.kept("health")
                 try:
                     await connection.call(_LIGHT, {}, timeout_s=2 * timeout_s)
-                except UpstreamGone:  # it has ended since that connection was used last, and another one is started
+                except UpstreamGone:  # its app-server has ended since it was last used; another one is started
                     connection = await self.kept("health")
                     await connection.call(_LIGHT, {}, timeout_s=2 * timeout_s)
         except TimeoutError as error:
             raise UpstreamGone(f"the app-server does not answer within {timeout_s:g} s") from error
 
     def give_up_starts(self) -> None:
-        """Wait no more for an app-server that is being started: the process cannot end before that thread."""
+        """Stop waiting for an app-server that is being started: the process cannot exit before that thread."""
         self._is_ending.set()
 
     async def close(self) -> None:
-        """Close every connection, and let the app-server go."""
+        """Close every connection, and release the leases."""
         self.give_up_starts()
         await asyncio.gather(*(connection.close() for connection in self._made), return_exceptions=True)
         self._kept.clear()
@@ -186,7 +186,7 @@ class UpstreamServer:
         return end_once
 
     def _doubt(self, generation: Generation | None) -> None:
-        """This one takes no more turns, it says: the next look asks it, and finds or starts the next one."""
+        """A generation refuses new turns: the next lookup checks it, and finds or starts its successor."""
         if generation == self.generation:
             self._doubted, self._looked_at = generation, float("-inf")
 
@@ -197,7 +197,7 @@ class UpstreamServer:
             raise UpstreamGone(_words_of(error)) from error
 
     async def _find(self) -> Generation:
-        """The generation to use now. One look at a time, for all who ask; it goes on when the one who asked has left.
+        """The current generation. Concurrent callers share one lookup, which goes on if its caller is cancelled.
 
         Raises:
             CodexServerError: it cannot be started.
@@ -227,7 +227,7 @@ class UpstreamServer:
         return found
 
     def _ensure(self) -> tuple[Generation, Lease | None]:
-        """In a thread: the generation, with a lease where it is a new one."""
+        """In a worker thread: the generation, with a lease if it is a new one."""
         if self._key is None or self.generation is None or not self.generation.is_alive():
             config = read_config(self._settings.config_path)
             check_codex_home(self._settings)
@@ -248,7 +248,7 @@ class UpstreamServer:
 
 
 def _open(generation: Generation) -> tuple[socket.socket, Lease]:
-    """In a thread: a socket, with a lease that was taken before."""
+    """In a worker thread: a socket; its lease is taken first."""
     lease = Lease(generation)
     try:
         return socket.socket(fileno=open_socket(generation.socket_path, _CONNECT_S).detach()), lease
@@ -262,7 +262,7 @@ def _is_draining(generation: Generation | None) -> bool:
 
 
 def _release_unused(opening: asyncio.Future[tuple[socket.socket, Lease]]) -> None:
-    """Close what was opened for somebody who has left."""
+    """Close what was opened for a caller that was cancelled."""
     if not opening.cancelled() and opening.exception() is None:
         sock, lease = opening.result()
         sock.close()
@@ -270,7 +270,7 @@ def _release_unused(opening: asyncio.Future[tuple[socket.socket, Lease]]) -> Non
 
 
 def _retrieve(looking: asyncio.Future[Generation]) -> None:
-    """Take notice of a failure for which no request waits any more: else asyncio reports it."""
+    """Retrieve the exception if no request waits for it any more: else asyncio reports it."""
     if not looking.cancelled():
         looking.exception()
 

@@ -1,6 +1,6 @@
-"""A connection on which we are the client: calls, and what comes by itself, sorted by thread.
+"""A connection on which we are the client: calls, and incoming messages sorted by thread.
 
-A request of the server about a thread that has no follower is refused here: it fails closed.
+A server request about a thread that nothing follows is refused here: it fails closed.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from codex_server_cli.gateway.upstream.wire import RawConnection, UpstreamGone
 _MOST_IN_FLIGHT = 64
 """An app-server refuses from about 120 on (transport notes, section 6)."""
 _MOST_BYTES = 60 * 1024 * 1024
-"""Of one message: the app-server cuts the connection at 64 MiB, and others share it."""
+"""Of one message: at 64 MiB the app-server closes the connection, which others share."""
 _INVALID_PARAMS = -32602
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
 _UNATTENDED = "no client of the gateway attends this thread"
 
 
 class UpstreamError(Exception):
-    """The app-server answered a call with an error.
+    """The app-server replied with an error.
 
     Attributes:
         code, message, data: as it came.
@@ -49,9 +49,9 @@ class UpstreamConnection:
     """An initialised connection.
 
     Attributes:
-        broadcasts: is called with each notification that belongs to no thread.
-        when_draining: is called when the app-server has refused a call because it drains.
-        is_draining: whether it has been told to; costs a look at a file.
+        broadcasts: called with each notification that belongs to no thread.
+        when_draining: called when the app-server has refused a call because it drains.
+        is_draining: whether it has been told to drain; reads a file's metadata.
     """
 
     def __init__(self, raw: RawConnection) -> None:
@@ -68,10 +68,10 @@ class UpstreamConnection:
         self._reading = asyncio.get_running_loop().create_task(self._read())
 
     async def initialize(self, timeout_s: float) -> None:
-        """The handshake.
+        """Do the handshake.
 
         Raises:
-            UpstreamGone: it does not come about.
+            UpstreamGone: it fails.
         """
         try:
             await self.call("initialize", initialize_params(__version__), timeout_s=timeout_s)
@@ -81,17 +81,17 @@ class UpstreamConnection:
 
     @property
     def is_open(self) -> bool:
-        """Whether it was neither closed nor lost."""
+        """Whether it is neither closed nor lost."""
         return self._raw.is_open and not self._reading.done()
 
     async def call(self, method: str, params: dict[str, Any], *, timeout_s: float = 30.0) -> Any:
-        """Make one request; again, where the app-server was too busy to take it.
+        """Make one request; retried while the app-server is too busy to take it.
 
         Returns:
             The `result`.
 
         Raises:
-            UpstreamError: it answered with an error.
+            UpstreamError: the reply is an error.
             UpstreamGone: the connection was lost, or no answer came in time.
         """
         try:
@@ -129,7 +129,7 @@ class UpstreamConnection:
             self._replies.pop(number, None)
 
     def follow(self, thread_id: str) -> ThreadFeed:
-        """What comes about a thread from now on."""
+        """A feed of the thread's messages from now on."""
         feeds = self._feeds.setdefault(thread_id, [])
 
         def forget(feed: ThreadFeed) -> None:
@@ -144,16 +144,16 @@ class UpstreamConnection:
         return feed
 
     async def reply(self, request_id: Any, result: dict[str, Any]) -> None:
-        """Answer a request of the server.
+        """Answer a server request.
 
         Raises:
-            UpstreamError: the answer is larger than it takes; nothing was sent.
+            UpstreamError: the answer exceeds the message size limit; nothing was sent.
             UpstreamGone: the connection was lost.
         """
         await self._send({"id": request_id, "result": result})
 
     async def refuse(self, request_id: Any, message: str) -> None:
-        """Decline a request of the server.
+        """Decline a server request.
 
         Raises:
             UpstreamGone: the connection was lost.
@@ -161,10 +161,10 @@ class UpstreamConnection:
         await self._send(rpc.refusal({"id": request_id}, message))
 
     async def _send(self, message: rpc.Message) -> None:
-        """Send one message; a long one is encoded beside the event loop.
+        """Send one message; a long one is encoded off the event loop.
 
         Raises:
-            UpstreamError: it is larger than an app-server takes; nothing was sent.
+            UpstreamError: it exceeds the message size limit; nothing was sent.
             UpstreamGone: the connection was lost.
         """
         is_long = characters(message) > LONG
@@ -176,7 +176,7 @@ class UpstreamConnection:
         await self._raw.send(data)
 
     async def close(self) -> None:
-        """Close it; what still waits for it gets `UpstreamGone`. May be called again."""
+        """Close it; pending calls and feeds raise `UpstreamGone`. Idempotent."""
         self._is_closing = True
         self._reading.cancel()
         await asyncio.wait([self._reading])
@@ -225,7 +225,7 @@ class UpstreamConnection:
     async def _refuse_unattended(self, request_id: Any) -> None:
         try:
             await self.refuse(request_id, _UNATTENDED)
-        except UpstreamGone:  # it waits for no answer any more
+        except UpstreamGone:  # no answer is needed any more
             return
 
 
@@ -235,5 +235,5 @@ def _thread_of(message: rpc.Message) -> str | None:
 
 
 def _text(message: rpc.Message) -> bytes:
-    """Not escaped: of a text that is no English that would make up to six times as much."""
+    """Without ASCII escapes: they make text other than English up to six times as long."""
     return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""What comes about one thread, in order, until it is read. Owns its bound: a reader that is too slow loses it whole."""
+"""The unread messages of one thread, in order. Owns their limit: a reader that is too slow loses the whole feed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ MOST_UNREAD_BYTES = 64 * 1024 * 1024
 
 
 class FeedOverflow(Exception):
-    """So much was left unread that it was thrown away."""
+    """Too much was left unread, and was dropped."""
 
 
 class ThreadFeed:
-    """An asynchronous iterator of the messages of a thread: notifications, and requests of the server."""
+    """An asynchronous iterator over a thread's messages: notifications, and requests of the server."""
 
     def __init__(self, forget: Callable[[ThreadFeed], None]) -> None:
-        """Begin.
+        """Create it.
 
         Args:
-            forget: is called at the end.
+            forget: called when it is closed.
         """
         self._forget = forget
         self._messages: deque[tuple[int, Message]] = deque()
@@ -33,7 +33,7 @@ class ThreadFeed:
         self._has_news = asyncio.Event()
 
     def put(self, message: Message, size: int) -> None:
-        """Add one, of so many bytes on the wire."""
+        """Add a message; `size` is its bytes on the wire."""
         if self._end is not None or self._is_closed:
             return
         self._unread_bytes += size
@@ -45,12 +45,12 @@ class ThreadFeed:
         self._has_news.set()
 
     def skip(self) -> None:
-        """Leave out what is unread."""
+        """Drop what is unread."""
         self._messages.clear()
         self._unread_bytes = 0
 
     def fail(self, error: Exception) -> None:
-        """End it with an error, which comes behind what is unread."""
+        """End it with an error, which is raised after the unread messages."""
         self._end = self._end or error
         self._has_news.set()
 
@@ -58,7 +58,7 @@ class ThreadFeed:
         return self
 
     async def __anext__(self) -> Message:
-        """The next message; cancelling it loses none.
+        """The next message; cancellation loses none.
 
         Raises:
             UpstreamGone: the connection was lost.
@@ -75,7 +75,7 @@ class ThreadFeed:
         return self._pop()
 
     def take(self) -> Message | None:
-        """The next message, where it is there already."""
+        """The next message if one is there already, else None."""
         return self._pop() if self._messages else None
 
     def _pop(self) -> Message:
@@ -84,7 +84,7 @@ class ThreadFeed:
         return message
 
     def close(self) -> None:
-        """Follow it no more. May be called again."""
+        """Stop following the thread. Idempotent."""
         if not self._is_closed:
             self._is_closed = True
             self._messages.clear()
@@ -93,5 +93,5 @@ class ThreadFeed:
 
 
 def _again(error: Exception) -> Exception:
-    """The same error anew: one that is raised twice would gather tracebacks."""
+    """A fresh copy of an error: raising the same object twice would accumulate tracebacks."""
     return UpstreamGone(error.reason) if isinstance(error, UpstreamGone) else FeedOverflow(*error.args)

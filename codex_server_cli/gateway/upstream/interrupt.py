@@ -1,4 +1,4 @@
-"""How a turn is interrupted: asked for again, until the app-server knows of it or the turn is over."""
+"""Interrupting a turn: the request is repeated until the app-server knows the turn, or the turn is over."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ async def interrupt_turn(
     is_over: Callable[[], bool] = lambda: False,
     pause: Callable[[], Awaitable[None]] = _pause,
 ) -> None:
-    """Have a turn interrupted. What the app-server says to that is of no use to anybody.
+    """Interrupt a turn. An error that the app-server answers with is ignored.
 
-    Between the reply to `turn/start` and `turn/started` it knows of no active turn, under load even for a while; the
-    model is asked all the same. So it is asked again, for some seconds.
+    Between the reply to `turn/start` and `turn/started` it knows no active turn (under load for a while), although it
+    does ask the model. So the request is retried for some seconds.
 
     Args:
-        is_over: whether the turn has ended by now, so that nothing is to be asked.
+        is_over: whether the turn has ended, so that no request is needed.
         pause: waits between two attempts.
 
     Raises:

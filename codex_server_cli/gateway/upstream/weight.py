@@ -1,15 +1,15 @@
-"""How long a JSON value will be as text: enough to decide who encodes it, and what goes into one message."""
+"""The estimated length of a JSON value as text: it decides where it is encoded, and what goes into one message."""
 
 from __future__ import annotations
 
 from typing import Any
 
 LONG = 256 * 1024
-"""Characters that take a while to encode: that is done beside the event loop."""
+"""From this many characters on, encoding is slow enough to be done off the event loop."""
 
 
 def characters(value: Any, *, per_value: int = 4) -> int:
-    """The characters of all strings in a JSON value, and some for each value."""
+    """The characters of all strings in a JSON value, plus a constant for each value."""
     total, rest = 0, [value]
     while rest:
         each = rest.pop()

@@ -1,6 +1,6 @@
 """A connection to an app-server over asyncio: text messages in and out. Owns the socket.
 
-Reading is driven by the caller, so a client that does not read makes the app-server wait, and costs no memory here.
+The caller drives the reads, so a slow client puts back-pressure on the app-server, and costs no memory here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LOST = "the connection to the app-server was lost"
 
 
 class UpstreamGone(Exception):
-    """The connection was lost; or the app-server is dead, or cannot be started.
+    """The connection was lost, or the app-server is dead or cannot be started.
 
     Attributes:
         reason: for people.
@@ -51,10 +51,10 @@ class UpstreamGone(Exception):
 
 
 class RawConnection:
-    """A connection that is upgraded to WebSocket, and on which nothing has been said.
+    """A connection after the WebSocket upgrade, on which nothing has been sent.
 
     Attributes:
-        is_open: whether it was neither closed nor lost.
+        is_open: whether it is neither closed nor lost.
     """
 
     def __init__(
@@ -68,13 +68,13 @@ class RawConnection:
 
     @classmethod
     async def open(cls, sock: socket.socket, on_close: Callable[[], None], timeout_s: float) -> RawConnection:
-        """Upgrade a socket that is connected to an app-server, and take it over, whatever becomes of it.
+        """Upgrade a socket that is connected to an app-server, and own it from now on, even if this fails.
 
         Args:
             on_close: is called when it is closed; may be called again.
 
         Raises:
-            UpstreamGone: it does not agree in time.
+            UpstreamGone: the upgrade fails or times out.
         """
         try:
             reader, writer = await asyncio.open_connection(sock=sock)
@@ -117,7 +117,7 @@ class RawConnection:
         return self._reason is None
 
     async def send(self, text: str | bytes) -> None:
-        """Send one message, and wait where the app-server is behind.
+        """Send one message; waits while the app-server is slow to read.
 
         Raises:
             UpstreamGone: the connection was lost.
@@ -125,7 +125,7 @@ class RawConnection:
         if self._reason is not None:
             raise UpstreamGone(self._reason)
         data = text.encode() if isinstance(text, str) else text
-        if len(data) > LONG:  # other connections go on meanwhile
+        if len(data) > LONG:  # off the event loop
             frames = await to_thread.run_sync(message_frames, data, os.urandom)
             if self._reason is not None:
                 raise UpstreamGone(self._reason)
@@ -139,7 +139,7 @@ class RawConnection:
             raise UpstreamGone(LOST) from error
 
     async def receive_bytes(self) -> bytes:
-        """The next message, as it came; cancelling it loses nothing.
+        """The next message, unparsed; cancellation loses nothing.
 
         Raises:
             UpstreamGone: the connection has ended.
@@ -149,7 +149,7 @@ class RawConnection:
                 raise UpstreamGone(self._reason)
             try:
                 data = await self._reader.read(_READ_BYTES)
-            except OSError:  # reset, by a server that was killed
+            except OSError:  # reset, because the server was killed
                 data = b""
             if data:
                 self._take(data)
@@ -158,7 +158,7 @@ class RawConnection:
         return self._received.popleft()
 
     async def close(self) -> None:
-        """Close it. May be called again."""
+        """Close it. Idempotent."""
         if self._reason is None:
             self._writer.write(frame(CLOSE, _NORMAL_CLOSURE, os.urandom(4)))
         self._end("the connection was closed")
@@ -171,7 +171,7 @@ class RawConnection:
             self.abort()
 
     def abort(self) -> None:
-        """Close it at once. May be called again."""
+        """Close it at once. Idempotent."""
         self._end(LOST)
         self._writer.transport.abort()
         self._on_close()
@@ -189,7 +189,7 @@ class RawConnection:
                 self._hear(each)
 
     def _hear(self, received: Received) -> None:
-        """A control frame; a binary message means nothing here."""
+        """Handle a control frame; binary messages are ignored."""
         if received.opcode == PING:
             self._writer.write(frame(PONG, received.payload, os.urandom(4)))
         elif received.opcode == CLOSE:
