@@ -1,4 +1,4 @@
-"""The verb of the gateway: its parameters."""
+"""The verb of the gateway: what it takes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SERVE_FLAGS: Final = (
         metavar="WHOSE",
     ),
 )
-"""Each has the name of its key in the table `serve` of config.json, and the same type."""
+"""Each has the name of its key in the table `serve` of config.json, and its form."""
 
 VERBS: Final[dict[str, Verb]] = {
     "serve": Verb(
@@ -51,7 +51,7 @@ VERBS: Final[dict[str, Verb]] = {
             switch(
                 "selftest",
                 "--selftest",
-                help="Serve nothing: try the model that is logged in, say what it does, end. Costs tokens.",
+                help="Do not serve: test the model that is logged in, report the results, exit. Costs tokens.",
             ),
             switch("json", "--json", help="With --selftest: one JSON array instead of lines."),
             FULL,

@@ -299,7 +299,7 @@ def test_what_became_of_a_request_that_nobody_decided_is_told(modules: Path) -> 
     body = """const items = new m.Items(); for (const each of input) items.apply(each);
     return [...items.items.values()].map((item) => [item.kind, item.text]);"""
     assert run(modules, "items", body, events) == [
-        ["warning", "Nobody answered in time: the request was declined."],
+        ["warning", "The request timed out and was declined."],
         ["warning", "Codex took its request back: nothing was decided."],
     ]
 

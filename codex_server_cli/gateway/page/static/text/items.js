@@ -60,7 +60,7 @@ export class Items {
     if (event.id === undefined || method) return [];
     this.hasAsked = true;
     const isAnswer = this._waiting.delete(event.id);
-    return isAnswer && event.why === "timeout" ? [this._note(`late-${event.seq}`, "warning", "Nobody answered in time: the request was declined.")] : [];
+    return isAnswer && event.why === "timeout" ? [this._note(`late-${event.seq}`, "warning", "The request timed out and was declined.")] : [];
   }
 
   /** @param {LogEvent} event a request, or its resolution @param {any} params @returns {string[]} */
