@@ -1,4 +1,4 @@
-"""The verb of the gateway: what it takes."""
+"""The verb of the gateway: its parameters."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SERVE_FLAGS: Final = (
         metavar="WHOSE",
     ),
 )
-"""Each has the name of its key in the table `serve` of config.json, and its form."""
+"""Each has the name of its key in the table `serve` of config.json, and the same type."""
 
 VERBS: Final[dict[str, Verb]] = {
     "serve": Verb(

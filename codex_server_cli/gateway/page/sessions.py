@@ -64,7 +64,7 @@ class Sessions:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._sessions: dict[bytes, _PageSession] = {}  # by the digest of the cookie, that used last at the end
+        self._sessions: dict[bytes, _PageSession] = {}  # by digest of the cookie, most recently used last
 
     def open(self) -> NewSession:
         """Create a session, for a browser that has sent the token, or needs none."""

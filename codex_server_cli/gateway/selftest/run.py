@@ -56,7 +56,7 @@ def selftest(
         context = CheckContext(next(iter(options.model_aliases), None), secrets.token_hex(8))
         for name, check in CHECKS.items():
             result = _run(name, check(context), client)
-            if gateway.is_stopping:  # it has failed for that reason
+            if gateway.is_stopping:  # shutdown is why it failed
                 return
             results.append(result)
             tell(result)

@@ -200,7 +200,7 @@ class Hub:
         """Update a feed and wake its streams after a check.
 
         Args:
-            is_settled: its end was certain before that check, which therefore has seen the last line.
+            is_end_confirmed: its end was certain before that check, which therefore has seen the last line.
         """
         has_more = size != feed.size
         feed.size, feed.is_over = size, feed.is_over or is_end_confirmed
