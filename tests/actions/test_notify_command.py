@@ -32,7 +32,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return Settings(home / ".codex-server", home / ".codex", home, str(tmp_path / "bin"), None)
 
 
-def test_without_a_command_nobody_is_told(settings: Settings) -> None:
+def test_without_a_command_no_notification_is_sent(settings: Settings) -> None:
     assert choose_command(settings, None, Config()) is None
 
 

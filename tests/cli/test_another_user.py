@@ -266,7 +266,7 @@ def test_sessions_that_may_not_be_read_are_not_taken_for_none(shell: Shell, what
     closed.chmod(0o700)
 
 
-def test_a_name_that_only_a_closed_turn_may_have_is_not_taken_for_nobodys(
+def test_a_name_that_only_an_unreadable_turn_may_have_is_not_taken_for_unknown(
     shell: Shell, turns: TurnsOnDisk, closed: TurnDir
 ) -> None:
     named = turns.complete(name="mine", cwd="/")

@@ -65,7 +65,7 @@ def test_every_error_ends_with_its_own_code_and_says_so(
 
 
 @pytest.mark.parametrize("error", [RuntimeError("boom"), KeyError("boom"), RecursionError("boom"), MemoryError("boom")])
-def test_what_nobody_foresaw_is_our_defect_in_one_line(
+def test_an_unexpected_exception_is_our_defect_in_one_line(
     fail_with: Fail, capfdbinary: pytest.CaptureFixture[bytes], error: Exception
 ) -> None:
     assert fail_with(error) == 1
@@ -114,7 +114,7 @@ def test_a_command_that_ends_with_its_turn_ends_with_its_code(shell: Shell, turn
     assert (cancel.code, cancel.json["state"]) == (0, state)
 
 
-def test_a_turn_that_is_deleted_is_66_in_words_for_whoever_follows_it(shell: Shell, turns: TurnsOnDisk) -> None:
+def test_a_follower_of_a_deleted_turn_ends_with_66_in_words(shell: Shell, turns: TurnsOnDisk) -> None:
     turn = turns.running()
     turn.out.write_text("begun\n")
     turn.events.write_text('{"seq":1}\n')

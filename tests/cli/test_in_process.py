@@ -49,7 +49,7 @@ def test_so_does_one_that_breaks(shell: Shell, monkeypatch: pytest.MonkeyPatch) 
     assert state() == before
 
 
-def test_a_turn_is_started_for_nobody_unless_the_test_takes_it(shell: Shell) -> None:
+def test_a_turn_is_only_started_if_the_test_takes_it(shell: Shell) -> None:
     run = shell.call("new", "hi")
     assert (run.code, run.error["kind"], "a turn would have been started" in run.stderr) == (1, "internal", True)
     taken = CapturedLaunch()

@@ -93,7 +93,7 @@ def test_a_config_link_that_leads_to_no_config_is_not_written_through(shell: She
     assert precious.read_text() == "no JSON\n"
 
 
-def test_a_fifo_in_place_of_the_config_keeps_nobody_waiting(shell: Shell) -> None:
+def test_a_fifo_in_place_of_the_config_does_not_block(shell: Shell) -> None:
     shell.home.mkdir()
     os.mkfifo(shell.home / "config.json")
     for command in (["new", "hi"], ["setup"], ["gc"]):

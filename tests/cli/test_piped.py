@@ -241,7 +241,7 @@ def test_a_caller_that_writes_and_stays_is_heard_as_far_as_it_came(shell: Shell)
     assert seconds < SOON_S
 
 
-def test_a_dash_waits_for_whoever_holds_it(shell: Shell, taking: str) -> None:
+def test_a_dash_waits_for_any_process_that_holds_stdin(shell: Shell, taking: str) -> None:
     theirs, ours = os.pipe()
     process = subprocess.Popen(
         [taking, "new", "x", "-"], stdin=theirs, stdout=subprocess.PIPE, cwd=shell.project, env=shell.env

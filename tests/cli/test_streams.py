@@ -44,7 +44,7 @@ def test_a_reader_that_goes_away_is_no_failure_worth_a_word(shell: Shell, turns:
 
 
 @pytest.mark.measured
-def test_an_error_is_told_though_nobody_reads_its_json(shell: Shell) -> None:
+def test_an_error_is_told_even_if_its_json_is_not_read(shell: Shell) -> None:
     read_fd, write_fd = os.pipe()
     os.close(read_fd)
     code, stderr = run_into(shell, write_fd, "new", "")

@@ -32,7 +32,7 @@ BLANK = [
 
 
 @for_each("text", BLANK, ids=ascii)
-def test_what_nobody_sees_is_no_prompt(text: str) -> None:
+def test_invisible_text_is_no_prompt(text: str) -> None:
     assert is_blank(text)
     with pytest.raises(BadInputError, match="the prompt is empty"):
         check_prompt(text)

@@ -48,7 +48,7 @@ def test_a_function_answers_from_what_was_asked() -> None:
         assert b'"SHOUT"' in ask(model, "POST", "/v1/responses", user("shout"))[1]
 
 
-def test_a_defect_in_a_script_is_told_to_whoever_asked() -> None:
+def test_a_defect_in_a_script_is_told_to_the_client() -> None:
     with ScriptedModel([]) as model:
         status, body = ask(model, "POST", "/v1/responses", {})
     assert status == 400
@@ -115,7 +115,7 @@ def test_closing_the_model_opens_its_gates() -> None:
     client.close()
 
 
-def test_a_client_that_hangs_up_is_nobodys_trouble(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_client_that_hangs_up_disturbs_no_other(capfd: pytest.CaptureFixture[str]) -> None:
     gate = Gate()
     with ScriptedModel([say(hold(gate), "x" * 1_000_000, chunks=10)]) as model:
         host, port = model.origin.removeprefix("http://").split(":")

@@ -191,7 +191,7 @@ def test_a_first_prompt_far_into_the_file_is_found(sessions: SessionFiles) -> No
     assert list_threads(sessions.home, limit=1)[0].first_prompt == "here I am"
 
 
-def test_a_session_that_nobody_wrote_to_has_no_prompt(sessions: SessionFiles) -> None:
+def test_a_session_without_messages_has_no_prompt(sessions: SessionFiles) -> None:
     sessions.write(meta_line("/home/dev", source="cli"))
 
     (row,) = list_threads(sessions.home, limit=1)

@@ -235,11 +235,11 @@ def test_a_lock_is_its_holders_own_until_its_file_is_deleted_moved_or_replaced(p
     assert lock.is_own(lock_fd, path)
 
 
-def test_a_lock_in_a_directory_that_is_gone_is_nobodys_own(path: Path, lock_fd: int) -> None:
+def test_a_lock_in_a_directory_that_is_gone_has_no_owner(path: Path, lock_fd: int) -> None:
     assert not lock.is_own(lock_fd, path.parent / "nowhere" / "lock")
 
 
-def test_where_nobody_may_look_the_lock_stays_its_holders_own(
+def test_a_lock_whose_holder_cannot_be_inspected_stays_its_own(
     path: Path, lock_fd: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_path: Path) -> NoReturn:

@@ -169,7 +169,7 @@ def test_of_two_turns_the_last_one_cleans(world: MountWorld, dead: int) -> None:
     assert world.left == set()
 
 
-def test_a_dead_turn_keeps_nobody_and_is_no_excuse(world: MountWorld, dead: int) -> None:
+def test_a_dead_turn_blocks_no_other_and_is_no_excuse(world: MountWorld, dead: int) -> None:
     first, second = world.turn(), world.turn()
     world.note(second)
     world.use(".git", dead)
@@ -190,7 +190,7 @@ def test_a_register_that_somebody_keeps_locked_keeps_all(world: MountWorld, monk
     assert world.left == {".git"}
 
 
-def test_a_register_of_odd_things_keeps_all_and_hangs_nobody(world: MountWorld) -> None:
+def test_a_register_of_odd_things_keeps_all_and_blocks_no_reader(world: MountWorld) -> None:
     (world.register / "lock").unlink()
     os.mkfifo(world.register / "lock")
     turn = world.turn()

@@ -25,11 +25,11 @@ def test_the_process_that_a_record_names_is_alive_if_all_three_marks_are_its_own
 
 
 @for_each("pid", [None, 0, -1, 2**31, 10**30, True, "1", [1], 1.5], ids=repr)
-def test_an_odd_pid_is_nobody(pid: Any) -> None:
+def test_an_odd_pid_is_no_process(pid: Any) -> None:
     assert living_worker(own_meta() | {"pid": pid}) is None
 
 
-def test_a_record_without_proof_names_nobody() -> None:
+def test_a_record_without_proof_names_no_process() -> None:
     assert living_worker({}) is None
     assert living_worker({"pid": os.getpid()}) is None
     assert living_worker({"pid": os.getpid(), "pid_start_ticks": None, "boot_id": None}) is None

@@ -88,7 +88,7 @@ def test_where_no_limit_holds_the_turn_starts_at_once(one_home: Home) -> None:
 
 
 @pytest.mark.measured
-def test_a_provider_without_limits_holds_nobody(one_home: Home) -> None:
+def test_a_provider_without_limits_holds_no_turn(one_home: Home) -> None:
     one_home.model([say("Done.")])
     turn = one_home.start("new", "hi", "--after-reset")
     assert turn.wait()["answer"] == "Done."
@@ -106,7 +106,7 @@ def test_a_new_login_ends_what_the_turns_of_the_old_one_tell(one_home: Home) -> 
     assert one_home.start("new", "hi", "--after-reset").wait()["answer"] == "Done."
 
 
-def test_a_turn_that_is_held_keeps_nobody_waits_light_and_idle_and_is_cancelled_at_once(one_home: Home) -> None:
+def test_a_held_turn_blocks_no_other_waits_light_and_idle_and_is_cancelled_at_once(one_home: Home) -> None:
     one_home.configure(max_running=1)
     chatgpt(one_home, FAR_S)
     first, second = start_waiting(one_home), start_waiting(one_home)

@@ -54,7 +54,7 @@ def test_a_declined_command_does_not_run_and_the_turn_goes_on(home: Home) -> Non
     assert "rejected" in str(model.model_requests[1].tool_outputs["c1"])
 
 
-def test_a_request_that_nobody_answers_is_declined_when_its_time_is_over(home: Home) -> None:
+def test_an_unanswered_request_is_declined_when_its_time_is_over(home: Home) -> None:
     home.model([escalated(home), say("Nobody came.")])
     started = time.monotonic()
     turn = home.start("new", "hi", *ASK, "--approval-timeout", "2")
@@ -146,7 +146,7 @@ def test_codexs_own_reviewer_decides_without_us(home: Home, outcome: str, is_run
     assert not (turn.path / "pending.json").exists()
 
 
-def test_where_nobody_was_promised_to_be_asked_an_escalation_is_refused(home: Home) -> None:
+def test_an_escalation_is_refused_if_the_turn_may_not_ask(home: Home) -> None:
     home.model([escalated(home), say("Then not.")])
     turn = home.start("new", "hi")
     assert turn.wait()["answer"] == "Then not."

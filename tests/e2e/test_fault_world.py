@@ -83,7 +83,7 @@ def test_a_clock_that_steps_neither_ends_a_turn_nor_keeps_it(one_home: Home, ste
 
 
 @pytest.mark.full
-def test_cancel_of_a_hung_worker_whose_pid_somebody_else_has_now_kills_nobody(
+def test_cancel_of_a_hung_worker_whose_pid_was_reused_kills_no_other_process(
     one_home: Home, bystander: subprocess.Popen[bytes]
 ) -> None:
     turn = start_silent(one_home)
@@ -109,7 +109,7 @@ def test_cancel_kills_a_hung_worker_that_is_still_itself(one_home: Home) -> None
 
 
 @pytest.mark.parametrize("other", ["another start", "another boot"])
-def test_a_dead_turn_whose_pid_somebody_else_has_now_is_abandoned_and_nobody_is_killed(
+def test_a_dead_turn_whose_pid_was_reused_is_abandoned_and_no_process_is_killed(
     one_home: Home, turns: TurnsOnDisk, bystander: subprocess.Popen[bytes], other: str
 ) -> None:
     # After a reboot, too: the lock is gone, and the pid may belong to any process.

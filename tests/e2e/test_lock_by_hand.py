@@ -63,7 +63,7 @@ def test_a_worker_that_wakes_after_its_turn_was_repaired_writes_no_more(one_home
     assert one_home.left_running() == []
 
 
-def test_whoever_waits_for_a_turn_is_told_that_its_lock_is_gone(one_home: Home) -> None:
+def test_a_waiting_command_says_that_the_lock_of_its_turn_is_gone(one_home: Home) -> None:
     turn, _ = one_home.start_held()
     waiter = one_home.spawn("wait", turn.id, "--print", "answer")
     take_lock_away(turn)

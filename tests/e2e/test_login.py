@@ -203,7 +203,7 @@ def test_a_missing_home_of_codex_is_no_missing_login(one_home: Home) -> None:
     refused(one_home, "Codex is not logged in")
 
 
-def test_without_a_home_of_codex_at_all_nobody_is_logged_in(one_home: Home) -> None:
+def test_without_a_home_of_codex_there_is_no_login(one_home: Home) -> None:
     del one_home.env["CODEX_HOME"]
     refused(one_home, "Codex is not logged in")
     assert one_home.run("account").code == 2

@@ -99,7 +99,7 @@ def go_on_to_the_end(turn: PlayedTurn) -> None:
 
 
 @pytest.mark.full
-def test_no_line_is_missed_or_doubled_whoever_is_killed(one_home: Home) -> None:
+def test_no_line_is_missed_or_doubled_whichever_process_is_killed(one_home: Home) -> None:
     """The monitor is killed at any line, and workers in between: its outputs in sum are the journal, line for line."""
     chance, lines, turns = random.Random(7), list[Json](), list[PlayedTurn]()
     for round_ in range(8):
@@ -143,7 +143,7 @@ def test_no_line_is_missed_or_doubled_whoever_is_killed(one_home: Home) -> None:
 
 
 @pytest.mark.measured
-def test_a_monitor_ends_when_nobody_reads_it_any_more_though_nothing_happens(one_home: Home) -> None:
+def test_a_monitor_ends_when_its_reader_is_gone_even_if_nothing_happens(one_home: Home) -> None:
     monitor = Monitor(one_home)
     wait_until(lambda: (one_home.path / "journal").is_dir(), what="the journal")
     assert monitor.process.stdout is not None

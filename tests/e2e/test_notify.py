@@ -99,7 +99,7 @@ def test_a_failed_turn_and_a_cancelled_one_are_told_too(one_home: Home, notes: N
 
 
 @pytest.mark.full
-def test_nobody_waits_for_a_notifier(one_home: Home, notes: Notes) -> None:
+def test_there_is_no_wait_for_a_notifier(one_home: Home, notes: Notes) -> None:
     notes.close_gate("end")
     one_home.model([say("Done.")])
     turn = one_home.start("new", "hi", "--notify", notes.command)

@@ -230,7 +230,7 @@ def test_a_profile_that_names_one_of_codex_own_is_judged_by_what_codex_says_of_i
 
 
 @needs_root
-def test_a_key_in_the_system_wide_configuration_is_nobodys_consent(home: Home) -> None:
+def test_a_key_in_the_system_wide_configuration_is_no_consent(home: Home) -> None:
     model = home.chatgpt([say("never")])
     machine = Machine(home, f'model_provider = "p"\n{provider(model, KEYS["bearer"])}')
     run = machine.run("new", "hi", "--wait", "--full")

@@ -135,7 +135,7 @@ def test_thousands_of_requests_at_once_are_all_answered(one_home: Home) -> None:
     assert sorted(ids) == list(range(2, 3000))
 
 
-def test_what_nobody_reads_yet_is_kept_so_that_the_server_is_not_slow(one_home: Home, tmp_path: Path) -> None:
+def test_unread_messages_are_buffered_so_that_the_server_is_not_slowed(one_home: Home, tmp_path: Path) -> None:
     done = tmp_path / "done"
     write = 'for n in range(100_000): os.write(1, b\'{"method":"delta","params":{"n":%d}}\\n\' % n)'
     pin(one_home, write, f"open({str(done)!r}, 'w').close()", "sys.stdin.read()")

@@ -172,7 +172,7 @@ def test_where_there_is_no_room_for_the_codex_that_puts_back_the_turn_keeps_its_
 
 
 @pytest.mark.full
-def test_a_turn_whose_directory_is_deleted_gives_back_what_it_had_taken(home: Home) -> None:
+def test_a_turn_whose_directory_is_deleted_releases_its_leases(home: Home) -> None:
     turn, _gate, thread_id = start_held(home)
     queue_message(home, thread_id)
     wait_until(lambda: is_taken(turn), what="the message out of Codex's reach")

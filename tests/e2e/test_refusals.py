@@ -93,7 +93,7 @@ def test_a_command_of_a_script_that_the_sandbox_denies_is_told_once(home: Home) 
         assert refused_item["reason"].endswith(": new.txt: Read-only file system")
 
 
-def test_a_command_that_nobody_may_allow_is_told(home: Home) -> None:
+def test_a_command_that_no_user_may_allow_is_told(home: Home) -> None:
     turn = run(home, run_command("touch /new", escalated=True, justification="need it"))
     (refused_item,) = refused(turn)
     assert (refused_item["what"], refused_item["command"]) == ("command", "touch /new")

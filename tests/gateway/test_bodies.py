@@ -76,7 +76,7 @@ def test_what_is_no_json_or_would_be_dropped_by_codex_is_refused(body: bytes) ->
     assert refusal_of([body]) == (400, "invalid_json")
 
 
-def test_half_a_character_is_left_to_who_replaces_it_and_a_number_too_large_to_nobody() -> None:
+def test_half_a_character_is_left_to_a_caller_that_replaces_it_and_a_number_too_large_to_none() -> None:
     assert read([b'{"a": "\\ud83d"}'], may_have_halves=True) == {"a": "\ud83d"}
     assert refusal_of([b'{"a": 1e999}'], may_have_halves=True) == (400, "invalid_json")
 

@@ -256,7 +256,7 @@ def test_a_client_that_closes_its_sending_side_gets_its_answer(path: bytes) -> N
     run(use)
 
 
-def test_a_client_that_closes_its_sending_side_within_a_request_is_let_go() -> None:
+def test_a_client_that_closes_its_sending_side_within_a_request_is_disconnected() -> None:
     async def use(place: LimitedServer) -> None:
         head = b"POST /watch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
         for data in (b"", b"GET / HT", head):

@@ -233,7 +233,7 @@ def test_what_is_no_http_gets_a_json_error(serve: Serve) -> None:
 
 
 @pytest.mark.full
-def test_slow_and_idle_clients_disturb_no_other_and_are_let_go(serve: Serve) -> None:
+def test_slow_and_idle_clients_disturb_no_other_and_are_disconnected(serve: Serve) -> None:
     serving = serve()
     slow = [socket.create_connection(("127.0.0.1", serving.port)) for _ in range(300)]
     try:

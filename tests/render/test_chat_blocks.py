@@ -222,7 +222,7 @@ def test_the_prompt_is_known_and_what_is_said_into_the_turn_is_shown() -> None:
         ({"error": {"code": -32601, "message": "no"}}, "approval 0: refused"),
     ],
 )
-def test_a_decision_is_told_whoever_took_it(reply: Json, expected: str) -> None:
+def test_a_decision_is_told_wherever_it_was_taken(reply: Json, expected: str) -> None:
     chat = RecordedChat().came(APPROVAL)
     assert chat.blocks == []
     assert chat.went({"id": 0, **reply}).of(BlockKind.NOTE) == [expected]
@@ -235,7 +235,7 @@ def test_a_request_that_codex_takes_back_says_so() -> None:
     assert chat.went({"id": 0, "result": {"decision": "accept"}}).of(BlockKind.NOTE) == chat.of(BlockKind.NOTE)
 
 
-def test_an_answer_is_told_with_its_words_and_a_decision_of_nobody_as_one() -> None:
+def test_an_answer_is_told_with_its_words_and_an_automatic_decision_as_such() -> None:
     question: Json = {
         "method": "item/tool/requestUserInput",
         "id": 7,
@@ -255,7 +255,7 @@ def test_what_codex_does_otherwise_than_asked_is_told() -> None:
     assert blocks == [Block(BlockKind.WARNING, "Codex runs this turn with model gpt, not wanted as asked")]
 
 
-def test_a_request_that_nobody_could_answer_is_not_shown() -> None:
+def test_a_request_that_no_user_could_answer_is_not_shown() -> None:
     chat = RecordedChat().came({"method": "attestation/generate", "id": 3, "params": {}})
     assert chat.went({"id": 3, "error": {"code": -32601}}).blocks == []
 

@@ -136,7 +136,7 @@ def test_who_is_stopped_while_asking_asks_no_more(
 
 
 @pytest.mark.parametrize("code", ["raise SystemExit(1)", "print('what?')", "import os; os.close(1)"])
-def test_an_asker_that_fails_keeps_nobody(
+def test_a_probe_that_fails_delays_no_turn(
     world: ClockWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     monkeypatch.setattr(limit_wait, "_CODE", code)
@@ -145,7 +145,7 @@ def test_an_asker_that_fails_keeps_nobody(
     slot.release()
 
 
-def test_an_asker_that_never_ends_keeps_nobody_for_long(
+def test_a_probe_that_never_ends_delays_no_turn_for_long(
     world: ClockWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limit_wait, "_CODE", "import signal; signal.pause()")
@@ -155,7 +155,7 @@ def test_an_asker_that_never_ends_keeps_nobody_for_long(
     slot.release()
 
 
-def test_a_machine_without_room_for_an_asker_keeps_nobody(
+def test_a_machine_without_room_for_a_probe_delays_no_turn(
     world: ClockWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> int:

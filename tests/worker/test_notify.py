@@ -136,7 +136,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_what_a_command_leaves_in_the_background_keeps_nobody(log: Path, tmp_path: Path) -> None:
+def test_a_background_process_of_a_command_does_not_delay_the_end(log: Path, tmp_path: Path) -> None:
     pid_path = tmp_path / "pid"
     run_command(["sh", "-c", f"sleep 300 & echo $! > {pid_path}; echo done"], b"", tmp_path, RUN, FEW_S)
     assert log.read_text() == "done\n"
@@ -145,7 +145,7 @@ def test_what_a_command_leaves_in_the_background_keeps_nobody(log: Path, tmp_pat
     os.kill(pid, 9)
 
 
-def test_what_talks_on_in_the_background_keeps_nobody(log: Path, tmp_path: Path) -> None:
+def test_output_from_the_background_does_not_delay_the_end(log: Path, tmp_path: Path) -> None:
     run = run_command(["sh", "-c", "yes & exit 0"], b"", tmp_path, RUN, FEW_S)
     assert (run.exit_code, run.problem) == (0, None)
     assert len(log.read_bytes()) <= notifier._LOG_BYTES

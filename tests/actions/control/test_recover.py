@@ -109,7 +109,7 @@ def test_without_any_record_codex_is_missing(
     assert files_of(turn) == before
 
 
-def test_a_complete_turn_needs_nobody(settings: Settings, turns: TurnsOnDisk) -> None:
+def test_a_complete_turn_needs_no_attention(settings: Settings, turns: TurnsOnDisk) -> None:
     turn = turns.complete()
     before = files_of(turn)
     recovered = recover(settings, turn)

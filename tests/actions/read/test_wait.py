@@ -126,7 +126,7 @@ def test_a_request_that_another_shell_answers_between_two_looks_does_not_count(
     assert brief(wait.wait([turns.running()], is_any=False, timeout_s=0.1)) == [RUNS]
 
 
-def test_what_an_ended_turn_asked_is_nobodys_business(turns: TurnsOnDisk) -> None:
+def test_a_request_of_an_ended_turn_is_not_shown(turns: TurnsOnDisk) -> None:
     turn = turns.complete()
     ask(turn)
     assert brief(wait.wait([turn], is_any=False)) == [(State.COMPLETE, [])]

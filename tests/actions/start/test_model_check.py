@@ -90,7 +90,7 @@ def test_where_the_model_stands_is_said(settings: Settings, codex: Codex) -> Non
 
 
 @pytest.mark.parametrize("effort", [None, "low", "whatever"])
-def test_a_model_that_nobody_asked_for_is_not_judged(settings: Settings, codex: Codex, effort: str | None) -> None:
+def test_a_model_that_was_not_asked_for_is_not_checked(settings: Settings, codex: Codex, effort: str | None) -> None:
     for thread_id in (None, THREAD):
         check_model(settings, codex.path, model=None, effort=effort, thread_id=thread_id, kept_model="of-the-thread")
 

@@ -134,7 +134,7 @@ def test_a_token_that_is_refused_in_unknown_words_is_refused_all_the_same() -> N
     assert caught.value.kind is ErrorKind.AUTH
 
 
-def test_a_body_that_never_comes_holds_nobody_up_for_long() -> None:
+def test_a_body_that_never_comes_delays_no_other_for_long() -> None:
     def behave(sock: socket.socket) -> None:
         request_of(sock)
         sock.sendall(b"HTTP/1.1 401 Unauthorized\r\n\r\nmissing websocket ")
@@ -208,7 +208,7 @@ def test_who_accepts_and_says_nothing_is_given_up_in_time() -> None:
         assert refusal(to(f"ws://{where}"), 0.0).endswith("does not answer within 0 s")
 
 
-def test_a_host_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> list[object]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -273,7 +273,7 @@ def test_a_connection_over_tls_loses_nothing_and_never_blocks(monkeypatch: pytes
         link.close()
 
 
-def test_much_goes_over_tls_while_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_much_goes_over_tls_before_anything_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "certificate.pem"))
     may_read, size, heard = threading.Event(), 6_000_000, bytearray()
 

@@ -122,7 +122,7 @@ def test_a_unix_socket_loads_nothing_of_tls_and_no_library() -> None:
 # --- no app-server
 
 
-def test_where_nobody_listens_it_is_said_what_is_there_in_place(tmp_path: Path) -> None:
+def test_without_a_listener_the_error_says_what_stands_in_its_place(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "stale link").symlink_to(tmp_path / "gone")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")

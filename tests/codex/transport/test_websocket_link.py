@@ -152,7 +152,7 @@ def test_pings_of_one_who_never_reads_do_not_pile_up(server: WebSocketPeer) -> N
     assert len(server.link._unsent) == unsent > 1_000_000
 
 
-def test_the_end_of_the_server_is_told_after_its_last_words(server: WebSocketPeer) -> None:
+def test_the_end_of_the_server_is_reported_after_its_final_output(server: WebSocketPeer) -> None:
     server.say('{"last":1}')
     server.go()
     assert [server.link.read(server.fd) for _ in range(3)] == [b'{"last":1}\n', None, None]
@@ -163,7 +163,7 @@ def test_the_end_of_the_server_is_told_after_its_last_words(server: WebSocketPee
     assert server.link.write_fd() is None
 
 
-def test_last_words_are_read_also_when_writing_has_failed_before(server: WebSocketPeer) -> None:
+def test_final_output_is_read_even_after_a_failed_write(server: WebSocketPeer) -> None:
     server.say('{"last":1}')
     server.go()
     with pytest.raises(BrokenPipeError):

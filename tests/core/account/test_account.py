@@ -52,7 +52,7 @@ def test_an_account_of_another_shape_is_no_crash(odd: Any) -> None:
         (Account(unavailable="no network"), False),  # an unknown type
     ],
 )
-def test_a_login_is_needed_where_nobody_is_and_somebody_should_be(account: Account, needs_login: bool) -> None:
+def test_a_login_is_needed_if_there_is_none_and_the_provider_requires_one(account: Account, needs_login: bool) -> None:
     assert account.needs_login is needs_login
 
 

@@ -191,7 +191,7 @@ def test_a_login_that_failed_is_told_in_codex_words(reason: str | None, expected
     assert "codex-server login" in caught.value.hint
 
 
-def test_a_login_that_nobody_completes_comes_to_an_end() -> None:
+def test_a_login_that_is_never_completed_comes_to_an_end() -> None:
     with pytest.raises(NotLoggedInError, match="no login was completed within 20 minutes"):
         play(queries.await_login(LOGIN), {})
 

@@ -123,7 +123,7 @@ def test_a_record_without_an_answer_adds_nothing(texts: tuple[str, ...]) -> None
 
 
 @for_each("items", [None, "x", [None, 1], [{"type": "agentMessage"}], [{"id": 1}]])
-def test_a_record_in_a_shape_that_nobody_knows_adds_nothing(items: object) -> None:
+def test_a_record_of_an_unknown_shape_adds_nothing(items: object) -> None:
     there = {"id": "t", "status": "interrupted", "items": items}
     assert merge(unseen(), there, Published("known", "stalled"), REQUEST) is None
 

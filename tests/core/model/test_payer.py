@@ -47,7 +47,7 @@ def config(configured: str | None = None, **providers: Json) -> Json:
         {"capabilities": {"namespace_tools": True}, "env_key_instructions": "none is needed", "auth": None, "aws": {}},
     ],
 )
-def test_a_definition_without_a_secret_bills_nobody(more: Json) -> None:
+def test_a_definition_without_a_secret_bills_no_key(more: Json) -> None:
     assert not has_credentials({**OWN, **more})
 
 
@@ -227,7 +227,7 @@ def test_an_api_key_is_told_with_both_ways_out() -> None:
     assert hint_of(talk).endswith(", then: `codex-server new --cwd /project -`")
 
 
-def test_whoever_is_not_logged_in_is_told_to() -> None:
+def test_without_a_login_the_error_says_to_log_in() -> None:
     assert hint_of(opened(config(), NOBODY, "openai")).startswith("Log in with `codex-server login`, then: ")
 
 

@@ -149,6 +149,6 @@ def test_any_text_is_an_address_or_is_refused(text: str) -> None:
         assert parse_address(address.url) == address
 
 
-def test_a_server_of_the_turns_own_gets_no_environment_and_is_shared_with_nobody() -> None:
+def test_a_server_of_the_turns_own_gets_no_environment_and_is_not_shared() -> None:
     assert ServerTerms() == OWN_SERVER
     assert OWN_SERVER == (False, False, None)

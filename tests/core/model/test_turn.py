@@ -58,7 +58,7 @@ def test_a_free_lock_without_a_marker_proves_nothing_and_calls_for_a_repairer() 
 
 
 @for_each("is_held", [True, False])
-def test_done_is_complete_whoever_holds_the_lock(is_held: bool) -> None:
+def test_done_means_complete_even_if_the_lock_is_held(is_held: bool) -> None:
     assert derive_state(Facts(exists=True, lock_held=is_held, marker=Marker.DONE)) is State.COMPLETE
 
 

@@ -63,7 +63,7 @@ def test_a_turn_that_is_not_there_is_no_refusal() -> None:
 
 
 @for_each("result", [{}, {"data": None}, {"data": ["x", 1]}])
-def test_a_list_in_a_shape_that_nobody_knows_is_an_empty_one(result: dict[str, Any]) -> None:
+def test_a_list_of_an_unknown_shape_is_an_empty_one(result: dict[str, Any]) -> None:
     assert play(find_stored_turn("thread", "ours", "1"), HELLO, {"result": result})[1] == StoredTurn(None)
 
 

@@ -43,7 +43,7 @@ def test_a_decision_is_told(result: Any, expected: str) -> None:
     assert outcome(RequestKind.COMMAND, {}, result) == expected
 
 
-def test_a_decision_that_nobody_took_says_so() -> None:
+def test_an_automatic_decision_says_so() -> None:
     decline = {"decision": "decline"}
     assert outcome(RequestKind.COMMAND, {}, decline, is_overdue=True) == "declined: no answer in time"
 

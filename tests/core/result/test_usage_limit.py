@@ -121,7 +121,7 @@ def test_a_window_that_is_used_up_holds_who_has_no_credits(snapshot: dict[str, A
     assert held_until_s(limits) == until_s
 
 
-def test_without_limits_nobody_is_held() -> None:
+def test_without_limits_no_turn_is_held() -> None:
     assert held_until_s(None) is None
 
 

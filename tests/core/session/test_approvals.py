@@ -73,7 +73,7 @@ def test_a_request_waits_and_nothing_is_replied() -> None:
 
 @for_each("approval", [Approval.NEVER, Approval.AUTO])
 @for_each("method", [COMMAND, PATCH, PERMISSIONS, QUESTION, ELICITATION])
-def test_whoever_was_promised_no_questions_is_asked_none(approval: Approval, method: str) -> None:
+def test_a_user_who_was_promised_no_questions_is_asked_none(approval: Approval, method: str) -> None:
     talk = with_approvals(asked(method, questions=[WHICH], mode="url"), approval=approval)
     assert [reply["error"]["code"] for reply in results(talk)] == [-32601]
     assert talk.session.phase is Phase.THINKING
@@ -99,7 +99,7 @@ def test_questions_need_no_approvals(promise: Json) -> None:
     ],
     ids=["tool", "legacy", "unknown", "verification", "odd id", "no question"],
 )
-def test_what_nobody_could_answer_is_refused_at_once(message: Json) -> None:
+def test_a_request_that_no_user_could_answer_is_refused_at_once(message: Json) -> None:
     talk = with_approvals(message, may_ask_questions=True)
     assert results(talk) == [{"id": message["id"], "error": results(talk)[0]["error"]}]
     assert talk.session.approvals.pending == ()
@@ -214,7 +214,7 @@ def test_of_several_requests_one_has_to_be_named() -> None:
     assert [request.id for request in talk.session.approvals.pending] == ["0"]
 
 
-def test_whoever_names_no_request_never_decides_one_that_came_after_another() -> None:
+def test_without_a_named_request_one_that_came_after_another_is_never_decided() -> None:
     talk = with_approvals().serve("approve").receive(asked(COMMAND, 1, command="rm -r x")).serve("approve")
     assert error_of(talk).exit_code == Exit.BAD_INPUT
     assert [request.id for request in talk.session.approvals.pending] == ["1"]
@@ -270,7 +270,7 @@ def test_answers_are_checked_before_they_are_sent() -> None:
     assert replay(talk.events)[1] == talk.text
 
 
-def test_what_nobody_must_see_is_not_shown() -> None:
+def test_what_must_stay_secret_is_not_shown() -> None:
     secret = {"id": "q2", "question": "Password?", "isSecret": True}
     talk = with_approvals(asked(QUESTION, questions=[WHICH, secret]), may_ask_questions=True)
     talk.serve("reply", answers={"q1": ["A"], "q2": ["hunter2"]})
@@ -292,7 +292,7 @@ def test_an_undecided_request_is_declined_when_its_time_is_over() -> None:
     assert replay(talk.events)[1] == talk.text
 
 
-def test_what_comes_too_late_decides_nothing_though_nobody_looked_at_the_clock_meanwhile() -> None:
+def test_a_decision_that_comes_too_late_has_no_effect_even_if_the_clock_was_not_checked_meanwhile() -> None:
     talk = with_approvals(approval_timeout_s=2.0)
     talk.now_ms += 2_000  # the machine slept, or the worker was stopped
     talk.serve("approve", request="0")

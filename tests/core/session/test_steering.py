@@ -16,7 +16,7 @@ def error_of(talk: Dialogue) -> CodexServerError:
     return error
 
 
-def test_text_is_sent_to_the_turn_that_runs_and_whoever_sent_it_learns_when_codex_has_it() -> None:
+def test_text_is_sent_to_the_running_turn_and_its_sender_learns_when_codex_has_it() -> None:
     talk = Dialogue().started().serve("steer", text=TEXT)
     assert talk.requests("turn/steer") == [
         {"threadId": THREAD, "expectedTurnId": TURN, "input": [{"type": "text", "text": TEXT}]}
@@ -62,7 +62,7 @@ def test_a_turn_that_has_yet_to_begin_cannot_be_steered() -> None:
     assert len(talk.requests("turn/steer")) == 1
 
 
-def test_whoever_steers_a_turn_that_ends_meanwhile_is_told() -> None:
+def test_steering_a_turn_that_ends_meanwhile_says_so() -> None:
     talk = Dialogue().started().serve("steer", text=TEXT).receive(COMPLETED)
     assert talk.has_ended
     assert "ended before" in error_of(talk).message

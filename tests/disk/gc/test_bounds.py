@@ -214,7 +214,9 @@ def test_a_turn_that_goes_meanwhile_counts_as_gone(turns: TurnsOnDisk, monkeypat
     assert (collected.n_left, collected.left_bytes) == (2, 2 * one)
 
 
-def test_a_month_of_turns_keeps_within_its_size_whoever_collects_at_once(turns: TurnsOnDisk, tmp_path: Path) -> None:
+def test_a_month_of_turns_keeps_within_its_size_with_several_collectors_at_once(
+    turns: TurnsOnDisk, tmp_path: Path
+) -> None:
     specimen = turns.complete().path.rename(tmp_path / "specimen")
     made = fill(specimen, turns.path, days=10, a_day=30)
     sizes = {path.name: size_of(path) for path in made}

@@ -47,7 +47,7 @@ def test_each_request_wants_attention_and_tells_the_phase(turn_path: Path) -> No
     assert entries == [("attention", "0"), ("attention", "1"), ("phase", None)]
 
 
-def test_a_deleted_turn_is_cancelled_whoever_says_so_first(turn_path: Path) -> None:
+def test_a_deleted_turn_is_cancelled_whichever_report_comes_first(turn_path: Path) -> None:
     turn = TurnJournal(turn_path)
     shutil.rmtree(turn_path)
     turn.end("complete", None)

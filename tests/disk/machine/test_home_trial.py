@@ -53,14 +53,14 @@ def test_a_file_system_that_makes_no_fifo_has_none(tmp_path: Path, monkeypatch: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_whose_fifos_wake_nobody_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_whose_fifos_wake_no_reader_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(home_trial, "_WAKE_MS", 1)
     monkeypatch.setattr(home_trial, "send_byte", lambda _path: True)
     assert not home_trial.has_fifos(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_dead_trial_left_is_in_nobodys_way(tmp_path: Path) -> None:
+def test_leftovers_of_a_dead_trial_disturb_no_later_one(tmp_path: Path) -> None:
     (tmp_path / f".new-doctor-{os.getpid()}").touch()
     with pytest.raises(FileExistsError):
         home_trial.has_locks(tmp_path)

@@ -93,7 +93,7 @@ def test_one_that_leaves_from_the_middle_of_the_queue_opens_no_gap_behind_it(fol
     assert third.is_head()
 
 
-def test_a_turn_that_is_cancelled_in_the_queue_lets_nobody_push_in(folder: Path) -> None:
+def test_a_turn_that_is_cancelled_in_the_queue_lets_no_other_overtake(folder: Path) -> None:
     first, second, third = enqueue(folder, 3)
     second.leave()
     (fourth,) = enqueue(folder, 1)
@@ -134,7 +134,7 @@ def test_a_machine_without_threads_to_spare_costs_no_queued_turn(
     assert is_woken(wake[0], DEADLINE_S)
 
 
-def test_whoever_is_stopped_over_making_a_turn_keeps_nobody_for_ever(
+def test_a_process_that_is_stopped_while_it_makes_a_turn_blocks_no_other_for_ever(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue, "ORDER_TIMEOUT_S", 0.05)
@@ -143,7 +143,7 @@ def test_whoever_is_stopped_over_making_a_turn_keeps_nobody_for_ever(
 
 
 @pytest.mark.parametrize("dead", [(0,), (1, 2), (0, 1, 2), (2, 3)])
-def test_whoever_dies_in_the_queue_is_passed_over(folder: Path, dead: tuple[int, ...]) -> None:
+def test_a_turn_that_dies_in_the_queue_is_passed_over(folder: Path, dead: tuple[int, ...]) -> None:
     line = enqueue(folder, 5)
     for index in dead:
         die(line[index])
@@ -222,7 +222,7 @@ def test_there_are_as_many_slots_as_turns_may_run(folder: Path) -> None:
     assert take(folder, "2026-4") is not None
 
 
-def test_a_slot_that_was_given_back_was_left_by_nobody(folder: Path) -> None:
+def test_a_released_slot_names_no_dead_turn(folder: Path) -> None:
     slot = take(folder, "2026-1", 1)
     assert slot is not None
     slot.release()
@@ -283,7 +283,7 @@ def test_below_a_turn_there_is_one_slot_which_leaves_no_file(folder: Path) -> No
     assert [path.name for path in folder.iterdir()] == ["below-2026-9"]
 
 
-def test_a_ticket_in_whose_place_something_else_stands_blocks_nobody(folder: Path) -> None:
+def test_a_ticket_that_was_replaced_by_something_else_blocks_no_turn(folder: Path) -> None:
     first, second = enqueue(folder, 2)
     (folder / first.turn_id).unlink()
     (folder / first.turn_id).mkdir()

@@ -96,7 +96,7 @@ def test_a_writer_that_died_is_no_holder_though_its_file_is_there(turns_path: Pa
     assert again is not None
 
 
-def test_a_thread_that_nobody_ever_wrote_has_no_holder(turns_path: Path) -> None:
+def test_a_thread_that_was_never_written_has_no_holder(turns_path: Path) -> None:
     assert thread_locks.holder(turns_path, THREAD) is None
     assert not thread_locks.folder_of(turns_path).exists()
 

@@ -93,7 +93,7 @@ def test_a_byte_wakes_a_worker_that_listens(turn: TurnDir) -> None:
     os.close(fd)
 
 
-def test_where_nobody_listens_there_is_no_waiting(turn: TurnDir) -> None:
+def test_without_a_listener_there_is_no_waiting(turn: TurnDir) -> None:
     assert not inbox.wake(turn)
     inbox.post(turn, "cancel")
     turn.wake.unlink()

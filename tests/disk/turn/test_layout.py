@@ -58,7 +58,7 @@ def test_pictures_are_kept_by_value(turns_path: Path) -> None:
     assert {str(path.relative_to(turn.path)): path.read_bytes() for path in turn.path.glob("images/*")} == pictures
 
 
-def test_nobody_else_may_look_in_whatever_the_umask(turns_path: Path) -> None:
+def test_no_other_user_may_look_in_whatever_the_umask(turns_path: Path) -> None:
     before = os.umask(0)
     try:
         turn, lock_fd = create(turns_path, TURN_ID, "hi", {}, {"images/1.png": b"\x89PNG"})
@@ -98,7 +98,7 @@ def test_an_id_that_another_worker_is_filling_is_left_to_it(turns_path: Path) ->
     os.close(hidden_fd)
 
 
-def test_a_reader_never_sees_half_of_a_turn_or_one_that_nobody_holds(turns_path: Path) -> None:
+def test_a_reader_never_sees_half_of_a_turn_or_one_without_a_holder(turns_path: Path) -> None:
     maker = subprocess.Popen([sys.executable, "-c", CREATE_MANY, str(turns_path)])
     seen: set[str] = set()
     while maker.poll() is None or len(seen) < 300:

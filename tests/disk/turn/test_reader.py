@@ -65,7 +65,7 @@ def test_an_error_of_an_older_version_has_every_member_too(turns: TurnsOnDisk) -
     assert errors[0].keys() - {"finished_at"} == errors[1].keys() == TurnError(ErrorKind.NETWORK, "").to_json().keys()
 
 
-def test_a_dead_worker_is_repaired_by_whoever_looks(turns: TurnsOnDisk) -> None:
+def test_any_reader_repairs_the_turn_of_a_dead_worker(turns: TurnsOnDisk) -> None:
     assert TurnReader(sweep).state(turns.dead()) is State.ABANDONED
     assert TurnReader(sweep).state(turns.dead(WHOLE_TURN)) is State.COMPLETE
 
@@ -101,7 +101,7 @@ def test_a_dead_turn_that_another_reader_is_repairing_can_be_outlasted(
 
 
 @pytest.mark.parametrize("holder", [None, 0, os.getpid()], ids=["unseen", "untold", "itself"])
-def test_nobody_waits_for_the_repair_of_a_turn_whose_worker_lives_elsewhere_or_under_another_pid(
+def test_there_is_no_wait_for_the_repair_of_a_turn_whose_worker_lives_elsewhere_or_under_another_pid(
     turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch, holder: int | None
 ) -> None:
     def wait_in_vain(*_: object) -> bool:
@@ -114,7 +114,7 @@ def test_nobody_waits_for_the_repair_of_a_turn_whose_worker_lives_elsewhere_or_u
     assert not reader.outlast_repairer(turn, TurnReader(no_sweep).view(turn))
 
 
-def test_nobody_waits_for_a_turn_that_has_ended_or_whose_worker_is_known_to_live(turns: TurnsOnDisk) -> None:
+def test_there_is_no_wait_for_a_turn_that_has_ended_or_whose_worker_is_known_to_live(turns: TurnsOnDisk) -> None:
     ticks, boot_id = process_identity(os.getpid())
     for turn in (turns.complete(), turns.running(pid=os.getpid(), pid_start_ticks=ticks, boot_id=boot_id)):
         assert not reader.outlast_repairer(turn, TurnReader(no_sweep).view(turn))

@@ -39,7 +39,7 @@ def test_a_directory_that_is_gone_is_no_matter(tmp_path: Path) -> None:
     reserve.release(TurnDir(tmp_path / "gone"))
 
 
-def test_a_repairer_gives_back_what_a_dead_worker_had_set_aside(tmp_path: Path) -> None:
+def test_a_repairer_restores_what_a_dead_worker_had_set_aside(tmp_path: Path) -> None:
     with TurnsOnDisk(tmp_path / "turns") as turns:
         turn = turns.running()
         TurnWriter(turn, turns.lock_fd(turn.turn_id)).close()

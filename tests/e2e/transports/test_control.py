@@ -130,7 +130,7 @@ def test_a_cancel_ends_a_turn_that_waits_for_an_approval(place: TransportHome) -
     assert not (place.root / "mark").exists()
 
 
-def test_a_request_that_nobody_answers_is_declined_when_its_time_is_over(place: TransportHome) -> None:
+def test_an_unanswered_request_is_declined_when_its_time_is_over(place: TransportHome) -> None:
     place.model([escalated(place), say("Nobody came.")])
     turn = place.start("new", "hi", *ASK, "--approval-timeout", "1")
     assert turn.wait()["answer"] == "Nobody came."

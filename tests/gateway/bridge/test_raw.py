@@ -53,7 +53,7 @@ def test_a_stream_answers_what_its_turn_asks(raw_bridge: BridgeGateway) -> None:
         assert answer.status_code == 404, "it was answered"
 
 
-def test_what_nobody_attends_is_refused(raw_bridge: BridgeGateway) -> None:
+def test_what_no_user_attends_is_refused(raw_bridge: BridgeGateway) -> None:
     thread_id = raw_bridge.start_thread(**ASKING)
     raw_bridge.post("/rpc", raw_bridge.turn(thread_id, COMMAND))
     wait_until(lambda: raw_bridge.status_of(thread_id) == "idle", what="the end of the turn")

@@ -194,7 +194,7 @@ def test_a_client_that_leaves_before_it_hears_of_its_turn_has_it_interrupted(
     wait_until(lambda: bridge.status_of(other_id) == "idle", what="the other turn's end")
 
 
-def test_of_too_many_threads_the_one_that_was_used_longest_ago_is_let_go(
+def test_of_too_many_threads_the_least_recently_used_is_released(
     bridge: BridgeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     followed, unused, used = (bridge.start_thread() for _ in range(3))

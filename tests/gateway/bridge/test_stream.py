@@ -230,7 +230,7 @@ def test_streams_wait_for_their_place_and_too_many_are_refused(
 
 
 @pytest.mark.full
-def test_a_client_that_stops_reading_costs_a_bounded_memory_and_disturbs_nobody(
+def test_a_client_that_stops_reading_costs_bounded_memory_and_disturbs_no_other(
     bridge: BridgeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_limits, "STUCK_S", 1.0)

@@ -208,7 +208,7 @@ def test_a_client_that_leaves_before_the_reply_has_its_turn_interrupted(bridge: 
 
 @pytest.mark.full
 @pytest.mark.version_free
-def test_a_client_that_stops_reading_is_given_up_and_disturbs_nobody(
+def test_a_client_that_stops_reading_is_disconnected_and_disturbs_no_other(
     bridge: BridgeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ws, "TAKEN_S", 1.0)

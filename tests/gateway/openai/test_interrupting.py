@@ -71,7 +71,7 @@ def test_a_turn_is_interrupted_when_it_has_started() -> None:
     assert interrupted(Played([OVER]), STARTED) == ["turn/interrupt", "thread/unsubscribe"]
 
 
-def test_a_turn_that_is_over_is_let_go() -> None:
+def test_a_turn_that_is_over_is_released() -> None:
     assert interrupted(Played(), STARTED, OVER) == ["thread/unsubscribe"]
 
 

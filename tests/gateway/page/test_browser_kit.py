@@ -29,7 +29,7 @@ def test_a_request_to_another_origin_an_error_and_a_breach_of_the_policy_are_see
         assert any("undefined" in complaint for complaint in tab.complaints)
 
 
-def test_a_complaint_that_is_forgiven_is_no_misdeed_however_late_it_comes_and_every_other_is(
+def test_a_complaint_that_is_expected_is_no_failure_however_late_it_comes_and_every_other_is(
     chromium: Chromium,
 ) -> None:
     with OtherSite({"/": f"{HEAD}<main><h1>Shown</h1></main>"}) as site, chromium.tab() as tab:

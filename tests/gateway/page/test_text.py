@@ -283,7 +283,7 @@ def test_items_are_what_is_complete_also_after_a_reconnect_and_a_retry(modules: 
     assert run(modules, "items", body, [*events, reattached])["items"] == run(modules, "items", body, events)["items"]
 
 
-def test_what_became_of_a_request_that_nobody_decided_is_told(modules: Path) -> None:
+def test_the_outcome_of_an_undecided_request_is_shown(modules: Path) -> None:
     ask = {"dir": "in", "method": "item/fileChange/requestApproval", "params": {}}
     gone = {"dir": "in", "method": "serverRequest/resolved", "params": {"requestId": 1}}
     events = [

@@ -159,7 +159,7 @@ def test_a_probe_says_in_time_that_it_hangs(place: SharedServer) -> None:
     use(do)
 
 
-def test_it_goes_after_its_idle_time_once_it_is_let_go(place: SharedServer) -> None:
+def test_it_stops_after_its_idle_time_once_it_is_released(place: SharedServer) -> None:
     async def do(server: UpstreamServer) -> None:
         await server.start()
 
@@ -201,7 +201,7 @@ def test_who_leaves_while_it_is_connected_for_him_leaves_nothing_open(
     assert b"codex_server_upstream_connections 0.0\n" in use(do).text()
 
 
-def test_at_the_end_nobody_waits_for_an_app_server_that_is_being_started(
+def test_at_the_end_there_is_no_wait_for_an_app_server_that_is_being_started(
     place: SharedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codex = place.home / "slow-codex"

@@ -91,7 +91,7 @@ def test_a_conversation_stays_on_one_thread(sdk: NodeClient, rules: ChatModel, f
     assert len(keys_of(rules)) == 1
 
 
-def test_a_conversation_that_nobody_stores_stays_on_one_thread(
+def test_a_conversation_that_is_not_stored_stays_on_one_thread(
     node: NodeClients, chats: ChatGateway, rules: ChatModel
 ) -> None:
     sdk = NodeClient(node, chats.url, "ai_sdk", provider="responses", model=LITE)

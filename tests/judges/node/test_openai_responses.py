@@ -97,7 +97,7 @@ def test_the_clients_own_loop_of_tools_runs_to_its_end(
     assert len({body["prompt_cache_key"] for body in rules.seen}) == 1
 
 
-def test_a_conversation_that_nobody_stores_carries_its_reasoning_itself(client: NodeClient, rules: ChatModel) -> None:
+def test_a_conversation_that_is_not_stored_carries_its_reasoning_itself(client: NodeClient, rules: ChatModel) -> None:
     more = {"store": False, "include": ["reasoning.encrypted_content"]}
     asked, answered, _ = client("tools", CALLS, isByItems=True, more=more)["answers"]
     assert [item["encrypted_content"] for item in asked["output"] if item["type"] == "reasoning"] == ["c2VjcmV0"]

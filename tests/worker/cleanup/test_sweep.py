@@ -143,7 +143,7 @@ def test_the_dead_are_not_counted(spawn: Spawn) -> None:
     assert sweep(TURN_ID) == 0
 
 
-def test_whoever_sweeps_a_turn_that_it_belongs_to_survives(spawn: Spawn) -> None:
+def test_a_process_that_sweeps_its_own_turn_survives(spawn: Spawn) -> None:
     sweeper = subprocess.Popen(
         [sys.executable, "-c", f"from codex_server_cli.worker.cleanup.sweep import sweep; print(sweep({TURN_ID!r}))"],
         env={**os.environ, "CODEX_SERVER_TURN_ID": TURN_ID},

@@ -135,7 +135,7 @@ def test_it_is_seen_off_and_ended_when_its_time_is_over(
     wait_until(lambda: not _is_running(pid), what="its end")
 
 
-def test_whoever_repairs_a_turn_leaves_it_alone_and_ends_the_rest(turns: TurnsOnDisk, server: SessionLeader) -> None:
+def test_a_repairer_spares_itself_and_ends_the_rest_of_the_turn(turns: TurnsOnDisk, server: SessionLeader) -> None:
     turn = turns.dead(codex_turn_id="turn-1", app_server_pid=server.pid)
     mine = SessionLeader(turn.turn_id)
     turn_with = turns.dead(codex_turn_id="turn-1", app_server_pid=mine.pid)

@@ -367,7 +367,7 @@ def test_what_has_no_effect_is_named_and_refused_where_that_is_asked_for() -> No
     assert (refused.value.status, refused.value.code) == (400, "unsupported_parameter")
 
 
-def test_a_parameter_that_nobody_knows_is_let_through() -> None:
+def test_an_unknown_parameter_is_passed_on() -> None:
     assert read(num_ctx=5, functions=[], messages="x").chat.ignored == ()
 
 

@@ -49,7 +49,7 @@ def left(talk: Dialogue) -> Dialogue:
     return talk
 
 
-def test_after_its_end_a_turn_is_cleaned_up_and_let_go_of() -> None:
+def test_after_its_end_a_turn_is_cleaned_up_and_released() -> None:
     talk = left(shared().started().receive(*said("Hello"), COMPLETED))
     assert (talk.outcome.state, talk.outcome.answer) == (State.COMPLETE, "Hello")
     assert talk.requests("turn/interrupt") == []
@@ -143,7 +143,7 @@ def test_a_stopped_turn_that_was_never_sent_only_lets_go_of_its_thread() -> None
     assert talk.requests(LEAVE) == []
 
 
-def test_a_refused_turn_is_looked_for_and_its_thread_let_go_of() -> None:
+def test_a_refused_turn_is_looked_for_and_its_thread_released() -> None:
     talk = shared().opened().reply("turn/start", error={"code": -32600, "message": "Input exceeds the maximum"})
     assert talk.requests("thread/turns/list") == [{"threadId": THREAD, "limit": 1, "itemsView": "full"}]
     left(talk.reply("thread/turns/list", {"data": []}))

@@ -37,7 +37,7 @@ def test_without_an_environment_only_the_mark_is_passed() -> None:
     assert config(environment=None, is_ours=False) == {**MARKED, "thread_unload_delay_secs": 1}
 
 
-def test_a_thread_is_soon_let_go_of_on_a_server_that_is_not_ours_unless_the_user_says_otherwise() -> None:
+def test_a_thread_is_soon_unloaded_on_a_server_that_is_not_ours_unless_the_user_says_otherwise() -> None:
     assert config(is_ours=False)["thread_unload_delay_secs"] == 1
     assert config({"thread_unload_delay_secs": 9}, is_ours=False)["thread_unload_delay_secs"] == 9
 
