@@ -15,7 +15,7 @@ import gc, pathlib, socket, subprocess, sys, threading
 
 def test_that_fails_with_all_hands_full():
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1, stdout=-1, stderr=-1, text=True)
-    process.stdin.write("not flushed, and nobody reads it")
+    process.stdin.write("not flushed, and never read")
     pathlib.Path("pid").write_text(str(process.pid))
     ended = subprocess.Popen([sys.executable, "-c", ""], stdout=-1)
     file, ends, waits = open("pid"), socket.socketpair(), threading.Event()

@@ -28,7 +28,7 @@ def mounting() -> tuple[str, ...]:
         pytest.skip("no unshare on this machine")
     trial = subprocess.run([*NAMESPACE, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
     if trial.returncode != 0:
-        pytest.skip(f"this machine lets nobody mount in a name space: {trial.stderr.decode().strip()}")
+        pytest.skip(f"this machine does not allow a mount in a name space: {trial.stderr.decode().strip()}")
     return (*NAMESPACE, "sh", "-c")
 
 

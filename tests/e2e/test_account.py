@@ -79,9 +79,9 @@ def read_until(process: subprocess.Popen[str], message: str) -> str:
 
 @pytest.mark.measured
 def test_a_login_in_a_browser_and_what_it_gives_until_the_logout(home: Home, issuer: Issuer) -> None:
-    nobody = home.run("account")
-    assert (nobody.code, nobody.stdout) == (2, "logged in  no\n")
-    assert "codex-server login --device" in nobody.stderr
+    logged_out = home.run("account")
+    assert (logged_out.code, logged_out.stdout) == (2, "logged in  no\n")
+    assert "codex-server login --device" in logged_out.stderr
     assert home.run("limits").code == 2
     install_browser(home)
     with login_ports():

@@ -20,8 +20,8 @@ def known(found: Json, *names: str) -> Json:
 
 def test_an_api_key_login_and_the_logout(codex: Path, codex_home: Path) -> None:
     with StdioAppServer(codex, codex_home) as server:
-        nobody = server.request("account/read", {"refreshToken": False})
-        assert known(nobody, "account", "requiresOpenaiAuth") == {"account": None, "requiresOpenaiAuth": True}
+        logged_out = server.request("account/read", {"refreshToken": False})
+        assert known(logged_out, "account", "requiresOpenaiAuth") == {"account": None, "requiresOpenaiAuth": True}
         start = server.request("account/login/start", {"type": "apiKey", "apiKey": "sk-x"})
         assert start == {"type": "apiKey"}
         completed = server.wait_for("account/login/completed", DEADLINE_S, loginId=None)

@@ -188,7 +188,7 @@ def test_a_deleted_turn_directory_ends_the_turn(one_home: Home) -> None:
 @pytest.mark.full
 def test_a_home_that_is_deleted_ends_its_turns(one_home: Home) -> None:
     turn = start_silent(one_home)
-    wait_until(lambda: is_deleted(one_home.path), what="a home that nobody writes to at this moment")
+    wait_until(lambda: is_deleted(one_home.path), what="a home that no process writes to at this moment")
     wait_until(lambda: not one_home.processes(), what="the end of worker and codex")
     assert not one_home.path.exists()  # it was not created again
     assert one_home.run("status", turn.id).code == 66

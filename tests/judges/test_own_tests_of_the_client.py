@@ -17,7 +17,7 @@ NOT_RUN = {
 }
 NOT_RUN_OF_RESPONSES = {
     "create_with_all_params": "conversations, which are not stored here, are a 400",
-    "compact": "Codex compacts a thread, and shows nobody how: a 405",
+    "compact": "Codex compacts a thread without showing how: a 405",
     "loose": "the same requests, with less looked for in the answers",
     **OTHER_LIBRARY,
 }

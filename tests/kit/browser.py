@@ -94,7 +94,7 @@ class Tab:
         """The requests that went to none of these origins (`http://127.0.0.1:8787`)."""
         return [url for url in self.requests if _origin(url) not in {*origins, None}]
 
-    def misdeeds(self, *origins: str) -> list[str]:
+    def violations(self, *origins: str) -> list[str]:
         """What it asked for elsewhere, and all that it complained of until now, but for what is forgiven."""
         self.page.evaluate("0")  # what was said before it has come in then
         unforgiven = [each for each in self.complaints if not any(word in each for word in self.forgiven)]

@@ -69,7 +69,7 @@ KEYS += [
     "kind",
 ]
 KEYS += ["message", "hint", "resets_at", "retryable", "op", "args", "ok", "schema", "last_activity", "method", "params"]
-SECRET = "what nobody may touch\n"
+SECRET = "what must not be touched\n"
 
 
 @pytest.fixture(scope="module", autouse=True)

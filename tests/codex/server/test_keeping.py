@@ -83,7 +83,7 @@ def test_a_keeper_that_was_stopped_goes_on_when_it_is_to_end(one_server: SharedS
 def test_a_deleted_home_ends_it(one_server: SharedServer) -> None:
     one_server.ensure()
     shutil.rmtree(one_server.home)
-    wait_until(lambda: not one_server.processes(), what="the end of a server that nobody can find")
+    wait_until(lambda: not one_server.processes(), what="the end of a server that cannot be found")
 
 
 @pytest.mark.measured

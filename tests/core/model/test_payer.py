@@ -24,7 +24,7 @@ KEYED: Json = {**OWN, "experimental_bearer_token": "sk-paid"}
 ON_LOGIN: Json = {**OWN, "requires_openai_auth": True}
 CHATGPT: Json = {"account": {"type": "chatgpt"}, "requiresOpenaiAuth": True}
 API_KEY: Json = {"account": {"type": "apiKey"}, "requiresOpenaiAuth": True}
-NOBODY: Json = {"account": None, "requiresOpenaiAuth": True}
+NO_LOGIN: Json = {"account": None, "requiresOpenaiAuth": True}
 KEYLESS: Json = {"account": None, "requiresOpenaiAuth": False}
 CLOUD: Json = {"account": {"type": "gcp"}, "requiresOpenaiAuth": False}
 
@@ -111,10 +111,10 @@ def test_a_new_thread_has_the_provider_that_was_sent_else_the_configured_one_els
     [
         ("openai", config(), CHATGPT, Payer.CHATGPT),
         ("openai", config(), API_KEY, Payer.API_KEY),
-        ("openai", config(), NOBODY, None),
+        ("openai", config(), NO_LOGIN, None),
         ("openai", config(), {"requiresOpenaiAuth": True, "account": {"type": "amazonBedrock"}}, Payer.PROVIDER),
         ("openai", config(), {"requiresOpenaiAuth": True, "account": "odd"}, Payer.PROVIDER),
-        ("own", config(own=OWN), NOBODY, Payer.NONE),
+        ("own", config(own=OWN), NO_LOGIN, Payer.NONE),
         ("own", config(own=KEYED), CHATGPT, Payer.PROVIDER),
         ("own", config("own", own=KEYED), KEYLESS, Payer.PROVIDER),
         ("own", config(own=ON_LOGIN), CHATGPT, Payer.CHATGPT),
@@ -157,7 +157,7 @@ def test_what_codex_does_not_tell_may_be_billed_and_another_configuration_would_
         ({"authMethod": "chatgpt", "requiresOpenaiAuth": True}, CHATGPT),
         ({"authMethod": "chatgptAuthTokens", "requiresOpenaiAuth": True}, CHATGPT),
         ({"authMethod": "apikey", "requiresOpenaiAuth": True}, {**API_KEY, "account": {"type": "api_key"}}),
-        ({"authMethod": None, "requiresOpenaiAuth": True}, NOBODY),
+        ({"authMethod": None, "requiresOpenaiAuth": True}, NO_LOGIN),
         ({"authMethod": None, "requiresOpenaiAuth": False}, {}),  # built-in ones have accounts that it does not know
         ({}, {}),
     ],
@@ -209,7 +209,7 @@ def test_a_new_thread_or_a_fork_takes_another_provider_where_one_is_configured(r
     ("configuration", "account", "profile"),
     [
         (config("own", own=KEYED), KEYLESS, None),
-        (config(own=KEYED), NOBODY, None),
+        (config(own=KEYED), NO_LOGIN, None),
         (config(own=KEYED), CHATGPT, {"model_provider": "own"}),
     ],
 )
@@ -228,7 +228,7 @@ def test_an_api_key_is_told_with_both_ways_out() -> None:
 
 
 def test_without_a_login_the_error_says_to_log_in() -> None:
-    assert hint_of(opened(config(), NOBODY, "openai")).startswith("Log in with `codex-server login`, then: ")
+    assert hint_of(opened(config(), NO_LOGIN, "openai")).startswith("Log in with `codex-server login`, then: ")
 
 
 def test_where_anybody_may_be_billed_the_record_tells_who_is() -> None:

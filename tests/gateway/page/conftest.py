@@ -48,7 +48,7 @@ def tab(chromium: Chromium, house: PageHouse) -> Iterator[Tab]:
     with chromium.tab() as tab:
         tab.page.goto(house.url)
         yield tab
-        assert tab.misdeeds(house.url) == []
+        assert tab.violations(house.url) == []
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_a_complaint_that_is_expected_is_no_failure_however_late_it_comes_and_ev
         tab.page.goto(site.url)
         tab.forgive("404")
         tab.page.evaluate("fetch('/nosuch').then(() => console.error('something else'))")
-        assert [each for each in tab.misdeeds(site.url) if "favicon" not in each] == ["something else"]
+        assert [each for each in tab.violations(site.url) if "favicon" not in each] == ["something else"]
         assert any("404" in complaint for complaint in tab.complaints)
 
 

@@ -261,6 +261,6 @@ def test_who_lets_the_page_store_nothing_has_drafts_as_long_as_the_page(chromium
         tab.page.reload()
         face.wait_for_turn(turns[0].id)
         expect(face.at("#say-text")).to_have_value("")
-        assert tab.misdeeds(house.url) == []
+        assert tab.violations(house.url) == []
     for turn in turns:
         turn.end()

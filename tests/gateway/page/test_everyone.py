@@ -119,7 +119,7 @@ def test_on_a_phone_no_view_is_wider_than_the_screen_and_what_is_pressed_is_larg
         face.at("#turn .back").tap()
         expect(face.at("#turn-list")).to_be_visible()
         tab.forgive("409")  # a provider without limits
-        assert tab.misdeeds(house.url) == []
+        assert tab.violations(house.url) == []
 
 
 _SMALL = """[...document.querySelectorAll("button, select, summary, input:not([type=checkbox], [type=radio])")]

@@ -172,4 +172,4 @@ def test_on_a_phone_the_way_back_leads_to_where_one_was_in_the_list(chromium: Ch
         face.at("#turn .back").tap()
         expect(face.row(turn_id)).to_be_in_viewport()
         expect(face.row(turn_id).get_by_role("link")).to_be_focused()
-        assert tab.misdeeds(house.url) == []
+        assert tab.violations(house.url) == []

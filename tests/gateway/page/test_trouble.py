@@ -115,7 +115,7 @@ def test_a_session_that_ends_while_the_page_is_open_is_asked_for_again_and_what_
         expect(face.at("#login-dialog")).to_be_visible()
         assert not any(house.token in asked for asked in tab.requests)
         tab.forgive(*_LOST)
-        assert tab.misdeeds(url) == []
+        assert tab.violations(url) == []
 
 
 def test_a_turn_that_is_deleted_while_it_is_looked_at_is_said_to_be_gone(

@@ -48,7 +48,7 @@ def check(turn: CapturedTurn, cut: int, missed: int, *, has_stand_ins: bool) -> 
             wanted.state,
             wanted.error and wanted.error.kind,
         )
-    elif record.status != "interrupted":  # while nobody was there: then it counts as cut off
+    elif record.status != "interrupted":  # while no client was connected: then it counts as cut off
         assert outcome == wanted
     assert _facts(record) == _facts(expected)
     if _has_broken_responses(server):  # what a failed response said is stored nowhere
