@@ -634,7 +634,7 @@ def test_a_turn_that_is_left_goes_on_and_can_be_come_back_to(one_home: Home, cha
 @pytest.mark.measured
 def test_a_chat_that_is_left_while_a_turn_is_being_started_names_that_turn(one_home: Home, chat: Chat) -> None:
     change_python(
-        one_home, "from codex_server_cli.cli.chat.tasks import Starting\nStarting.outcome.__defaults__ = (60.0,)"
+        one_home, "from codex_server_cli.cli.chat.tasks import TurnStart\nTurnStart.outcome.__defaults__ = (60.0,)"
     )
     gate = Gate()
     one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
