@@ -227,7 +227,6 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
         if self._limits.unread_bytes <= MOST_UNREAD_BYTES or self.transport.is_closing():
             super().data_received(data)
             return
-        self._forget()
         self.conn.fail(_TRY_AGAIN_LATER, "too many large messages at once")
         self.handle_parser_exception()
 
@@ -236,9 +235,10 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
 
         If the socket were closed with unread input, the kernel would reset it, and the client would lose the frame.
         """
+        self._forget()
         close = self.conn.close_sent
-        assert close is not None
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
+        if close is not None:  # else it fails before the end of the handshake, and has no application yet
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.transport.write_eof()
         self.close_sent = self._has_failed = True

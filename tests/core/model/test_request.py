@@ -81,9 +81,9 @@ def test_what_was_waited_in_the_queue_is_taken_off_the_deadline(
 # --- opening the thread: always read-only (design, section 6)
 
 _MARK = {"shell_environment_policy.set.CODEX_SERVER_TURN_ID": TURN_ID}
-_NO_LOGIN = {"approvalPolicy": "never", "approvalsReviewer": "user"}
+_NO_APPROVALS = {"approvalPolicy": "never", "approvalsReviewer": "user"}
 _THREAD = {"threadId": "t", "cwd": "/project", "excludeTurns": True}
-_ALWAYS = {**_NO_LOGIN, "sandbox": "read-only", "config": _MARK}
+_ALWAYS = {**_NO_APPROVALS, "sandbox": "read-only", "config": _MARK}
 _RAW = {"experimentalRawEvents": True}
 
 
@@ -171,7 +171,7 @@ def test_a_turn_carries_its_whole_policy(asked: dict[str, Any], policy: dict[str
     assert params == {
         "threadId": "t",
         "input": [{"type": "text", "text": "hello"}],
-        **_NO_LOGIN,
+        **_NO_APPROVALS,
         "sandboxPolicy": policy,
         "cwd": "/project",
     }

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
@@ -128,6 +128,18 @@ def test_the_code_is_read_even_by_a_client_that_was_still_sending(bridge: Bridge
         with suppress(OSError):  # its other thread has read the code, and closes
             client.connection.socket.sendall(masked + b"x" * size)
         assert close_code(client) == 1009
+
+
+def test_a_connection_for_which_there_is_no_room_ends_before_its_handshake(
+    bridge: BridgeGateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(connection_limits, "MOST_UNREAD_BYTES", 0)
+        with pytest.raises(InvalidMessage), bridge.socket():
+            pass
+    with bridge.socket() as client:
+        assert client.request("model/list", {"limit": 1})["data"]
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 def test_messages_that_are_too_large_together_close_the_connection_of_the_last(
